@@ -1,0 +1,202 @@
+"""The engine contract: what the fixed GPT asks of an engine, and the scalar definition of every op.
+
+An engine is one file in ``engines/`` (or a user's own) that ends in one literal, ``ENGINE = Engine(...)``.
+The GPT calls the ops by name and never asks which engine it has. Every op that an engine leaves out
+has the definition below: plain arithmetic on the engine's own ``Value`` objects, in microgpt.py's exact
+order, so that an engine that changes one thing spells only that thing.
+
+Shapes are written for one position. A *batched* engine takes a whole sequence of positions at once:
+where the tables below say ``(n,)`` its ops take and give ``(positions, n)`` in whatever form it likes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import math
+from functools import partial
+from typing import Any, Callable, List, Optional, Sequence
+
+from bench.workload.adam import Adam
+
+Matrix = Any  # a weight matrix (n_out, n_in) in the engine's own form
+Vector = Any  # activations (n,) in the engine's own form; (positions, n) for a batched engine
+Scalar = Any  # one number in the engine's own form; one per position for a batched engine
+
+
+class Parity(enum.Enum):
+    """What an engine promises about its losses, compared with the reference's at every step."""
+
+    BIT_IDENTICAL = "bit-identical"
+    ROUNDING = "rounding"
+
+
+# --------------------------------------------------------------------- the ops, spelled with Value arithmetic
+
+
+def embedding(w: Matrix, index: int) -> Vector:
+    """Row ``index`` of ``w: (rows, n)``, as (n,). The row's gradient accumulates into ``w``."""
+    return w[index]
+
+
+def add(a: Vector, b: Vector) -> Vector:
+    """Elementwise a + b: (n,), (n,) → (n,)."""
+    return [ai + bi for ai, bi in zip(a, b)]
+
+
+def linear(x: Vector, w: Matrix) -> Vector:
+    """Matrix times vector: x (n_in,), w (n_out, n_in) → (n_out,). Each sum runs left to right from int 0."""
+    return [sum(wi * xi for wi, xi in zip(wo, x)) for wo in w]
+
+
+def rmsnorm(x: Vector) -> Vector:
+    """x / sqrt(mean(x²) + 1e-5): (n,) → (n,). Zhang and Sennrich 2019, without a learned gain."""
+    ms = sum(xi * xi for xi in x) / len(x)
+    scale = (ms + 1e-5) ** -0.5
+    return [xi * scale for xi in x]
+
+
+def relu(x: Vector) -> Vector:
+    """Elementwise max(0, x): (n,) → (n,)."""
+    return [xi.relu() for xi in x]
+
+
+def softmax(logits: Vector) -> Vector:
+    """exp(x − max x) / Σ exp(x − max x): (n,) → (n,). The maximum is a constant: no gradient flows through it."""
+    max_val = max(val.data for val in logits)
+    exps = [(val - max_val).exp() for val in logits]
+    total = sum(exps)
+    return [e / total for e in exps]
+
+
+def attention(
+    q: Vector, keys: Sequence[Vector], values: Sequence[Vector], n_head: int, *, softmax: Callable = softmax
+) -> Vector:
+    """Causal multi-head attention of one position over the cache so far, that position's own entry included.
+
+    q (n,), keys (t, n), values (t, n) → (n,); head h owns the columns h·n/n_head up to (h+1)·n/n_head.
+    """
+    head_dim = len(q) // n_head
+    x_attn = []
+    for h in range(n_head):
+        hs = h * head_dim
+        q_h = q[hs : hs + head_dim]
+        k_h = [ki[hs : hs + head_dim] for ki in keys]
+        v_h = [vi[hs : hs + head_dim] for vi in values]
+        attn_logits = [
+            sum(q_h[j] * k_h[t][j] for j in range(head_dim)) / head_dim**0.5 for t in range(len(k_h))
+        ]
+        attn_weights = softmax(attn_logits)
+        x_attn.extend(
+            [sum(attn_weights[t] * v_h[t][j] for t in range(len(v_h))) for j in range(head_dim)]
+        )
+    return x_attn
+
+
+def cross_entropy(logits: Vector, target: int, *, softmax: Callable = softmax) -> Scalar:
+    """−log softmax(logits)[target], in nats: (vocab,), int → scalar."""
+    return -softmax(logits)[target].log()
+
+
+def mean(losses: Sequence[Scalar]) -> Scalar:
+    """(1/n) · Σ losses, the sum left to right: n scalars → scalar. A batched engine gets one entry for all positions."""
+    return (1 / len(losses)) * sum(losses)
+
+
+def backward(loss: Scalar) -> None:
+    """Add d loss / d parameter to every parameter's ``grad``."""
+    loss.backward()
+
+
+def reset() -> None:
+    """Forget everything but the parameters: called after each step and each sample. Tapes and arenas need it."""
+
+
+def probabilities(logits: Vector, temperature: float, *, softmax: Callable = softmax) -> List[float]:
+    """softmax(logits / temperature) as plain floats: (vocab,) → vocab floats, for sampling."""
+    return [p.data for p in softmax([logit / temperature for logit in logits])]
+
+
+def count_nodes(loss: Scalar) -> int:
+    """Nodes that ``backward(loss)`` visits, leaves included: everything reachable along ``_children``."""
+    seen, stack = {id(loss)}, [loss]
+    while stack:
+        for child in stack.pop()._children:
+            if id(child) not in seen:
+                seen.add(id(child))
+                stack.append(child)
+    return len(seen)
+
+
+def read_values(matrix: Matrix) -> List[List[float]]:
+    """The matrix's numbers as (n_out, n_in) floats."""
+    return [[float(p.data) for p in row] for row in matrix]
+
+
+def read_gradients(matrix: Matrix) -> List[List[float]]:
+    """The matrix's accumulated gradients as (n_out, n_in) floats."""
+    return [[float(p.grad) for p in row] for row in matrix]
+
+
+# --------------------------------------------------------------------- the contract
+
+
+@dataclasses.dataclass(frozen=True)
+class Engine:
+    """One way of writing the autograd core, and how it does the fixed GPT's ops.
+
+    ``name`` is the file's name, the command line's word and the table's row. ``parent`` is the engine
+    that this one is a copy of, but for ``change``. ``parity`` is a promise: what a run reports is what the
+    run found, and a broken promise fails it. ``unavailable`` says why the engine cannot run in this
+    interpreter and how to get what it lacks (None: it can).
+    """
+
+    name: str
+    summary: str
+    parent: Optional[str]
+    change: str
+    parity: Parity
+    value: Optional[Callable[[float], Any]] = None
+    batched: bool = False
+    unavailable: Optional[str] = None
+
+    # the ops of the forward pass
+    embedding: Callable[[Matrix, int], Vector] = embedding
+    add: Callable[[Vector, Vector], Vector] = add
+    linear: Callable[[Vector, Matrix], Vector] = linear
+    rmsnorm: Callable[[Vector], Vector] = rmsnorm
+    relu: Callable[[Vector], Vector] = relu
+    softmax: Callable[[Vector], Vector] = softmax
+    attention: Callable[[Vector, Sequence[Vector], Sequence[Vector], int], Vector] = attention
+    cross_entropy: Callable[[Vector, int], Scalar] = cross_entropy
+    mean: Callable[[Sequence[Scalar]], Scalar] = mean
+    probabilities: Callable[[Vector, float], List[float]] = probabilities
+
+    # the backward pass and the graph's life
+    backward: Callable[[Scalar], None] = backward
+    reset: Callable[[], None] = reset
+    count_nodes: Callable[[Scalar], int] = count_nodes
+
+    # the weights and the optimizer
+    matrix: Optional[Callable[[List[List[float]]], Matrix]] = None
+    read_values: Callable[[Matrix], List[List[float]]] = read_values
+    read_gradients: Callable[[Matrix], List[List[float]]] = read_gradients
+    optimizer: Callable[..., Any] = Adam
+
+    def __post_init__(self) -> None:
+        """Fill the definitions that depend on other ops: all softmax is the engine's own, all leaves its Values."""
+        fill = partial(object.__setattr__, self)
+        if self.softmax is not softmax:
+            for op in (attention, cross_entropy, probabilities):
+                if getattr(self, op.__name__) is op:
+                    fill(op.__name__, partial(op, softmax=self.softmax))
+        if self.matrix is None:
+            if self.value is None:
+                raise TypeError(f"engine {self.name!r} gives neither value= nor matrix=: one of them makes its weights")
+            value = self.value
+            fill("matrix", lambda rows: [[value(x) for x in row] for row in rows])
+
+
+def loss_of(loss: Scalar) -> float:
+    """The loss as a plain float, in nats per token; math.nan where the engine lost it."""
+    return float(loss.data) if loss is not None else math.nan

@@ -1,0 +1,90 @@
+"""The one fixed GPT: microgpt.py's model, written against an engine's ops.
+
+The GPT never looks inside an activation: it passes what one op gave to the next. That is why the same
+code runs position by position on scalar nodes and over whole sequences on a batched engine.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any, Dict, List, Sequence, Union
+
+from bench.workload.config import Config
+from bench.workload.engine import Engine, Vector
+
+Index = Union[int, Sequence[int]]  # one position's, or for a batched engine every position's
+Cache = List[List[Vector]]  # per layer, what each call so far has appended
+
+
+def draw_weights(config: Config, vocab_size: int, rng: random.Random) -> Dict[str, List[List[float]]]:
+    """Gaussian weights (n_out, n_in) by name, drawn from ``rng`` in microgpt.py's order."""
+
+    def matrix(n_out: int, n_in: int) -> List[List[float]]:
+        return [[rng.gauss(0, config.init_std) for _ in range(n_in)] for _ in range(n_out)]
+
+    n = config.n_embd
+    weights = {
+        "wte": matrix(vocab_size, n),
+        "wpe": matrix(config.block_size, n),
+        "lm_head": matrix(vocab_size, n),
+    }
+    for layer in range(config.n_layer):
+        for name in ("wq", "wk", "wv", "wo"):
+            weights[f"layer{layer}.{name}"] = matrix(n, n)
+        weights[f"layer{layer}.fc1"] = matrix(4 * n, n)
+        weights[f"layer{layer}.fc2"] = matrix(n, 4 * n)
+    return weights
+
+
+class GPT:
+    """The model on one engine: holds the engine's matrices by name, in the order they were drawn."""
+
+    def __init__(self, engine: Engine, config: Config, weights: Dict[str, List[List[float]]]) -> None:
+        self.engine = engine
+        self.config = config
+        self.matrices: Dict[str, Any] = {name: engine.matrix(rows) for name, rows in weights.items()}
+
+    def cache(self) -> Cache:
+        """An empty cache of keys or of values."""
+        return [[] for _ in range(self.config.n_layer)]
+
+    def __call__(self, token: Index, position: Index, keys: Cache, values: Cache) -> Vector:
+        """Logits of the next token, (vocab,), after ``token`` at ``position``; appends to the caches."""
+        engine, w, n_head = self.engine, self.matrices, self.config.n_head
+        add, linear, rmsnorm = engine.add, engine.linear, engine.rmsnorm
+
+        x = add(engine.embedding(w["wte"], token), engine.embedding(w["wpe"], position))
+        x = rmsnorm(x)
+        for layer in range(self.config.n_layer):
+            name = f"layer{layer}."
+            # attention
+            residual = x
+            x = rmsnorm(x)
+            q = linear(x, w[name + "wq"])
+            keys[layer].append(linear(x, w[name + "wk"]))
+            values[layer].append(linear(x, w[name + "wv"]))
+            x = engine.attention(q, keys[layer], values[layer], n_head)
+            x = add(linear(x, w[name + "wo"]), residual)
+            # multilayer perceptron
+            residual = x
+            x = rmsnorm(x)
+            x = engine.relu(linear(x, w[name + "fc1"]))
+            x = add(linear(x, w[name + "fc2"]), residual)
+        return linear(x, w["lm_head"])
+
+    def loss(self, tokens: Sequence[int]) -> Any:
+        """Mean loss over the document's next-token predictions, as the engine's scalar.
+
+        ``tokens`` begins and ends with BOS; at most ``block_size`` positions are used.
+        """
+        engine = self.engine
+        n = min(self.config.block_size, len(tokens) - 1)
+        keys, values = self.cache(), self.cache()
+        if engine.batched:
+            logits = self(tokens[:n], range(n), keys, values)
+            return engine.mean([engine.cross_entropy(logits, tokens[1 : n + 1])])
+        losses = []
+        for position in range(n):
+            logits = self(tokens[position], position, keys, values)
+            losses.append(engine.cross_entropy(logits, tokens[position + 1]))
+        return engine.mean(losses)

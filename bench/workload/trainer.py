@@ -1,0 +1,120 @@
+"""The fixed trainer: one document and one Adam update a step, then samples, all from one random stream."""
+
+from __future__ import annotations
+
+import pathlib
+import random
+import time
+from typing import Dict, List, NamedTuple, Optional, Sequence, Union
+
+import engines
+from bench.workload import data
+from bench.workload.config import Config
+from bench.workload.engine import Engine, loss_of
+from bench.workload.gpt import GPT, draw_weights
+
+
+class Step(NamedTuple):
+    """What one training step did. ``step`` counts from 1, ``loss`` is in nats per token, ``seconds`` is wall time."""
+
+    step: int
+    loss: float
+    document: str
+    learning_rate: float
+    seconds: float
+
+
+class Trainer:
+    """microgpt.py's training run on one engine.
+
+    ``engine``: a name, a path to a FILE.py, or an Engine. ``documents``: a list of strings, the name of an
+    embedded dataset, or a path. Raises WorkloadError for bad input, engines.EngineError where the
+    engine cannot be had.
+
+    The random stream is microgpt.py's: seed, shuffle of the documents, weights, and later the samples.
+    """
+
+    def __init__(
+        self,
+        engine: Union[str, Engine] = "reference",
+        documents: Union[str, pathlib.Path, Sequence[str]] = data.DEFAULT,
+        config: Optional[Config] = None,
+    ) -> None:
+        self.engine = engine if isinstance(engine, Engine) else engines.load(engine)
+        if self.engine.unavailable:
+            raise engines.EngineError(f"engine {self.engine.name!r} cannot run here: {self.engine.unavailable}")
+        self.config = config or Config()
+        if isinstance(documents, (str, pathlib.Path)):
+            documents = data.read_documents(data.path_of(str(documents)))
+        elif not documents:
+            raise data.WorkloadError("there are no documents: give at least one string")
+        self.documents = list(documents)
+        self.vocabulary = data.Vocabulary(self.documents)
+        self.rng = random.Random(self.config.seed)
+        self.rng.shuffle(self.documents)
+        self.model = GPT(self.engine, self.config, draw_weights(self.config, len(self.vocabulary), self.rng))
+        self.optimizer = self.engine.optimizer(
+            list(self.model.matrices.values()), self.config.beta1, self.config.beta2, self.config.eps
+        )
+        self.steps_done = 0
+
+    def step(self) -> Step:
+        """Train on the next document: forward, backward, update."""
+        started = time.perf_counter()
+        step, engine = self.steps_done, self.engine
+        document = self.documents[step % len(self.documents)]
+        loss = self.model.loss(self.vocabulary.encode(document))
+        engine.backward(loss)
+        learning_rate = self.config.learning_rate_at(step)
+        self.optimizer.update(step + 1, learning_rate)
+        self.steps_done = step + 1
+        loss_value = loss_of(loss)
+        del loss  # the graph goes before the next one is built, and inside the time of the step that built it
+        engine.reset()
+        return Step(step + 1, loss_value, document, learning_rate, time.perf_counter() - started)
+
+    def gradients(self) -> Dict[str, List[List[float]]]:
+        """d loss / d weight of the next document by matrix name, (n_out, n_in) each; trains nothing."""
+        before = self.optimizer.snapshot()
+        loss = self.model.loss(self.vocabulary.encode(self.documents[self.steps_done % len(self.documents)]))
+        self.engine.backward(loss)
+        found = {name: self.engine.read_gradients(matrix) for name, matrix in self.model.matrices.items()}
+        del loss
+        self.engine.reset()
+        self.optimizer.restore(before)
+        return found
+
+    def weights(self) -> Dict[str, List[List[float]]]:
+        """The weights by matrix name, (n_out, n_in) each."""
+        return {name: self.engine.read_values(matrix) for name, matrix in self.model.matrices.items()}
+
+    def count_nodes(self, step: int) -> int:
+        """Graph nodes of the loss of step ``step`` (from 0). The count depends on the document's length only."""
+        loss = self.model.loss(self.vocabulary.encode(self.documents[step % len(self.documents)]))
+        nodes = self.engine.count_nodes(loss)
+        del loss
+        self.engine.reset()
+        return nodes
+
+    def generate(self, samples: int = 20, temperature: float = 0.5) -> List[str]:
+        """Draw documents from the model, as microgpt.py does after training."""
+        return [self._sample(temperature) for _ in range(samples)]
+
+    def _sample(self, temperature: float) -> str:
+        model, vocabulary = self.model, self.vocabulary
+        keys, values = model.cache(), model.cache()
+        tokens = range(len(vocabulary))
+        token, text = vocabulary.bos, []
+        for position in range(self.config.block_size):
+            logits = model(*self._one(token, position), keys, values)
+            weights = self.engine.probabilities(logits, temperature)
+            token = self.rng.choices(tokens, weights=weights)[0]
+            if token == vocabulary.bos:
+                break
+            text.append(vocabulary.characters[token])
+        self.engine.reset()
+        return "".join(text)
+
+    def _one(self, token: int, position: int) -> tuple:
+        """One position as the engine takes it: a batched engine gets sequences of length one."""
+        return ([token], [position]) if self.engine.batched else (token, position)

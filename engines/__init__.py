@@ -1,0 +1,55 @@
+"""The engines, in table order. A worker imports one by name and never a rival's."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import pathlib
+from typing import TYPE_CHECKING, Tuple
+
+if TYPE_CHECKING:
+    from bench.workload.engine import Engine
+
+NAMES: Tuple[str, ...] = (
+    "reference",
+    "unslotted",
+    "iterative",
+    "direct_division",
+    "fused_cross_entropy",
+    "no_phantom_zero",
+    "closures",
+    "tape",
+    "fused_dot",
+    "combined",
+)
+
+
+class EngineError(ValueError):
+    """No such engine, or one that does not follow the contract; said in one line."""
+
+
+def load(name: str) -> Engine:
+    """The engine of that name, or of the file ``name`` where it ends in .py. Raises EngineError."""
+    from bench.workload.engine import Engine
+
+    if name.endswith(".py"):
+        path = pathlib.Path(name)
+        if not path.is_file():
+            raise EngineError(f"no engine file {name}")
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except (Exception, SystemExit) as error:
+            raise EngineError(f"engine file {name} fails on import: {type(error).__name__}: {error}") from error
+    elif name in NAMES:
+        module = importlib.import_module(f"engines.{name}")
+    else:
+        near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else "see: microgpt-bench engines"
+        raise EngineError(f"no engine {name!r}: {hint}")
+    engine = getattr(module, "ENGINE", None)
+    if not isinstance(engine, Engine):
+        raise EngineError(f"engine file {name} does not end in ENGINE = Engine(...)")
+    return engine
