@@ -21,12 +21,24 @@ NAMES: Tuple[str, ...] = (
     "closures",
     "tape",
     "fused_dot",
-    "combined",
+    # "combined",
 )
 
 
 class EngineError(ValueError):
     """No such engine, or one that does not follow the contract; said in one line."""
+
+
+class EngineUnavailable(EngineError):
+    """The engine lacks something in this interpreter; the message says what and how to get it."""
+
+
+def check_name(name: str) -> None:
+    """Raises EngineError, with the nearest name, where no engine is called ``name``."""
+    if name not in NAMES:
+        near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}?" if near else "see: microgpt-bench engines"
+        raise EngineError(f"no engine {name!r}: {hint}")
 
 
 def load(name: str) -> Engine:
@@ -43,12 +55,9 @@ def load(name: str) -> Engine:
             spec.loader.exec_module(module)
         except (Exception, SystemExit) as error:
             raise EngineError(f"engine file {name} fails on import: {type(error).__name__}: {error}") from error
-    elif name in NAMES:
-        module = importlib.import_module(f"engines.{name}")
     else:
-        near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}?" if near else "see: microgpt-bench engines"
-        raise EngineError(f"no engine {name!r}: {hint}")
+        check_name(name)
+        module = importlib.import_module(f"engines.{name}")
     engine = getattr(module, "ENGINE", None)
     if not isinstance(engine, Engine):
         raise EngineError(f"engine file {name} does not end in ENGINE = Engine(...)")

@@ -36,6 +36,12 @@ def draw_weights(config: Config, vocab_size: int, rng: random.Random) -> Dict[st
     return weights
 
 
+def count_parameters(config: Config, vocab_size: int) -> int:
+    """How many weights the model has."""
+    n = config.n_embd
+    return (2 * vocab_size + config.block_size) * n + config.n_layer * 12 * n * n
+
+
 class GPT:
     """The model on one engine: holds the engine's matrices by name, in the order they were drawn."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 import random
 import time
-from typing import Dict, List, NamedTuple, Optional, Sequence, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import engines
 from bench.workload import data
@@ -42,7 +42,7 @@ class Trainer:
     ) -> None:
         self.engine = engine if isinstance(engine, Engine) else engines.load(engine)
         if self.engine.unavailable:
-            raise engines.EngineError(f"engine {self.engine.name!r} cannot run here: {self.engine.unavailable}")
+            raise engines.EngineUnavailable(f"engine {self.engine.name} cannot run here: {self.engine.unavailable}")
         self.config = config or Config()
         if isinstance(documents, (str, pathlib.Path)):
             documents = data.read_documents(data.path_of(str(documents)))
@@ -75,14 +75,23 @@ class Trainer:
 
     def gradients(self) -> Dict[str, List[List[float]]]:
         """d loss / d weight of the next document by matrix name, (n_out, n_in) each; trains nothing."""
-        before = self.optimizer.snapshot()
+        before = self.snapshot()
         loss = self.model.loss(self.vocabulary.encode(self.documents[self.steps_done % len(self.documents)]))
         self.engine.backward(loss)
         found = {name: self.engine.read_gradients(matrix) for name, matrix in self.model.matrices.items()}
         del loss
         self.engine.reset()
-        self.optimizer.restore(before)
+        self.restore(before)
         return found
+
+    def snapshot(self) -> Tuple[int, Any]:
+        """All that a step changes, to go back to with ``restore``."""
+        return self.steps_done, self.optimizer.snapshot()
+
+    def restore(self, snapshot: Tuple[int, Any]) -> None:
+        """Undo the steps since ``snapshot``; gradients are zero again. The random stream stays where it is."""
+        self.steps_done, optimizer = snapshot
+        self.optimizer.restore(optimizer)
 
     def weights(self) -> Dict[str, List[List[float]]]:
         """The weights by matrix name, (n_out, n_in) each."""

@@ -1,0 +1,1 @@
+"""The host side: finds interpreters, drives workers, compares, stores and renders. Never inside a timed region."""

@@ -1,0 +1,35 @@
+"""Where the documents come from: the embedded lists, the real names.txt on first use, or the user's own file."""
+
+from __future__ import annotations
+
+import logging
+import pathlib
+
+import pooch
+
+from bench.host.errors import UsageError
+from bench.workload import data
+
+NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
+NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
+
+
+def locate(name: str) -> pathlib.Path:
+    """The file for ``--data``: an embedded dataset's name, ``names``, or a path. Raises UsageError.
+
+    names.txt is kept in the user's cache and checked against its checksum every time it is used.
+    """
+    if name != "names":
+        return data.path_of(name)
+    pooch.get_logger().setLevel(logging.ERROR)  # its progress is nobody's business here
+    cache = pooch.os_cache("microgpt-bench")
+    try:
+        return pathlib.Path(pooch.retrieve(NAMES_URL, known_hash=f"sha256:{NAMES_SHA256}", fname="names.txt", path=cache))
+    except ValueError:
+        raise UsageError(
+            f"what {NAMES_URL} gave is not the known names.txt (sha256 {NAMES_SHA256[:12]}…): nothing was kept; try --data PATH"
+        ) from None
+    except Exception as error:  # the network has many ways to fail, and requests as many exceptions
+        raise UsageError(
+            f"cannot get names.txt ({type(error).__name__}): download it yourself into {cache} or leave --data out for the embedded names"
+        ) from None

@@ -1,0 +1,5 @@
+"""The one kind of error that the command line shows as a line and exit status 2."""
+
+
+class UsageError(Exception):
+    """Bad input or a missing part of the environment; the message says what is wrong and what to do."""

@@ -1,0 +1,153 @@
+"""Finding the interpreters to measure: by version, by path, or the whole default matrix."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from typing import Any
+
+from python_discovery import get_interpreter
+
+from bench.host.errors import UsageError
+from bench.workload import runtime as workload_runtime
+
+OLDEST = (3, 9)  # the workload side's oldest Python
+PROBE_SECONDS = 20
+PROBE = (
+    "import sys, json; old = sys.version_info[:2] < (3, 9); sys.path[0] = sys.argv[1]\n"
+    "if old: print(json.dumps({'python': '.'.join(map(str, sys.version_info[:3]))}))\n"
+    "else:\n"
+    "    from bench.workload import runtime\n"
+    "    print(json.dumps(runtime.describe()))"
+)
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@dataclasses.dataclass(frozen=True)
+class Runtime:
+    """An interpreter build plus its switches: one column of the tables."""
+
+    name: str
+    specification: str  # the --python value that finds it
+    executable: str
+    environment: dict[str, str]
+    described: dict[str, Any]
+
+
+def default_versions() -> list[str]:
+    """The default matrix: the CPython versions among the project's classifiers, which are the only list of them."""
+    classifiers = metadata.metadata("microgpt-bench").get_all("Classifier") or []
+    found = (re.fullmatch(r"Programming Language :: Python :: (\d+\.\d+)", line) for line in classifiers)
+    return [match[1] for match in found if match]
+
+
+def extended_path(environment: Mapping[str, str] | None = None) -> str:
+    """PATH with the directories of pyenv's interpreters behind it, so that they are found without being active."""
+    environment = os.environ if environment is None else environment
+    root = pathlib.Path(environment.get("PYENV_ROOT") or pathlib.Path.home() / ".pyenv")
+    pyenv = sorted((str(path) for path in root.glob("versions/*/bin")), key=_by_version, reverse=True)
+    return os.pathsep.join([environment.get("PATH", os.defpath), *pyenv])
+
+
+def _by_version(path: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", path)]
+
+
+def find(specification: str) -> str | None:
+    """The executable for a version such as ``3.12``, ``3.14t`` or ``pypy3.11``; None where there is none."""
+    key = f"cpython{specification}" if specification[0].isdigit() else specification
+    free_threaded = specification.endswith("t")
+    found = get_interpreter(
+        key,
+        env={**os.environ, "PATH": extended_path()},
+        predicate=lambda info: bool(info.free_threaded) is free_threaded,
+    )
+    # the base interpreter, not the virtual environment that the host may be running in
+    return None if found is None else found.system_executable or found.executable
+
+
+def worker_environment(switches: Mapping[str, str]) -> dict[str, str]:
+    """The host's environment without what would change a Python's behaviour, plus the runtime's own switches."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV", "__PYVENV"))}
+    return {**kept, **switches}
+
+
+def describe(executable: str, switches: Mapping[str, str]) -> dict[str, Any]:
+    """Run the interpreter once and ask what it is. Raises UsageError if it does not run or is too old."""
+    try:
+        done = subprocess.run(
+            [executable, "-s", "-B", "-c", PROBE, str(ROOT)],
+            env=worker_environment(switches),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PROBE_SECONDS,
+        )
+        described = json.loads(done.stdout)
+    except OSError as error:
+        raise UsageError(f"cannot run {executable}: {error.strerror}: give the path of a Python interpreter") from None
+    except subprocess.TimeoutExpired:
+        raise UsageError(f"{executable} did not answer within {PROBE_SECONDS} s: is it a Python interpreter?") from None
+    except ValueError:
+        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise UsageError(f"{executable} does not work as a Python interpreter: {last}") from None
+    if "implementation" not in described:
+        raise UsageError(
+            f"{executable} is Python {described.get('python')}: the workload needs {'.'.join(map(str, OLDEST))} or newer"
+        )
+    # results are for others to read: where somebody's home is, is not their business
+    described["config_args"] = described["config_args"].replace(str(pathlib.Path.home()), "~")
+    return described
+
+
+def resolve(specification: str, switches: Mapping[str, str]) -> Runtime:
+    """The runtime of one ``--python`` value: VERSION, PATH or NAME=PATH. Raises UsageError."""
+    name, equals, path = specification.partition("=")
+    if equals and not re.fullmatch(r"[\w.+-]+", name):
+        raise UsageError(f"the runtime name {name!r} in --python {specification} may have letters, digits and . + - _ only")
+    path = path if equals else specification
+    if equals or os.sep in path or (os.altsep and os.altsep in path):
+        executable = os.path.abspath(os.path.expanduser(path))
+    elif re.fullmatch(r"(cpython|python|pypy|graalpy)?-?\d+(\.\d+)*t?", path):
+        found = find(path)
+        if found is None:
+            raise UsageError(f"no interpreter {path} found on PATH, in pyenv or uv: install it or give its path")
+        executable = found
+    else:
+        raise UsageError(f"no such interpreter {path!r}: give a version (3.12, 3.14t, pypy3.11), a path, or NAME=PATH")
+    described = describe(executable, switches)
+    return Runtime(
+        name=name if equals else workload_runtime.name_of(described),
+        specification=specification,
+        executable=executable,
+        environment=dict(switches),
+        described=described,
+    )
+
+
+def matrix(switches: Mapping[str, str]) -> tuple[list[Runtime], list[str]]:
+    """The default matrix: the runtimes found, and a line for each version that is not there."""
+    found, missing = [], []
+    for version in default_versions():
+        try:
+            found.append(resolve(version, switches))
+        except UsageError as error:
+            missing.append(f"skipped cpython-{version}: {error}")
+    return found, missing
+
+
+def with_distinct_names(runtimes: Iterable[Runtime]) -> list[Runtime]:
+    """The same runtimes; where two share a name the later ones get ``#2``, ``#3`` …"""
+    seen: dict[str, int] = {}
+    distinct = []
+    for runtime in runtimes:
+        seen[runtime.name] = seen.get(runtime.name, 0) + 1
+        count = seen[runtime.name]
+        distinct.append(runtime if count == 1 else dataclasses.replace(runtime, name=f"{runtime.name}#{count}"))
+    return distinct

@@ -1,0 +1,283 @@
+"""Lockstep measuring: every cell does step k before any cell does step k + 1.
+
+A round starts a fresh worker process per cell. Then come the turns: in an order shuffled each turn, the host
+orders one worker to do its next step, waits for the answer, and only then turns to the next worker, so that one
+worker runs at any time and a drift of the machine meets all cells alike. After each turn the losses are compared
+with those of the reference on the same runtime; a cell that diverges is not timed any further.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import math
+import pathlib
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from bench.host import parity, results
+from bench.host.interpreters import Runtime
+from bench.host.parity import Finding, Parity
+from bench.host.results import Cell, CellRecord, RoundRecord, Status
+from bench.host.workers import EngineUnavailable, WorkerFailed, WorkerProcess
+
+REFERENCE = "reference"
+NODES_STEPS = 20  # steps whose graph nodes are counted, in the first round
+LONGEST_TURN = 1_000  # repeats of one step at the most
+
+
+class Progress(Protocol):
+    """Where the measuring tells how far it is."""
+
+    def advance(self, doing: str) -> None:
+        """One order was carried out."""
+
+    def say(self, line: str) -> None:
+        """Something the user should read at once."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What to measure. ``engines``: table name to what the worker loads, a name or a path."""
+
+    engines: dict[str, str]
+    runtimes: list[Runtime]
+    documents: pathlib.Path
+    config: dict[str, Any]
+    record: results.PlanRecord
+    source: pathlib.Path
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every engine on every runtime."""
+        return [(engine, runtime.name) for runtime in self.runtimes for engine in self.engines]
+
+    @property
+    def orders_per_round(self) -> int:
+        """Orders of one round where nothing fails: a start, the steps and an end for each cell."""
+        return len(self.cells) * (self.record.steps + 2)
+
+
+class _CellState:
+    """A cell in the round under way."""
+
+    def __init__(self, worker: WorkerProcess) -> None:
+        self.worker = worker
+        self.status: Status = "ok"
+        self.reason = ""
+        self.repeats = 1
+        self.losses: list[float] = []
+        self.nanoseconds: list[float] = []
+        self.findings: list[Finding] = []
+        self.started: dict[str, Any] = {}
+        self.finished: dict[str, Any] = {}
+        self.nodes: list[int] | None = None
+
+    def end(self, status: Status, reason: str) -> None:
+        self.status, self.reason = status, reason
+        self.worker.stop()
+
+    def judge(self, finding: Finding) -> None:
+        self.findings.append(finding)
+        if finding.parity is Parity.DIVERGED:
+            self.end("diverged", finding.reason)
+
+    def record(self) -> CellRecord:
+        parameters = self.finished.get("parameters")
+        return CellRecord(
+            status=self.status,
+            reason=self.reason,
+            losses=[loss.hex() for loss in self.losses],
+            nanoseconds=self.nanoseconds,
+            repeats=self.repeats,
+            finding=parity.worst(self.findings) if self.findings else None,
+            parameters_sha256=None if parameters is None else hashlib.sha256(parity.unpack(parameters)).hexdigest(),
+            peak_bytes=self.finished.get("peak_bytes"),
+            nodes=self.nodes,
+        )
+
+
+class Round:
+    """One round of a plan, from starting the workers to comparing the final parameters."""
+
+    def __init__(self, plan: Plan, number: int, dropped: dict[Cell, CellRecord], progress: Progress) -> None:
+        self.plan, self.number, self.dropped, self.progress = plan, number, dropped, progress
+        # the same plan gives the same orders again
+        self.rng = random.Random(f"{plan.record.order_seed}/{number}")
+        self.states: dict[Cell, _CellState] = {}
+
+    def run(self) -> RoundRecord:
+        """Measure. Every worker is ended however this is left."""
+        begun, started = datetime.datetime.now(datetime.UTC), time.monotonic()
+        try:
+            for runtime in self.plan.runtimes:  # nothing is timed yet: no need to shuffle
+                for cell in self._to_run():
+                    if cell[1] == runtime.name:
+                        self._start(cell)
+                self._check_gradients(runtime.name)
+                if self.number == 1:
+                    self._say_first_look(runtime.name)
+            for step in range(1, self.plan.record.steps + 1):
+                for cell in self._shuffled(self._alive()):
+                    self._step(cell, step)
+                self._check_losses(step)
+            if self.number == 1:
+                self._count_nodes()
+            for cell in self._alive():
+                self._finish(cell)
+            self._check_parameters()
+        finally:
+            for state in self.states.values():
+                state.worker.stop()
+        measured = {cell: state.record() for cell, state in self.states.items()}
+        return RoundRecord(
+            schema=results.SCHEMA,
+            number=self.number,
+            started=begun.isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - started, 3),
+            cells={results.key(cell): (measured | self.dropped)[cell] for cell in self.plan.cells},
+        )
+
+    # ----------------------------------------------------------------- orders
+
+    def _to_run(self) -> list[Cell]:
+        return [cell for cell in self.plan.cells if cell not in self.dropped]
+
+    def _alive(self) -> list[Cell]:
+        return [cell for cell, state in self.states.items() if state.status == "ok"]
+
+    def _shuffled(self, cells: list[Cell]) -> Iterator[Cell]:
+        order = cells[:]
+        self.rng.shuffle(order)
+        # a cell may be dropped while the turn is under way
+        return (cell for cell in order if cell not in self.states or self.states[cell].status == "ok")
+
+    def _ask(self, cell: Cell, **order: Any) -> dict[str, Any] | None:
+        state = self.states[cell]
+        self.progress.advance(f"{cell[0]} on {cell[1]}")
+        try:
+            return state.worker.ask(self.plan.record.timeout_seconds, **order)
+        except EngineUnavailable as why:
+            state.end("skipped", str(why))
+        except WorkerFailed as why:
+            state.end("failed", str(why))
+            self.progress.say(f"{cell[0]} on {cell[1]} failed: {why}")
+        return None
+
+    def _start(self, cell: Cell) -> None:
+        runtime = next(runtime for runtime in self.plan.runtimes if runtime.name == cell[1])
+        state = self.states[cell] = _CellState(WorkerProcess(runtime, str(self.plan.source)))
+        answer = self._ask(
+            cell,
+            do="start",
+            engine=self.plan.engines[cell[0]],
+            documents=str(self.plan.documents),
+            config=self.plan.config,
+            gc=self.plan.record.gc,
+        )
+        if answer is not None:
+            state.started = answer
+            turn = self.plan.record.turn_seconds * 1e9
+            state.repeats = min(LONGEST_TURN, max(1, math.ceil(turn / max(1, answer["estimate_ns"]))))
+
+    def _step(self, cell: Cell, step: int) -> None:
+        state = self.states[cell]
+        answer = self._ask(cell, do="step", repeats=state.repeats)
+        if answer is not None:
+            state.losses.append(float.fromhex(answer["loss"]))
+            state.nanoseconds.append(round(answer["ns"], 1))
+
+    def _count_nodes(self) -> None:
+        """Once per engine: the graph is the same on every runtime."""
+        for engine in self.plan.engines:
+            cell = next((cell for cell in self._alive() if cell[0] == engine), None)
+            answer = cell and self._ask(cell, do="nodes", steps=min(NODES_STEPS, self.plan.record.steps))
+            if cell and answer:
+                self.states[cell].nodes = answer["nodes"]
+
+    def _finish(self, cell: Cell) -> None:
+        answer = self._ask(cell, do="finish")
+        if answer is not None:
+            self.states[cell].finished = answer
+
+    def _say_first_look(self, runtime: str) -> None:
+        """One line a runtime as soon as there is something to show; tables come from the rounds alone."""
+        estimates = {cell[0]: state.started["estimate_ns"] for cell, state in self.states.items() if cell[1] == runtime and state.status == "ok"}
+        if REFERENCE in estimates:
+            reference = estimates.pop(REFERENCE)
+            rough = ", ".join(f"{engine} {reference / ns:.1f}x" for engine, ns in sorted(estimates.items(), key=lambda item: item[1]))
+            self.progress.say(f"{runtime}: reference about {reference / 1e6:.0f} ms/step; first gradients agree; roughly {rough or 'alone'}")
+
+    # ----------------------------------------------------------------- parity
+
+    def _against_reference(self, cells: list[Cell], compare: Callable[[_CellState, _CellState], Finding]) -> None:
+        """Judge each cell against the reference on its runtime; without one, nothing can be proven."""
+        for cell in cells:
+            state, reference = self.states[cell], self.states.get((REFERENCE, cell[1]))
+            if reference is None or reference.status not in ("ok", "diverged"):
+                state.end("failed", "no reference to compare with on this runtime")
+            else:
+                state.judge(compare(reference, state))
+                if state.status == "diverged":
+                    self.progress.say(f"{cell[0]} on {cell[1]} DIVERGED: {state.reason}")
+
+    def _check_gradients(self, runtime: str) -> None:
+        self._against_reference(
+            [cell for cell in self._alive() if cell[1] == runtime],
+            lambda reference, state: parity.compare_gradients(
+                parity.unpack(reference.started["gradients"]),
+                parity.unpack(state.started["gradients"]),
+                reference.started["shapes"],
+            )
+        )
+
+    def _check_losses(self, step: int) -> None:
+        self._against_reference(
+            self._alive(),
+            lambda reference, state: parity.compare_losses(reference.losses[-1:], state.losses[-1:], first_step=step),
+        )
+
+    def _check_parameters(self) -> None:
+        self._against_reference(
+            self._alive(),
+            lambda reference, state: parity.compare_parameters(
+                parity.unpack(reference.finished["parameters"]), parity.unpack(state.finished["parameters"])
+            )
+        )
+
+
+def measure(plan: Plan, run: results.Run, progress: Progress) -> None:
+    """Add rounds to ``run``, saving each, until the plan's rounds are done or its budget is used up."""
+    started, longest = time.monotonic(), max((entry.seconds for entry in run.rounds), default=0.0)
+    budget = plan.record.budget_seconds
+    for number in range(len(run.rounds) + 1, plan.record.rounds + 1):
+        if budget is not None and number > 1 and time.monotonic() - started + longest > budget:
+            progress.say(f"stopped after {number - 1} of {plan.record.rounds} rounds: the next would pass the budget of {budget:.0f} s")
+            break
+        # a cell that failed or diverged once is not worth another round's waiting
+        dropped = {cell: run.of(cell)[-1] for cell in plan.cells if run.rounds and run.of(cell)[-1].status != "ok"}
+        current = Round(plan, number, dropped, progress)
+        entry = current.run()
+        longest = max(longest, entry.seconds)
+        _describe_engines(plan, run, current)
+        results.add_round(run, entry)
+
+
+def _describe_engines(plan: Plan, run: results.Run, current: Round) -> None:
+    """Fill in what only a worker can say of its engine: what the engine file says of itself."""
+    known = dict(run.record.engines)
+    for (engine, _), state in current.states.items():
+        said = state.started.get("engine")
+        if said and not known[engine].summary:
+            known[engine] = dataclasses.replace(
+                known[engine],
+                summary=said["summary"],
+                parent=said["parent"],
+                change=said["change"],
+                parity=said["parity"],
+            )
+    if known != run.record.engines:
+        results.update(run, dataclasses.replace(run.record, engines=known))

@@ -1,0 +1,287 @@
+"""Runs on disk: a folder a run, written after every round, read by everything that reports.
+
+    results/RUN/run.json            what was run, on what: a RunRecord
+    results/RUN/rounds/001.json     one round, never changed once written: a RoundRecord
+    results/RUN/timings/RUNTIME.json  pyperf's format, one benchmark an engine, one pyperf run a round
+
+The records below are the schema, field by field; ``results/SCHEMA.md`` says the same in words. Losses and
+other floats whose bits matter are written as ``float.hex``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+from typing import Any, Literal
+
+import cattrs
+import numpy as np
+
+from bench.host.errors import UsageError
+from bench.host.parity import Finding, Parity, worst
+
+SCHEMA = 1
+Status = Literal["ok", "diverged", "failed", "skipped"]
+Cell = tuple[str, str]  # engine, runtime
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkloadRecord:
+    """What every cell did: ``config`` are the fields of bench.workload.config.Config."""
+
+    data: str
+    sha256: str
+    documents: int
+    vocabulary: int
+    parameters: int
+    config: dict[str, int | float]
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineRecord:
+    """An engine as it described itself, ``source_sha256`` of its file; ``path`` only where it is a user's own file."""
+
+    summary: str
+    parent: str | None
+    change: str
+    parity: str
+    source_sha256: str
+    path: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RuntimeRecord:
+    """An interpreter build: the ``--python`` value that finds it, its switches, and what it says of itself."""
+
+    specification: str
+    environment: dict[str, str]
+    described: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanRecord:
+    """How it was to be measured. ``turn_seconds``: a shorter turn is filled with repeats of its step."""
+
+    steps: int
+    rounds: int
+    turn_seconds: float
+    timeout_seconds: float
+    budget_seconds: float | None
+    gc: str
+    order_seed: int
+
+
+@dataclasses.dataclass(frozen=True)
+class CellRecord:
+    """One cell in one round. ``nanoseconds`` per step, a mean over ``repeats`` of it; ``nodes`` of the first steps."""
+
+    status: Status
+    reason: str = ""
+    losses: list[str] = dataclasses.field(default_factory=list)
+    nanoseconds: list[float] = dataclasses.field(default_factory=list)
+    repeats: int = 1
+    finding: Finding | None = None
+    parameters_sha256: str | None = None
+    peak_bytes: int | None = None
+    nodes: list[int] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class RoundRecord:
+    """One round: fresh processes, every cell. ``cells`` by engine and runtime, joined by @."""
+
+    schema: int
+    number: int
+    started: str
+    seconds: float
+    cells: dict[str, CellRecord]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """What stands in run.json. ``notes``: what the reader of a table should know, a line each."""
+
+    schema: int
+    created: str
+    version: str
+    command: str
+    workload: WorkloadRecord
+    plan: PlanRecord
+    machine: dict[str, str | int | float]
+    runtimes: dict[str, RuntimeRecord]
+    engines: dict[str, EngineRecord]
+    notes: list[str]
+    source_sha256: str
+
+
+def key(cell: Cell) -> str:
+    """A cell's name in a round's file."""
+    return "@".join(cell)
+
+
+class Run:
+    """A run's record and its rounds, with the few questions that tables ask of them."""
+
+    def __init__(self, folder: pathlib.Path, record: RunRecord, rounds: list[RoundRecord]) -> None:
+        self.folder, self.record, self.rounds = folder, record, rounds
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every engine on every runtime, runtime by runtime."""
+        return [(engine, runtime) for runtime in self.record.runtimes for engine in self.record.engines]
+
+    def of(self, cell: Cell) -> list[CellRecord]:
+        """The cell's records, a round each."""
+        return [entry.cells[key(cell)] for entry in self.rounds if key(cell) in entry.cells]
+
+    def status(self, cell: Cell) -> tuple[Status, str]:
+        """ok only if every round was, else the first other status and its reason."""
+        records = self.of(cell)
+        bad = next((record for record in records if record.status != "ok"), None)
+        if bad is not None:
+            return bad.status, bad.reason
+        return ("ok", "") if records else ("skipped", "not measured")
+
+    def seconds(self, cell: Cell) -> np.ndarray:
+        """Seconds per step, (rounds, steps). Only for a cell whose status is ok."""
+        return np.array([record.nanoseconds for record in self.of(cell)]) * 1e-9
+
+    def finding(self, cell: Cell) -> Finding | None:
+        """Parity with the reference over all rounds; None where nothing was compared."""
+        findings = [record.finding for record in self.of(cell) if record.finding is not None]
+        return worst(findings) if findings else None
+
+    def nodes(self, engine: str) -> float | None:
+        """Graph nodes per step, a mean over the first steps; the same on every runtime."""
+        counts = [record.nodes for runtime in self.record.runtimes for record in self.of((engine, runtime)) if record.nodes]
+        return float(np.mean(counts[0])) if counts else None
+
+    def peak_bytes(self, cell: Cell) -> int | None:
+        """The worker's largest resident memory over the rounds."""
+        return max((record.peak_bytes for record in self.of(cell) if record.peak_bytes), default=None)
+
+    def broken_promises(self) -> list[Cell]:
+        """Cells found to be worse than their engine promises, diverged ones included."""
+        broken = []
+        for cell in self.cells:
+            finding, promised = self.finding(cell), self.record.engines[cell[0]].parity
+            if finding and list(Parity).index(finding.parity) > list(Parity).index(Parity(promised)):
+                broken.append(cell)
+        return broken
+
+    def good(self) -> bool:
+        """Did every cell that could run measure, agree and keep its promise?"""
+        return not self.broken_promises() and all(self.status(cell)[0] in ("ok", "skipped") for cell in self.cells)
+
+
+# --------------------------------------------------------------------- writing
+
+
+def write_atomically(path: pathlib.Path, text: str) -> None:
+    """The whole file or nothing: written beside it, then renamed."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
+
+
+def _write_json(path: pathlib.Path, record: Any) -> None:
+    write_atomically(path, json.dumps(cattrs.unstructure(record), indent=1, ensure_ascii=False) + "\n")
+
+
+def create(folder: pathlib.Path, record: RunRecord) -> Run:
+    """Make the run's folder. Raises UsageError if it is there already or can't be made."""
+    try:
+        (folder / "rounds").mkdir(parents=True, exist_ok=False)
+        _write_json(folder / "run.json", record)
+    except FileExistsError:
+        raise UsageError(f"{folder} exists already: give another --name, or go on with --resume {folder}") from None
+    except OSError as error:
+        raise UsageError(f"cannot write results to {folder}: {error.strerror}: choose another --results folder") from None
+    return Run(folder, record, [])
+
+
+def update(run: Run, record: RunRecord) -> None:
+    """Replace run.json: engines describe themselves, and notes come, while a run goes on."""
+    _write_json(run.folder / "run.json", record)
+    run.record = record
+
+
+def add_round(run: Run, entry: RoundRecord) -> None:
+    """Save a finished round, then bring the pyperf files up to date."""
+    _write_json(run.folder / "rounds" / f"{entry.number:03d}.json", entry)
+    run.rounds.append(entry)
+    export_pyperf(run)
+
+
+def export_pyperf(run: Run) -> None:
+    """Write timings/RUNTIME.json: a value is the mean seconds per step of one round, because rounds are the replicates."""
+    import pyperf
+
+    folder = run.folder / "timings"
+    folder.mkdir(exist_ok=True)
+    for runtime, about in run.record.runtimes.items():
+        benchmarks = []
+        for engine in run.record.engines:
+            cell = (engine, runtime)
+            if run.status(cell)[0] != "ok":
+                continue
+            finding = run.finding(cell)
+            details = {
+                "name": engine,
+                "unit": "second",
+                "inner_loops": 1,
+                "python_version": about.described["build"].split("[")[0].strip(),
+                "python_implementation": about.described["implementation"],
+                "python_compiler": about.described["compiler"],
+                "cpu_model_name": str(run.record.machine["cpu"]),
+                "platform": str(run.record.machine["platform"]),
+                "parity": str(finding.parity) if finding else "",
+                "workload": f"{run.record.workload.data}, {run.record.plan.steps} steps from the seeded state",
+                "jit": about.described["jit"],
+                "gil": int(about.described["gil"]),
+            }
+            details = {name: value for name, value in details.items() if value != ""}
+            values = run.seconds(cell).mean(axis=1)
+            benchmarks.append(
+                pyperf.Benchmark([pyperf.Run([float(value)], metadata=details, collect_metadata=False) for value in values])
+            )
+        if benchmarks:
+            part = folder / f".{runtime}.json.part"
+            pyperf.BenchmarkSuite(benchmarks).dump(str(part), compact=False, replace=True)
+            os.replace(part, folder / f"{runtime}.json")
+
+
+# --------------------------------------------------------------------- reading
+
+
+def _read(path: pathlib.Path, kind: type) -> Any:
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        schema = raw["schema"]
+        if isinstance(schema, int) and schema > SCHEMA:
+            raise UsageError(f"{path} has schema {schema}, from a newer microgpt-bench; this one reads up to {SCHEMA}: upgrade it")
+        return cattrs.structure(raw, kind)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from None
+    except UsageError:
+        raise
+    except Exception as error:  # whatever is wrong with the file, cattrs and json have many words for it
+        first = getattr(error, "exceptions", [error])[0]
+        raise UsageError(f"{path} is damaged ({type(first).__name__}: {first}): restore it or measure again") from None
+
+
+def load(folder: pathlib.Path) -> Run:
+    """Read a run with its rounds. Raises UsageError for a missing, damaged or too new one."""
+    if not (folder / "run.json").is_file():
+        raise UsageError(f"{folder} is not a run: it has no run.json")
+    record: RunRecord = _read(folder / "run.json", RunRecord)
+    rounds: list[RoundRecord] = [_read(path, RoundRecord) for path in sorted((folder / "rounds").glob("*.json"))]
+    for expected, entry in enumerate(rounds, 1):
+        if entry.number != expected:
+            raise UsageError(f"{folder}/rounds lacks round {expected}: restore it or measure again")
+        for name, cell in entry.cells.items():
+            if cell.status == "ok" and not len(cell.losses) == len(cell.nanoseconds) == record.plan.steps:
+                raise UsageError(f"{folder}/rounds/{entry.number:03d}.json is damaged: {name} lacks steps: measure again")
+    return Run(folder, record, rounds)

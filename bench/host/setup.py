@@ -1,0 +1,162 @@
+"""From the user's wishes to a plan: everything is checked here, before anything is written or started."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import importlib.metadata
+import pathlib
+import shlex
+import shutil
+from collections.abc import Sequence
+from typing import Any
+
+import engines
+from bench.host import datasets, interpreters, machine, results
+from bench.host.errors import UsageError
+from bench.host.lockstep import REFERENCE, Plan
+from bench.workload.config import Config
+from bench.workload.data import Vocabulary, read_documents
+from bench.workload.gpt import count_parameters
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What the user asked for. ``pythons`` and ``engine_names`` empty: all that there are."""
+
+    data: str
+    config: Config
+    engine_names: Sequence[str]
+    pythons: Sequence[str]
+    measuring: results.PlanRecord
+    results: pathlib.Path
+    name: str | None
+    command: Sequence[str]
+
+
+def begin(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Run, list[str]]:
+    """Make the run's folder and its plan, and the lines about what was left out. Raises UsageError, WorkloadError, EngineError."""
+    chosen = _engines(request.engine_names)
+    path = datasets.locate(request.data)
+    documents = read_documents(path)
+    runtimes, missing = _runtimes(request.pythons)
+    source = _copy_source(workspace)
+    vocabulary = len(Vocabulary(documents))
+    now = datetime.datetime.now(datetime.UTC)
+    notes = [f"warning: {line}" for line in machine.warnings()]
+    record = results.RunRecord(
+        schema=results.SCHEMA,
+        created=now.isoformat(timespec="seconds"),
+        version=importlib.metadata.version("microgpt-bench"),
+        command=shlex.join(request.command),
+        workload=results.WorkloadRecord(
+            data=request.data,
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            documents=len(documents),
+            vocabulary=vocabulary,
+            parameters=count_parameters(request.config, vocabulary),
+            config=dataclasses.asdict(request.config),
+        ),
+        plan=request.measuring,
+        machine=machine.describe(),
+        runtimes={
+            runtime.name: results.RuntimeRecord(runtime.specification, runtime.environment, runtime.described)
+            for runtime in runtimes
+        },
+        engines={
+            name: results.EngineRecord("", None, "", "bit-identical", _sha256(_engine_file(source, what)), what if name != what else None)
+            for name, what in chosen.items()
+        },
+        notes=notes,
+        source_sha256=_source_sha256(source),
+    )
+    folder = request.results / (request.name or now.strftime("%Y%m%d-%H%M%S"))
+    run = results.create(folder, record)
+    plan = Plan(chosen, runtimes, _copy_documents(path, workspace), dataclasses.asdict(request.config), request.measuring, source)
+    return plan, run, missing
+
+
+def resume(folder: pathlib.Path, workspace: pathlib.Path) -> tuple[Plan, results.Run]:
+    """The plan of a run on disk, to go on with. Raises UsageError where anything it measures has changed since."""
+    run = results.load(folder)
+    record = run.record
+    source = _copy_source(workspace)
+    if _source_sha256(source) != record.source_sha256:
+        raise UsageError(f"the engines or the workload have changed since {folder} was begun: start a new run")
+    if machine.describe()["identity"] != record.machine["identity"]:
+        raise UsageError(f"{folder} was begun on another machine: start a new run")
+    path = datasets.locate(record.workload.data)
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != record.workload.sha256:
+        raise UsageError(f"the dataset {record.workload.data} has changed since {folder} was begun: start a new run")
+    runtimes = []
+    for name, about in record.runtimes.items():
+        runtime = interpreters.resolve(about.specification, about.environment)
+        if runtime.described != about.described:
+            raise UsageError(f"{about.specification} is another build than when {folder} was begun: start a new run")
+        runtimes.append(dataclasses.replace(runtime, name=name))
+    chosen = {name: engine.path or name for name, engine in record.engines.items()}
+    for name, what in chosen.items():
+        if _sha256(_engine_file(source, what)) != record.engines[name].source_sha256:
+            raise UsageError(f"the engine {what} has changed since {folder} was begun: start a new run")
+    plan = Plan(chosen, runtimes, _copy_documents(path, workspace), dict(record.workload.config), record.plan, source)
+    return plan, run
+
+
+# --------------------------------------------------------------------- parts
+
+
+def _engines(names: Sequence[str]) -> dict[str, str]:
+    """Table name to what the worker loads, the reference always among them. Raises EngineError."""
+    chosen = {}
+    for what in names or engines.NAMES:
+        if what.endswith(".py"):
+            path = pathlib.Path(what)
+            if not path.is_file():
+                raise engines.EngineError(f"no engine file {what}")
+            if path.stem in engines.NAMES:
+                raise engines.EngineError(f"{what} has the name of the built-in engine {path.stem!r}: rename the file")
+            chosen[path.stem] = str(path.resolve())
+        else:
+            engines.check_name(what)
+            chosen[what] = what
+    return chosen if REFERENCE in chosen else {REFERENCE: REFERENCE, **chosen}
+
+
+def _runtimes(pythons: Sequence[str]) -> tuple[list[interpreters.Runtime], list[str]]:
+    if not pythons:
+        runtimes, missing = interpreters.matrix({})
+        if not runtimes:
+            raise UsageError(f"none of CPython {', '.join(interpreters.default_versions())} is installed: give one with --python PATH")
+        return runtimes, missing
+    return interpreters.with_distinct_names(interpreters.resolve(python, {}) for python in pythons), []
+
+
+def _copy_source(workspace: pathlib.Path) -> pathlib.Path:
+    """A copy of what a worker imports, so that a run measures one state of it, edited meanwhile or not."""
+    source = workspace / "source"
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(interpreters.ROOT / "bench" / "workload", source / "bench" / "workload", ignore=ignore)
+    shutil.copy(interpreters.ROOT / "bench" / "__init__.py", source / "bench")
+    shutil.copytree(interpreters.ROOT / "engines", source / "engines", ignore=ignore)
+    return source
+
+
+def _copy_documents(path: pathlib.Path, workspace: pathlib.Path) -> pathlib.Path:
+    return pathlib.Path(shutil.copy(path, workspace / "documents.txt"))
+
+
+def _engine_file(source: pathlib.Path, what: str) -> pathlib.Path:
+    return pathlib.Path(what) if what.endswith(".py") else source / "engines" / f"{what}.py"
+
+
+def _sha256(path: pathlib.Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _source_sha256(source: pathlib.Path) -> str:
+    """One digest of every Python file that a worker may import."""
+    digest = hashlib.sha256()
+    for path in sorted(source.rglob("*.py")):
+        digest.update(f"{path.relative_to(source).as_posix()} {_sha256(path)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,263 @@
+"""Tables from a run: made of what is on disk, never measuring. One model, four formats."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from bench.host import stats
+from bench.host.errors import UsageError
+from bench.host.lockstep import NODES_STEPS, REFERENCE
+from bench.host.parity import Finding, Parity
+from bench.host.results import Run, RuntimeRecord
+from bench.host.stats import Ratio
+
+FORMATS = ("plain", "github", "html", "json")
+NOTHING = "–"
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A title, column heads and rows of text; what stands above and below it."""
+
+    title: str
+    above: list[str]
+    headers: list[str]
+    rows: list[list[str]]
+    below: list[str]
+
+
+def tables(run: Run, base: str | None = None) -> list[Table]:
+    """One table per runtime, engines by speed; with several runtimes also one across them."""
+    runtimes = list(run.record.runtimes)
+    base = base or runtimes[0]
+    if base not in runtimes:
+        raise UsageError(f"no runtime {base} in this run: choose from {', '.join(runtimes)}")
+    found = [_of_runtime(run, runtime) for runtime in runtimes]
+    if len(runtimes) > 1:
+        found += [_speedups(run), _across(run, base)]
+    return found
+
+
+def headline(run: Run) -> Table:
+    """Speed over the reference, engines by runtimes: the README's table."""
+    return _speedups(run)
+
+
+# --------------------------------------------------------------------- the tables
+
+
+def _of_runtime(run: Run, runtime: str) -> Table:
+    measured, rows, below = [], [], []
+    for engine in run.record.engines:
+        cell = (engine, runtime)
+        status, reason = run.status(cell)
+        finding = run.finding(cell)
+        if status == "ok":
+            assert finding is not None
+            seconds = run.seconds(cell)
+            ratio = stats.paired_ratio(run.seconds((REFERENCE, runtime)), seconds)
+            measured.append((ratio.value, engine, stats.typical(seconds), ratio, finding))
+        elif status == "skipped":
+            below.append(f"{engine} skipped: {reason}")
+        else:
+            rows.append([engine, NOTHING, NOTHING, NOTHING, NOTHING, "DIVERGED" if status == "diverged" else "failed"])
+            below.append(f"{engine} {'DIVERGED' if status == 'diverged' else status}: {reason}")
+    broken = run.broken_promises()
+    for _, engine, seconds_per_step, ratio, finding in sorted(measured):
+        nodes, peak = run.nodes(engine), run.peak_bytes((engine, runtime))
+        rows.append(
+            [
+                engine,
+                f"{seconds_per_step * 1e3:.{_digits(seconds_per_step * 1e3)}f}",
+                "1" if engine == REFERENCE else ratio_text(ratio),
+                NOTHING if nodes is None else f"{nodes:,.0f}",
+                NOTHING if peak is None else f"{peak / 1e6:.0f}",
+                parity_text(finding),
+            ]
+        )
+        if (engine, runtime) in broken:
+            below.append(f"{engine} broke its promise: {run.record.engines[engine].parity}")
+    if any(engine != REFERENCE and not ratio.separable for _, engine, _, ratio, _ in measured):
+        below.append("(=) the interval includes 1: this run cannot tell it from the reference; more --rounds narrow it")
+    rows = [row for row in rows if row[1] != NOTHING] + [row for row in rows if row[1] == NOTHING]
+    return Table(
+        title=runtime,
+        above=[runtime_line(run.record.runtimes[runtime])],
+        headers=["engine", "ms/step", "speed", "nodes", "MB", "parity"],
+        rows=rows,
+        below=below,
+    )
+
+
+def _speedups(run: Run) -> Table:
+    runtimes = list(run.record.runtimes)
+    rows = []
+    for engine in run.record.engines:
+        cells = [(engine, runtime) for runtime in runtimes]
+        if engine == REFERENCE or all(run.status(cell)[0] == "skipped" for cell in cells):
+            continue
+        rows.append([engine, *(_speedup(run, engine, runtime) for runtime in runtimes)])
+    return Table(
+        title="Speed over the reference on the same runtime",
+        above=["Time of the reference over time of the engine, paired step by step: above 1 is faster."],
+        headers=["engine", *runtimes],
+        rows=rows,
+        below=[],
+    )
+
+
+def _speedup(run: Run, engine: str, runtime: str) -> str:
+    status, _ = run.status((engine, runtime))
+    if status != "ok":
+        return "DIVERGED" if status == "diverged" else NOTHING if status == "skipped" else status
+    return ratio_text(stats.paired_ratio(run.seconds((REFERENCE, runtime)), run.seconds((engine, runtime))), short=True)
+
+
+def _across(run: Run, base: str) -> Table:
+    runtimes = list(run.record.runtimes)
+    rows = []
+    pairs: dict[str, list[tuple[Any, Any]]] = {runtime: [] for runtime in runtimes}
+    for engine in run.record.engines:
+        row = [engine]
+        for runtime in runtimes:
+            if run.status((engine, runtime))[0] != "ok" or run.status((engine, base))[0] != "ok":
+                row.append(NOTHING)
+                continue
+            pair = (run.seconds((engine, base)), run.seconds((engine, runtime)))
+            pairs[runtime].append(pair)
+            row.append("1" if runtime == base else ratio_text(stats.paired_ratio(*pair), short=True))
+        if any(cell != NOTHING for cell in row[1:]):
+            rows.append(row)
+    means = [
+        "1" if runtime == base else ratio_text(stats.geometric_mean(pairs[runtime]), short=True) if pairs[runtime] else NOTHING
+        for runtime in runtimes
+    ]
+    rows.append(["geometric mean", *means])
+    return Table(
+        title=f"Speed over the same engine on {base}",
+        above=[f"Time on {base} over time on the runtime, paired step by step: above 1 is faster."],
+        headers=["engine", *runtimes],
+        rows=rows,
+        below=[],
+    )
+
+
+# --------------------------------------------------------------------- words
+
+
+def ratio_text(ratio: Ratio, short: bool = False) -> str:
+    """A ratio with its interval; (=) where it cannot be told from 1. Short: the ratio and half the interval."""
+    digits = _digits(ratio.value)
+    mark = "" if ratio.separable else " (=)"
+    if ratio.low is None or ratio.high is None:
+        return f"{ratio.value:.{digits}f}{'' if short else ' [one round]'}"
+    if short:
+        return f"{ratio.value:.{digits}f} ±{(ratio.high - ratio.low) / 2:.{digits}f}{mark}"
+    return f"{ratio.value:.{digits}f} [{ratio.low:.{digits}f}, {ratio.high:.{digits}f}]{mark}"
+
+
+def _digits(number: float) -> int:
+    return 0 if number >= 1000 else 1 if number >= 100 else 2 if number >= 0.1 else 4
+
+
+def parity_text(finding: Finding) -> str:
+    """bit-identical, or the largest |Δloss| and the first step that differs."""
+    if finding.parity is Parity.ROUNDING:
+        return f"{finding.largest:.0e} @ {finding.first_step}" if finding.first_step else "losses equal"
+    return str(finding.parity)
+
+
+def runtime_line(runtime: RuntimeRecord) -> str:
+    """The build and its switches in a line."""
+    about = runtime.described
+    parts = [
+        f"{about['implementation']} {about['version']}" + (f" (Python {about['python']})" if about["version"] != about["python"] else ""),
+        about["compiler"],
+        about["optimization"],
+        "+".join(flag.upper() for flag in ("pgo", "lto") if about[flag]) or "no PGO or LTO recorded",
+        f"GIL {'on' if about['gil'] else 'off'}",
+        f"JIT {about['jit']}" if about["implementation"] == "cpython" else "",
+        "debug build" if about["debug"] else "",
+        about["libc"],
+        *(f"{name}={value}" for name, value in runtime.environment.items()),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def preamble(run: Run) -> list[str]:
+    """What was run, on what, how often: the lines above all tables."""
+    record, plan, workload = run.record, run.record.plan, run.record.workload
+    config = workload.config
+    sizes = ", ".join(f"{name} {config[name]}" for name in ("n_layer", "n_embd", "n_head", "block_size"))
+    return [
+        f"{workload.data}: {workload.documents:,} documents, {workload.vocabulary} tokens; {sizes}; {workload.parameters:,} parameters; seed {config['seed']}",
+        f"steps 1 to {plan.steps} of a schedule of {config['schedule_steps']}, {len(run.rounds)} rounds of fresh processes, "
+        f"in lockstep; cyclic garbage collector {plan.gc}",
+        f"{record.machine['cpu']}, {record.machine['cores']} cores, {record.machine['platform']}; {record.created}",
+        *record.notes,
+    ]
+
+
+LEGEND = [
+    "ms/step: median. speed: time of the reference / time of the engine, with 95 % interval.",
+    f"nodes: of the graph per step, mean over the first {NODES_STEPS} steps at most. MB: the process's peak.",
+    "parity with the reference at every step, of the first gradients and the final parameters:",
+    "bit-identical, or the largest |difference of a loss| @ the first step that differs.",
+]
+
+
+# --------------------------------------------------------------------- formats
+
+
+def render(run: Run, style: str, base: str | None = None) -> str:
+    """All tables of a run in one of FORMATS. Raises UsageError for a base runtime that is not in the run."""
+    if not run.rounds:
+        raise UsageError(f"{run.folder} has no finished round: go on with --resume {run.folder}")
+    found = tables(run, base)
+    if style == "json":
+        return json.dumps(
+            {"run": run.folder.name, "preamble": preamble(run), "good": run.good(), "tables": [dataclasses.asdict(t) for t in found]},
+            indent=1,
+            ensure_ascii=False,
+        )
+    parts = ["\n".join(_prose(preamble(run), style))]
+    parts += [render_table(table, style) for table in found]
+    parts += ["\n".join(_prose(LEGEND, style))]
+    return "\n\n".join(parts)
+
+
+def render_table(table: Table, style: str, left: bool = False) -> str:
+    """One table with its title and lines."""
+    title = {"plain": table.title, "github": f"### {_markdown(table.title)}", "html": f"<h3>{html.escape(table.title)}</h3>"}[style]
+    cells = table.rows if style != "github" else [[_markdown(cell) for cell in row] for row in table.rows]
+    grid = tabulate(
+        cells,
+        headers=table.headers,
+        tablefmt={"plain": "simple", "github": "github", "html": "html"}[style],
+        disable_numparse=True,
+        colalign=["left", *["left" if left else "right"] * (len(table.headers) - 1)],
+    )
+    blocks = [title, *(["\n".join(_prose(table.above, style))] if table.above else []), grid]
+    if table.below:
+        blocks.append("\n".join(_prose(table.below, style)))
+    return ("\n" if style == "plain" else "\n\n").join(blocks)
+
+
+def _prose(lines: Sequence[str], style: str) -> list[str]:
+    if style == "html":
+        return [f"<p>{html.escape(line)}</p>" for line in lines]
+    if style == "github":
+        return [f"{_markdown(line)}<br>" if line != lines[-1] else _markdown(line) for line in lines]
+    return list(lines)
+
+
+def _markdown(text: str) -> str:
+    for character in "\\`*_|[]<>":
+        text = text.replace(character, "\\" + character if character not in "<>" else {"<": "&lt;", ">": "&gt;"}[character])
+    return text

@@ -1,0 +1,97 @@
+"""One worker process: started, given orders one at a time, and ended, whatever it does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import tempfile
+import threading
+from typing import Any
+
+from bench.host.interpreters import Runtime, worker_environment
+
+START = "import sys; sys.path[0] = sys.argv[1]; from bench.workload.worker import main; main()"
+
+
+class WorkerFailed(Exception):
+    """The worker died, hung, garbled its answer or reported an error; the message is one line."""
+
+
+class EngineUnavailable(Exception):
+    """The engine cannot run in this interpreter; the message says why and how to get what it lacks."""
+
+
+class WorkerProcess:
+    """A worker running the workload side of ``source`` (a folder with bench/ and engines/) on one runtime."""
+
+    def __init__(self, runtime: Runtime, source: str, arguments: tuple[str, ...] = ()) -> None:
+        self._errors = tempfile.TemporaryFile()
+        # a session of its own: Ctrl-C reaches the host only, which then ends its workers
+        self._process = subprocess.Popen(
+            [*arguments, runtime.executable, "-s", "-c", START, source],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=worker_environment(runtime.environment),
+            cwd=source,
+            start_new_session=True,
+        )
+        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        # a thread that sleeps in readline() is the portable way to wait for a pipe with a time limit
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._answers.put(line)
+        self._answers.put(b"")
+
+    def ask(self, timeout: float, **order: Any) -> dict[str, Any]:
+        """Give one order and wait at most ``timeout`` seconds for its answer. Raises WorkerFailed."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            pass  # it died: its end is read below
+        try:
+            line = self._answers.get(timeout=timeout)
+        except queue.Empty:
+            raise WorkerFailed(f"no answer within {timeout:.0f} s ({order['do']})") from None
+        if not line:
+            raise WorkerFailed(self._why_it_died())
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            raise WorkerFailed(f"garbled answer: {line[:60]!r}") from None
+        if "unavailable" in answer:
+            raise EngineUnavailable(answer["unavailable"])
+        if "error" in answer:
+            raise WorkerFailed(answer["error"])
+        return dict(answer)
+
+    def _why_it_died(self) -> str:
+        status = self._process.wait()
+        self._errors.seek(0)
+        last = (self._errors.read().decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+        if status < 0:
+            return f"killed by {signal.Signals(-status).name}"
+        return f"exit status {status}: {last}"
+
+    def stop(self) -> None:
+        """End the process and all that it started."""
+        if self._process.poll() is None:
+            try:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            except (AttributeError, OSError):
+                self._process.kill()
+            self._process.wait()
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # an order may still be in its buffer
+            self._process.stdin.close()
+        self._errors.close()

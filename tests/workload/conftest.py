@@ -1,0 +1,31 @@
+"""Engines as parameters: every one that is listed, skipped with its own words where it cannot run."""
+
+import pytest
+
+import engines
+
+
+def available(name):
+    """The engine, or a skip that says what it lacks here."""
+    engine = engines.load(name)
+    if engine.unavailable:
+        pytest.skip(f"{name}: {engine.unavailable}")
+    return engine
+
+
+@pytest.fixture(params=engines.NAMES)
+def engine(request):
+    """Each listed engine in turn."""
+    found = available(request.param)
+    yield found
+    found.reset()
+
+
+@pytest.fixture(params=engines.NAMES)
+def scalar_engine(request):
+    """Each listed engine with a scalar Value class in turn."""
+    found = available(request.param)
+    if found.value is None:
+        pytest.skip(f"{request.param} has no scalar Value")
+    yield found
+    found.reset()

@@ -1,0 +1,212 @@
+"""The contract that every engine keeps: its arithmetic, its gradients, its life between two steps."""
+
+import math
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import engines
+from bench.workload.engine import Engine
+
+quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+# Every operator, with its reflected form and with plain numbers on either side.
+BINARY = {
+    "add": lambda a, b: a + b,
+    "add number": lambda a, b: a + 1.5,
+    "radd number": lambda a, b: 1.5 + a,
+    "sub": lambda a, b: a - b,
+    "sub number": lambda a, b: a - 0.75,
+    "rsub number": lambda a, b: 0.75 - a,
+    "mul": lambda a, b: a * b,
+    "mul number": lambda a, b: a * -2.5,
+    "rmul number": lambda a, b: -2.5 * a,
+    "div": lambda a, b: a / b,
+    "div number": lambda a, b: a / 3.0,
+    "rdiv number": lambda a, b: 3.0 / a,
+    "square": lambda a, b: a**2,
+    "root": lambda a, b: (a * a + 1.0) ** 0.5,
+    "inverse": lambda a, b: b**-1,
+    "neg": lambda a, b: -a,
+    "same twice": lambda a, b: a * a,
+    "minus itself": lambda a, b: a - a + b,
+    "over itself": lambda a, b: a / a * b,
+    "sum": lambda a, b: sum([a, b, a]),
+}
+UNARY = {
+    "exp": (lambda v: v.exp(), math.exp),
+    "log": (lambda v: (v * v + 0.5).log(), lambda x: math.log(x * x + 0.5)),
+    "relu": (lambda v: v.relu(), lambda x: max(0.0, x)),
+}
+away_from_zero = st.floats(0.3, 2.0).flatmap(lambda x: st.sampled_from([x, -x]))
+
+
+def gradients(engine, build, numbers):
+    """The value of build(leaves) and d value / d leaf of each leaf."""
+    engine.reset()
+    leaves = [engine.value(x) for x in numbers]
+    out = build(leaves)
+    engine.backward(out)
+    result = out.data, [leaf.grad for leaf in leaves]
+    engine.reset()
+    return result
+
+
+def differences(function, numbers, h=1e-6):
+    """Central finite differences of function(list of floats)."""
+    found = []
+    for i, x in enumerate(numbers):
+        above, below = numbers[:], numbers[:]
+        above[i], below[i] = x + h, x - h
+        found.append((function(above) - function(below)) / (2 * h))
+    return found
+
+
+def close(got, expected):
+    return all(math.isclose(g, e, rel_tol=2e-5, abs_tol=2e-6) for g, e in zip(got, expected))
+
+
+@pytest.mark.parametrize("operator", BINARY)
+@quick
+@given(a=away_from_zero, b=away_from_zero)
+def test_operators(scalar_engine, operator, a, b):
+    build = BINARY[operator]
+    value, grads = gradients(scalar_engine, lambda v: build(v[0], v[1]), [a, b])
+    assert math.isclose(value, build(a, b), rel_tol=1e-12, abs_tol=1e-15)
+    assert close(grads, differences(lambda x: build(x[0], x[1]), [a, b]))
+
+
+@pytest.mark.parametrize("operator", UNARY)
+@quick
+@given(a=away_from_zero)
+def test_functions(scalar_engine, operator, a):
+    on_nodes, on_floats = UNARY[operator]
+    value, grads = gradients(scalar_engine, lambda v: on_nodes(v[0]) * 1.0, [a])
+    assert math.isclose(value, on_floats(a), rel_tol=1e-12)
+    assert close(grads, differences(lambda x: on_floats(x[0]), [a]))
+
+
+# A random graph is a program: each instruction takes two of the values so far (so sub-expressions and leaves are
+# shared) and appends one. What is kept bounded, so that differences stay accurate, is squashed by softplus-like steps.
+def run_program(program, values, exp, log, relu):
+    values = list(values)
+    for kind, i, j in program:
+        a, b = values[i % len(values)], values[j % len(values)]
+        if kind == "add":
+            out = a + b
+        elif kind == "sub":
+            out = a - b
+        elif kind == "mul":
+            out = a * b
+        elif kind == "div":
+            out = a / (b * b + 1.0)
+        elif kind == "relu":
+            out = relu(a) + 0.1 * b
+        elif kind == "root":
+            out = (a * a + b * b + 0.5) ** 0.5
+        else:
+            out = exp(-1.0 * (a * a)) + b
+        # keeps numbers small: x / sqrt(1 + x²) has values in (−1, 1)
+        values.append(out / (out * out + 1.0) ** 0.5)
+    total = values[-1]
+    for value in values[:-1]:
+        total = total + value * 0.5
+    return log(total * total + 1.0)
+
+
+instructions = st.tuples(
+    st.sampled_from(["add", "sub", "mul", "div", "relu", "root", "exp"]), st.integers(0, 30), st.integers(0, 30)
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(program=st.lists(instructions, min_size=1, max_size=12), leaves=st.lists(away_from_zero, min_size=1, max_size=4))
+def test_random_graphs_against_finite_differences(scalar_engine, program, leaves):
+    def on_floats(x):
+        return run_program(program, x, math.exp, math.log, lambda y: max(0.0, y))
+
+    value, grads = gradients(
+        scalar_engine,
+        lambda v: run_program(program, v, lambda n: n.exp(), lambda n: n.log(), lambda n: n.relu()),
+        leaves,
+    )
+    assert math.isclose(value, on_floats(leaves), rel_tol=1e-12, abs_tol=1e-14)
+    expected = differences(on_floats, leaves)
+    # a kink of relu inside the difference's step makes the difference, not the gradient, wrong
+    smaller = differences(on_floats, leaves, h=1e-7)
+    if all(math.isclose(e, s, rel_tol=1e-4, abs_tol=1e-5) for e, s in zip(expected, smaller)):
+        assert all(math.isclose(g, e, rel_tol=1e-4, abs_tol=1e-5) for g, e in zip(grads, expected))
+
+
+def test_gradients_accumulate_over_uses_of_a_leaf(scalar_engine):
+    value, (grad,) = gradients(scalar_engine, lambda v: v[0] * 2.0 + v[0] * 3.0 + v[0], [1.25])
+    assert value == 7.5
+    assert grad == 6.0
+
+
+def test_a_second_graph_starts_clean_after_reset(scalar_engine):
+    first = gradients(scalar_engine, lambda v: (v[0] * v[1]).exp(), [0.5, -0.25])
+    again = gradients(scalar_engine, lambda v: (v[0] * v[1]).exp(), [0.5, -0.25])
+    assert first == again
+
+
+def chain_gradient(engine, length):
+    _, (grad,) = gradients(engine, lambda v: deep(v[0], length), [1.0])
+    return grad
+
+
+def deep(value, length):
+    for _ in range(length):
+        value = value + 1.0
+    return value
+
+
+@pytest.mark.parametrize("name", ["iterative", "tape", "combined"])
+def test_no_recursion_limit_on_a_chain_of_100_000_nodes(name):
+    assert chain_gradient(engines.load(name), 100_000) == 1.0
+
+
+def test_the_recursive_sort_does_reach_the_limit():
+    with pytest.raises(RecursionError):
+        chain_gradient(engines.load("reference"), 100_000)
+
+
+def test_listed_engines_and_files_are_the_same(engine):
+    assert engine.name in engines.NAMES
+    assert engine.parent is None or engine.parent in engines.NAMES
+    assert (engine.parent is None) == (engine.name == "reference")
+    assert engine.summary and (engine.change or engine.name == "reference")
+
+
+def test_every_engine_file_is_listed():
+    import pathlib
+
+    files = {path.stem for path in pathlib.Path(engines.__file__).parent.glob("*.py")} - {"__init__"}
+    assert files == set(engines.NAMES)
+
+
+def test_an_unknown_engine_names_the_nearest():
+    with pytest.raises(engines.EngineError, match="did you mean 'fused_dot'"):
+        engines.load("fusd_dot")
+
+
+def test_a_file_of_ones_own(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text("import engines\nENGINE = engines.load('tape')\n")
+    assert isinstance(engines.load(str(path)), Engine)
+
+
+@pytest.mark.parametrize("text, message", [("x = 1\n", "does not end in ENGINE"), ("1 / 0\n", "fails on import: ZeroDivisionError")])
+def test_a_file_that_is_no_engine(tmp_path, text, message):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(engines.EngineError, match=message):
+        engines.load(str(path))
+
+
+def test_an_engine_without_weights_is_refused():
+    from bench.workload.engine import Parity
+
+    with pytest.raises(TypeError, match="neither value= nor matrix="):
+        Engine(name="x", summary="", parent=None, change="", parity=Parity.ROUNDING)
