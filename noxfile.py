@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import sys
 
 import nox
@@ -24,6 +25,7 @@ os.environ["PATH"] = extended_path()
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 VERSIONS = nox.project.python_versions(PROJECT)
+WORKLOAD = ["3.9", *VERSIONS, "pypy3.11"]  # the workload side is older, and at home on PyPy too
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
 
 
@@ -32,10 +34,21 @@ def install_host(session: nox.Session, *groups: str) -> None:
     session.install("-e", ".", *(word for group in groups for word in ("--group", group)))
 
 
+def build_native(session: nox.Session) -> None:
+    """Build the engine `native` in place where there is a C compiler; one file serves CPython 3.10 and newer."""
+    if shutil.which("cc") is None:
+        session.log("no C compiler: the engine native is left out")
+        return
+    session.install("setuptools")
+    # where it does not build, the engine itself says in the tables what is missing
+    session.run("python", "native/setup.py", "-q", "build_ext", "--inplace", silent=True, success_codes=range(256))
+
+
 @nox.session(python=HOST)
 def bench(session: nox.Session) -> None:
     """Measure every engine on every CPython found and print the tables. Arguments go to `microgpt-bench run`."""
     install_host(session)
+    build_native(session)
     session.run("microgpt-bench", "run", *session.posargs)
 
 
@@ -48,16 +61,27 @@ def compare(session: nox.Session) -> None:
 
 @nox.session(python=HOST)
 def tests(session: nox.Session) -> None:
-    """Test the host side and everything end to end, then the workload side on every interpreter found."""
+    """Test everything end to end, then the workload side on every interpreter found."""
     install_host(session, "tests")
-    session.run("pytest", "tests", *session.posargs)
+    build_native(session)
+    session.run("pytest", "-n", "auto", *(session.posargs or ["tests"]))
+    if not session.posargs:
+        for version in WORKLOAD:
+            session.notify(f"workload-{version}")
 
 
-@nox.session(python=[*VERSIONS, "3.9", "pypy3.11"])
+@nox.session(python=WORKLOAD)
 def workload(session: nox.Session) -> None:
-    """Test the workload side on each interpreter, with nothing of ours installed into it."""
+    """Test the workload side on one interpreter, with nothing of ours installed into it."""
     session.install("--group", "workload-tests")
-    session.run("python", "-m", "pytest", "tests/workload", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "auto", "-m", "not slow", *(session.posargs or ["tests/workload"]))
+
+
+@nox.session(python=HOST)
+def overhead(session: nox.Session) -> None:
+    """Measure what the trainer costs over one plain script."""
+    install_host(session)
+    session.run("python", "tests/overhead/measure.py", *session.posargs)
 
 
 @nox.session(python=HOST)

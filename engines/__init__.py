@@ -21,7 +21,8 @@ NAMES: Tuple[str, ...] = (
     "closures",
     "tape",
     "fused_dot",
-    # "combined",
+    "combined",
+    "native",
 )
 
 

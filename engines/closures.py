@@ -14,7 +14,7 @@ from bench.workload.engine import Engine, Parity
 class Value:
     """A number in the graph: ``data``, and after backward ``grad`` = d loss / d this."""
 
-    __slots__ = ("data", "grad", "_children", "_backward")
+    __slots__ = ("_backward", "_children", "data", "grad")
 
     def __init__(self, data, children=()):
         self.data = data

@@ -17,7 +17,7 @@ from bench.workload.engine import Engine, Parity, softmax
 class Value:
     """A number in the graph: ``data``, and after backward ``grad`` = d loss / d this."""
 
-    __slots__ = ("data", "grad", "_children", "_local_grads")
+    __slots__ = ("_children", "_local_grads", "data", "grad")
 
     def __init__(self, data, children=(), local_grads=()):
         self.data = data
@@ -112,16 +112,12 @@ def attention(q, keys, values, n_head):
         q_h = q[columns]
         q_data = [qi.data for qi in q_h]
         attn_logits = [
-            dot_node(q_h, q_data, k_h, [ki.data for ki in k_h]) / head_dim**0.5
-            for k_h in [k[columns] for k in keys]
+            dot_node(q_h, q_data, k_h, [ki.data for ki in k_h]) / head_dim**0.5 for k_h in [k[columns] for k in keys]
         ]
         attn_weights = softmax(attn_logits)
         weights_data = [weight.data for weight in attn_weights]
         x_attn.extend(
-            [
-                dot_node(attn_weights, weights_data, v_j, [vi.data for vi in v_j])
-                for v_j in list(zip(*values))[columns]
-            ]
+            [dot_node(attn_weights, weights_data, v_j, [vi.data for vi in v_j]) for v_j in list(zip(*values))[columns]]
         )
     return x_attn
 

@@ -13,7 +13,7 @@ from bench.workload.engine import Engine, Parity
 class Value:
     """A number in the graph: ``data``, and after backward ``grad`` = d loss / d this."""
 
-    __slots__ = ("data", "grad", "_children", "_local_grads")
+    __slots__ = ("_children", "_local_grads", "data", "grad")
 
     def __init__(self, data, children=(), local_grads=()):
         self.data = data
@@ -111,13 +111,9 @@ def attention(q, keys, values, n_head):
         q_h = q[hs : hs + head_dim]
         k_h = [ki[hs : hs + head_dim] for ki in keys]
         v_h = [vi[hs : hs + head_dim] for vi in values]
-        attn_logits = [
-            total([q_h[j] * k_h[t][j] for j in range(head_dim)]) / head_dim**0.5 for t in range(len(k_h))
-        ]
+        attn_logits = [total([q_h[j] * k_h[t][j] for j in range(head_dim)]) / head_dim**0.5 for t in range(len(k_h))]
         attn_weights = softmax(attn_logits)
-        x_attn.extend(
-            [total([attn_weights[t] * v_h[t][j] for t in range(len(v_h))]) for j in range(head_dim)]
-        )
+        x_attn.extend([total([attn_weights[t] * v_h[t][j] for t in range(len(v_h))]) for j in range(head_dim)])
     return x_attn
 
 

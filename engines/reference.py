@@ -18,7 +18,7 @@ from bench.workload.engine import Engine, Parity
 class Value:
     """A number in the graph: ``data``, and after backward ``grad`` = d loss / d this."""
 
-    __slots__ = ("data", "grad", "_children", "_local_grads")
+    __slots__ = ("_children", "_local_grads", "data", "grad")
 
     def __init__(self, data, children=(), local_grads=()):
         self.data = data

@@ -10,14 +10,13 @@ import math
 
 from bench.workload.engine import Engine, Parity
 
-
 TAPE = []  # every node that an operation made, oldest first; leaves are not on it
 
 
 class Value:
     """A number in the graph: ``data``, and after backward ``grad`` = d loss / d this."""
 
-    __slots__ = ("data", "grad", "_children", "_local_grads")
+    __slots__ = ("_children", "_local_grads", "data", "grad")
 
     def __init__(self, data, children=(), local_grads=()):
         self.data = data

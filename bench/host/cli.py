@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import pathlib
 import sys
@@ -12,6 +14,7 @@ from typing import Any
 import click
 
 import engines as engine_files
+from bench.host import compare as comparing
 from bench.host import datasets, lockstep, results, setup, tables
 from bench.host.errors import UsageError
 from bench.host.progress import RunProgress
@@ -25,7 +28,7 @@ OK, FOUND, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses; README says what 
 DEFAULTS = Config()
 
 
-class Seconds(click.ParamType):
+class Seconds(click.ParamType[float]):
     """A duration: 90, 90s, 5m or 1h."""
 
     name = "duration"
@@ -34,7 +37,7 @@ class Seconds(click.ParamType):
         """Seconds as a float."""
         if isinstance(value, float):
             return value
-        unit = {"s": 1, "m": 60, "h": 3600}.get(value[-1:], None)
+        unit = {"s": 1, "m": 60, "h": 3600}.get(value[-1:])
         try:
             seconds = float(value if unit is None else value[:-1]) * (unit or 1)
         except ValueError:
@@ -66,10 +69,19 @@ def config_from(options: dict[str, Any]) -> Config:
     return Config(**{name: options.pop(name) for name in names})
 
 
-FORMAT = click.option("--format", "style", type=click.Choice(tables.FORMATS), default="plain", show_default=True, help="Of the tables.")
-BASE = click.option("--base", metavar="RUNTIME", help="Runtime that the others are compared with.  [default: the run's first]")
+FORMAT = click.option(
+    "--format", "style", type=click.Choice(tables.FORMATS), default="plain", show_default=True, help="Of the tables."
+)
+BASE = click.option(
+    "--base", metavar="RUNTIME", help="Runtime that the others are compared with.  [default: the run's first]"
+)
 RESULTS = click.option(
-    "--results", "folder", type=click.Path(path_type=pathlib.Path), default="results", show_default=True, help="Where runs are kept."
+    "--results",
+    "folder",
+    type=click.Path(path_type=pathlib.Path),
+    default="results",
+    show_default=True,
+    help="Where runs are kept.",
 )
 
 
@@ -83,20 +95,63 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--engine", "engine_names", multiple=True, metavar="NAME|FILE.py", help="Engine to measure; repeatable.  [default: all]")
 @click.option(
-    "--python", "pythons", multiple=True, metavar="VERSION|PATH|NAME=PATH", help="Runtime; repeatable.  [default: every CPython 3.10 to 3.15 found]"
+    "--engine",
+    "engine_names",
+    multiple=True,
+    metavar="NAME|FILE.py",
+    help="Engine to measure; repeatable.  [default: all]",
+)
+@click.option(
+    "--python",
+    "pythons",
+    multiple=True,
+    metavar="VERSION|PATH|NAME=PATH",
+    help="Runtime; repeatable.  [default: every CPython 3.10 to 3.15 found]",
 )
 @workload_options
-@click.option("--steps", type=click.IntRange(1), default=6, show_default=True, help="Training steps in a round, from the seeded state.")
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Rounds, each with fresh processes.")
-@click.option("--budget", type=Seconds(), default="4m", show_default=True, help="No new round is begun that would end later than this.")
-@click.option("--turn", type=Seconds(), default="0.02", show_default=True, help="A shorter turn is filled with repeats of its step.")
-@click.option("--timeout", type=Seconds(), default="60s", show_default=True, help="A worker that is silent for longer has failed.")
-@click.option("--gc", type=click.Choice(["on", "off", "freeze"]), default="on", show_default=True, help="The cyclic garbage collector in the workers.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    default=6,
+    show_default=True,
+    help="Training steps in a round, from the seeded state.",
+)
+@click.option(
+    "--rounds", type=click.IntRange(1), default=5, show_default=True, help="Rounds, each with fresh processes."
+)
+@click.option(
+    "--budget",
+    type=Seconds(),
+    default="4m",
+    show_default=True,
+    help="No new round is begun that would end later than this.",
+)
+@click.option(
+    "--turn",
+    type=Seconds(),
+    default="0.02",
+    show_default=True,
+    help="A shorter turn is filled with repeats of its step.",
+)
+@click.option(
+    "--timeout", type=Seconds(), default="60s", show_default=True, help="A worker that is silent for longer has failed."
+)
+@click.option(
+    "--gc",
+    type=click.Choice(["on", "off", "freeze"]),
+    default="on",
+    show_default=True,
+    help="The cyclic garbage collector in the workers.",
+)
 @RESULTS
 @click.option("--name", help="Of the run's folder.  [default: date and time]")
-@click.option("--resume", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="Go on with an interrupted run; other options are its own.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=pathlib.Path),
+    metavar="RUN",
+    help="Go on with an interrupted run; other options are its own.",
+)
 @FORMAT
 @BASE
 def run(
@@ -132,16 +187,17 @@ def run(
                 measuring=PlanRecord(steps, rounds, turn, timeout, budget, gc, order_seed=0),
                 results=folder,
                 name=name,
+                base=base,
                 command=["microgpt-bench", *sys.argv[1:]],
             )
             plan, measured, missing = setup.begin(request, pathlib.Path(workspace))
-        if base is not None and base not in measured.record.runtimes:
-            raise UsageError(f"no runtime {base} in this run: choose from {', '.join(measured.record.runtimes)}")
         remaining = plan.record.rounds - len(measured.rounds)
         with RunProgress(plan.orders_per_round * remaining) as progress:
             for line in missing:
                 progress.say(line)
-            progress.say(f"{len(plan.engines)} engines on {', '.join(measured.record.runtimes)}, into {measured.folder}")
+            progress.say(
+                f"{len(plan.engines)} engines on {', '.join(measured.record.runtimes)}, into {measured.folder}"
+            )
             try:
                 lockstep.measure(plan, measured, progress)
             except KeyboardInterrupt:
@@ -169,12 +225,51 @@ def show(run_folder: pathlib.Path, folder: pathlib.Path, style: str, base: str |
 
 
 @cli.command()
-@click.option("--engine", "engine_name", default="reference", show_default=True, metavar="NAME|FILE.py", help="Engine to train with.")
+@click.argument("first", metavar="RUN[:RUNTIME]")
+@click.argument("second", metavar="RUN[:RUNTIME]")
+@RESULTS
+@click.option("--anyway", is_flag=True, help="Compare runs of different machines or workloads too; the table says so.")
+@FORMAT
+def compare(first: str, second: str, folder: pathlib.Path, anyway: bool, style: str) -> int:
+    """Compare two runs: how many times as fast the second is. Runtimes of the same name, or those named."""
+    (one, one_runtime), (other, other_runtime) = (_split_runtime(text) for text in (first, second))
+    runs = (results.load(_find_run(one, folder)), results.load(_find_run(other, folder)))
+    found = comparing.compare(*runs, (one_runtime, other_runtime), anyway)
+    if style == "json":
+        click.echo(json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False))
+    else:
+        click.echo("\n\n".join(tables.render_table(table, style) for table in found))
+    return OK
+
+
+def _split_runtime(text: str) -> tuple[pathlib.Path, str | None]:
+    path, colon, runtime = text.rpartition(":")
+    return (pathlib.Path(path), runtime) if colon and not os.path.exists(text) else (pathlib.Path(text), None)
+
+
+@cli.command()
+@click.option(
+    "--engine",
+    "engine_name",
+    default="reference",
+    show_default=True,
+    metavar="NAME|FILE.py",
+    help="Engine to train with.",
+)
 @workload_options
 @click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="Training steps.")
-@click.option("--samples", type=click.IntRange(0), default=20, show_default=True, help="Documents drawn from the trained model.")
-@click.option("--temperature", type=click.FloatRange(0, min_open=True), default=0.5, show_default=True, help="Of the samples.")
-@click.option("--losses", type=click.Path(path_type=pathlib.Path), metavar="FILE", help="Write every loss as float.hex, one a line.")
+@click.option(
+    "--samples", type=click.IntRange(0), default=20, show_default=True, help="Documents drawn from the trained model."
+)
+@click.option(
+    "--temperature", type=click.FloatRange(0, min_open=True), default=0.5, show_default=True, help="Of the samples."
+)
+@click.option(
+    "--losses",
+    type=click.Path(path_type=pathlib.Path),
+    metavar="FILE",
+    help="Write every loss as float.hex, one a line.",
+)
 def train(
     engine_name: str, data: str, steps: int, samples: int, temperature: float, losses: pathlib.Path | None, **sizes: int
 ) -> int:

@@ -24,7 +24,9 @@ def locate(name: str) -> pathlib.Path:
     pooch.get_logger().setLevel(logging.ERROR)  # its progress is nobody's business here
     cache = pooch.os_cache("microgpt-bench")
     try:
-        return pathlib.Path(pooch.retrieve(NAMES_URL, known_hash=f"sha256:{NAMES_SHA256}", fname="names.txt", path=cache))
+        return pathlib.Path(
+            pooch.retrieve(NAMES_URL, known_hash=f"sha256:{NAMES_SHA256}", fname="names.txt", path=cache)
+        )
     except ValueError:
         raise UsageError(
             f"what {NAMES_URL} gave is not the known names.txt (sha256 {NAMES_SHA256[:12]}…): nothing was kept; try --data PATH"

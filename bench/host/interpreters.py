@@ -103,14 +103,16 @@ def describe(executable: str, switches: Mapping[str, str]) -> dict[str, Any]:
         )
     # results are for others to read: where somebody's home is, is not their business
     described["config_args"] = described["config_args"].replace(str(pathlib.Path.home()), "~")
-    return described
+    return dict(described)
 
 
 def resolve(specification: str, switches: Mapping[str, str]) -> Runtime:
     """The runtime of one ``--python`` value: VERSION, PATH or NAME=PATH. Raises UsageError."""
     name, equals, path = specification.partition("=")
     if equals and not re.fullmatch(r"[\w.+-]+", name):
-        raise UsageError(f"the runtime name {name!r} in --python {specification} may have letters, digits and . + - _ only")
+        raise UsageError(
+            f"the runtime name {name!r} in --python {specification} may have letters, digits and . + - _ only"
+        )
     path = path if equals else specification
     if equals or os.sep in path or (os.altsep and os.altsep in path):
         executable = os.path.abspath(os.path.expanduser(path))

@@ -94,7 +94,9 @@ class _CellState:
             nanoseconds=self.nanoseconds,
             repeats=self.repeats,
             finding=parity.worst(self.findings) if self.findings else None,
-            parameters_sha256=None if parameters is None else hashlib.sha256(parity.unpack(parameters)).hexdigest(),
+            parameters_sha256=None
+            if parameters is None
+            else hashlib.sha256(parity.unpack(parameters).tobytes()).hexdigest(),
             peak_bytes=self.finished.get("peak_bytes"),
             nodes=self.nodes,
         )
@@ -205,11 +207,19 @@ class Round:
 
     def _say_first_look(self, runtime: str) -> None:
         """One line a runtime as soon as there is something to show; tables come from the rounds alone."""
-        estimates = {cell[0]: state.started["estimate_ns"] for cell, state in self.states.items() if cell[1] == runtime and state.status == "ok"}
+        estimates = {
+            cell[0]: state.started["estimate_ns"]
+            for cell, state in self.states.items()
+            if cell[1] == runtime and state.status == "ok"
+        }
         if REFERENCE in estimates:
             reference = estimates.pop(REFERENCE)
-            rough = ", ".join(f"{engine} {reference / ns:.1f}x" for engine, ns in sorted(estimates.items(), key=lambda item: item[1]))
-            self.progress.say(f"{runtime}: reference about {reference / 1e6:.0f} ms/step; first gradients agree; roughly {rough or 'alone'}")
+            rough = ", ".join(
+                f"{engine} {reference / ns:.1f}x" for engine, ns in sorted(estimates.items(), key=lambda item: item[1])
+            )
+            self.progress.say(
+                f"{runtime}: reference about {reference / 1e6:.0f} ms/step; first gradients agree; roughly {rough or 'alone'}"
+            )
 
     # ----------------------------------------------------------------- parity
 
@@ -231,7 +241,7 @@ class Round:
                 parity.unpack(reference.started["gradients"]),
                 parity.unpack(state.started["gradients"]),
                 reference.started["shapes"],
-            )
+            ),
         )
 
     def _check_losses(self, step: int) -> None:
@@ -245,7 +255,7 @@ class Round:
             self._alive(),
             lambda reference, state: parity.compare_parameters(
                 parity.unpack(reference.finished["parameters"]), parity.unpack(state.finished["parameters"])
-            )
+            ),
         )
 
 
@@ -255,7 +265,9 @@ def measure(plan: Plan, run: results.Run, progress: Progress) -> None:
     budget = plan.record.budget_seconds
     for number in range(len(run.rounds) + 1, plan.record.rounds + 1):
         if budget is not None and number > 1 and time.monotonic() - started + longest > budget:
-            progress.say(f"stopped after {number - 1} of {plan.record.rounds} rounds: the next would pass the budget of {budget:.0f} s")
+            progress.say(
+                f"stopped after {number - 1} of {plan.record.rounds} rounds: the next would pass the budget of {budget:.0f} s"
+            )
             break
         # a cell that failed or diverged once is not worth another round's waiting
         dropped = {cell: run.of(cell)[-1] for cell in plan.cells if run.rounds and run.of(cell)[-1].status != "ok"}

@@ -40,9 +40,14 @@ def warnings() -> list[str]:
     battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
     if battery is not None and not battery.power_plugged:
         found.append("the machine runs on battery: plug it in, or its clock may be lowered at any time")
-    governors = {path.read_text().strip() for path in pathlib.Path("/sys/devices/system/cpu").glob("cpu*/cpufreq/scaling_governor")}
+    governors = {
+        path.read_text().strip()
+        for path in pathlib.Path("/sys/devices/system/cpu").glob("cpu*/cpufreq/scaling_governor")
+    }
     if governors - {"performance"}:
-        found.append(f"CPU frequency scaling is on ({', '.join(sorted(governors))}): 'python -m pyperf system tune' turns it off")
+        found.append(
+            f"CPU frequency scaling is on ({', '.join(sorted(governors))}): 'python -m pyperf system tune' turns it off"
+        )
     load = psutil.getloadavg()[0]
     if load > LOAD_LIMIT:
         found.append(f"the machine is busy (load {load:.1f} over the last minute): expect wider intervals")

@@ -35,7 +35,9 @@ class RunProgress:
         self.bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
         self.bar.stop()
 
     def advance(self, doing: str) -> None:
@@ -49,7 +51,8 @@ class RunProgress:
             self.last_line = now
             left = (now - self.started) / self.done * max(0, self.total - self.done)
             self.console.print(
-                f"{self.done}/{self.total} orders, {now - self.started:.0f} s so far, about {left:.0f} s left", soft_wrap=True
+                f"{self.done}/{self.total} orders, {now - self.started:.0f} s so far, about {left:.0f} s left",
+                soft_wrap=True,
             )
 
     def say(self, line: str) -> None:

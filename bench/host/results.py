@@ -155,7 +155,9 @@ class Run:
 
     def nodes(self, engine: str) -> float | None:
         """Graph nodes per step, a mean over the first steps; the same on every runtime."""
-        counts = [record.nodes for runtime in self.record.runtimes for record in self.of((engine, runtime)) if record.nodes]
+        counts = [
+            record.nodes for runtime in self.record.runtimes for record in self.of((engine, runtime)) if record.nodes
+        ]
         return float(np.mean(counts[0])) if counts else None
 
     def peak_bytes(self, cell: Cell) -> int | None:
@@ -198,7 +200,9 @@ def create(folder: pathlib.Path, record: RunRecord) -> Run:
     except FileExistsError:
         raise UsageError(f"{folder} exists already: give another --name, or go on with --resume {folder}") from None
     except OSError as error:
-        raise UsageError(f"cannot write results to {folder}: {error.strerror}: choose another --results folder") from None
+        raise UsageError(
+            f"cannot write results to {folder}: {error.strerror}: choose another --results folder"
+        ) from None
     return Run(folder, record, [])
 
 
@@ -245,7 +249,9 @@ def export_pyperf(run: Run) -> None:
             details = {name: value for name, value in details.items() if value != ""}
             values = run.seconds(cell).mean(axis=1)
             benchmarks.append(
-                pyperf.Benchmark([pyperf.Run([float(value)], metadata=details, collect_metadata=False) for value in values])
+                pyperf.Benchmark(
+                    [pyperf.Run([float(value)], metadata=details, collect_metadata=False) for value in values]
+                )
             )
         if benchmarks:
             part = folder / f".{runtime}.json.part"
@@ -256,13 +262,20 @@ def export_pyperf(run: Run) -> None:
 # --------------------------------------------------------------------- reading
 
 
+_converter = cattrs.Converter()
+for union in (int | float, str | int | float):  # JSON's own types: nothing to convert
+    _converter.register_structure_hook(union, lambda value, _: value)
+
+
 def _read(path: pathlib.Path, kind: type) -> Any:
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         schema = raw["schema"]
         if isinstance(schema, int) and schema > SCHEMA:
-            raise UsageError(f"{path} has schema {schema}, from a newer microgpt-bench; this one reads up to {SCHEMA}: upgrade it")
-        return cattrs.structure(raw, kind)
+            raise UsageError(
+                f"{path} has schema {schema}, from a newer microgpt-bench; this one reads up to {SCHEMA}: upgrade it"
+            )
+        return _converter.structure(raw, kind)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except UsageError:
@@ -283,5 +296,7 @@ def load(folder: pathlib.Path) -> Run:
             raise UsageError(f"{folder}/rounds lacks round {expected}: restore it or measure again")
         for name, cell in entry.cells.items():
             if cell.status == "ok" and not len(cell.losses) == len(cell.nanoseconds) == record.plan.steps:
-                raise UsageError(f"{folder}/rounds/{entry.number:03d}.json is damaged: {name} lacks steps: measure again")
+                raise UsageError(
+                    f"{folder}/rounds/{entry.number:03d}.json is damaged: {name} lacks steps: measure again"
+                )
     return Run(folder, record, rounds)

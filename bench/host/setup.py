@@ -10,7 +10,6 @@ import pathlib
 import shlex
 import shutil
 from collections.abc import Sequence
-from typing import Any
 
 import engines
 from bench.host import datasets, interpreters, machine, results
@@ -32,6 +31,7 @@ class Request:
     measuring: results.PlanRecord
     results: pathlib.Path
     name: str | None
+    base: str | None
     command: Sequence[str]
 
 
@@ -41,6 +41,10 @@ def begin(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Run,
     path = datasets.locate(request.data)
     documents = read_documents(path)
     runtimes, missing = _runtimes(request.pythons)
+    if request.base not in (None, *(runtime.name for runtime in runtimes)):
+        raise UsageError(
+            f"no runtime {request.base} in this run: choose from {', '.join(runtime.name for runtime in runtimes)}"
+        )
     source = _copy_source(workspace)
     vocabulary = len(Vocabulary(documents))
     now = datetime.datetime.now(datetime.UTC)
@@ -65,7 +69,9 @@ def begin(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Run,
             for runtime in runtimes
         },
         engines={
-            name: results.EngineRecord("", None, "", "bit-identical", _sha256(_engine_file(source, what)), what if name != what else None)
+            name: results.EngineRecord(
+                "", None, "", "bit-identical", _sha256(_engine_file(source, what)), what if name != what else None
+            )
             for name, what in chosen.items()
         },
         notes=notes,
@@ -73,7 +79,14 @@ def begin(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Run,
     )
     folder = request.results / (request.name or now.strftime("%Y%m%d-%H%M%S"))
     run = results.create(folder, record)
-    plan = Plan(chosen, runtimes, _copy_documents(path, workspace), dataclasses.asdict(request.config), request.measuring, source)
+    plan = Plan(
+        chosen,
+        runtimes,
+        _copy_documents(path, workspace),
+        dataclasses.asdict(request.config),
+        request.measuring,
+        source,
+    )
     return plan, run, missing
 
 
@@ -127,7 +140,9 @@ def _runtimes(pythons: Sequence[str]) -> tuple[list[interpreters.Runtime], list[
     if not pythons:
         runtimes, missing = interpreters.matrix({})
         if not runtimes:
-            raise UsageError(f"none of CPython {', '.join(interpreters.default_versions())} is installed: give one with --python PATH")
+            raise UsageError(
+                f"none of CPython {', '.join(interpreters.default_versions())} is installed: give one with --python PATH"
+            )
         return runtimes, missing
     return interpreters.with_distinct_names(interpreters.resolve(python, {}) for python in pythons), []
 
@@ -139,6 +154,9 @@ def _copy_source(workspace: pathlib.Path) -> pathlib.Path:
     shutil.copytree(interpreters.ROOT / "bench" / "workload", source / "bench" / "workload", ignore=ignore)
     shutil.copy(interpreters.ROOT / "bench" / "__init__.py", source / "bench")
     shutil.copytree(interpreters.ROOT / "engines", source / "engines", ignore=ignore)
+    for built in (interpreters.ROOT / "native").glob("*.so"):  # where it was built in place
+        (source / "native").mkdir(exist_ok=True)
+        shutil.copy(built, source / "native")
     return source
 
 

@@ -135,7 +135,11 @@ def _across(run: Run, base: str) -> Table:
         if any(cell != NOTHING for cell in row[1:]):
             rows.append(row)
     means = [
-        "1" if runtime == base else ratio_text(stats.geometric_mean(pairs[runtime]), short=True) if pairs[runtime] else NOTHING
+        "1"
+        if runtime == base
+        else ratio_text(stats.geometric_mean(pairs[runtime]), short=True)
+        if pairs[runtime]
+        else NOTHING
         for runtime in runtimes
     ]
     rows.append(["geometric mean", *means])
@@ -177,7 +181,8 @@ def runtime_line(runtime: RuntimeRecord) -> str:
     """The build and its switches in a line."""
     about = runtime.described
     parts = [
-        f"{about['implementation']} {about['version']}" + (f" (Python {about['python']})" if about["version"] != about["python"] else ""),
+        f"{about['implementation']} {about['version']}"
+        + (f" (Python {about['python']})" if about["version"] != about["python"] else ""),
         about["compiler"],
         about["optimization"],
         "+".join(flag.upper() for flag in ("pgo", "lto") if about[flag]) or "no PGO or LTO recorded",
@@ -222,7 +227,12 @@ def render(run: Run, style: str, base: str | None = None) -> str:
     found = tables(run, base)
     if style == "json":
         return json.dumps(
-            {"run": run.folder.name, "preamble": preamble(run), "good": run.good(), "tables": [dataclasses.asdict(t) for t in found]},
+            {
+                "run": run.folder.name,
+                "preamble": preamble(run),
+                "good": run.good(),
+                "tables": [dataclasses.asdict(t) for t in found],
+            },
             indent=1,
             ensure_ascii=False,
         )
@@ -234,7 +244,11 @@ def render(run: Run, style: str, base: str | None = None) -> str:
 
 def render_table(table: Table, style: str, left: bool = False) -> str:
     """One table with its title and lines."""
-    title = {"plain": table.title, "github": f"### {_markdown(table.title)}", "html": f"<h3>{html.escape(table.title)}</h3>"}[style]
+    title = {
+        "plain": table.title,
+        "github": f"### {_markdown(table.title)}",
+        "html": f"<h3>{html.escape(table.title)}</h3>",
+    }[style]
     cells = table.rows if style != "github" else [[_markdown(cell) for cell in row] for row in table.rows]
     grid = tabulate(
         cells,
@@ -258,6 +272,8 @@ def _prose(lines: Sequence[str], style: str) -> list[str]:
 
 
 def _markdown(text: str) -> str:
-    for character in "\\`*_|[]<>":
-        text = text.replace(character, "\\" + character if character not in "<>" else {"<": "&lt;", ">": "&gt;"}[character])
+    for character in "\\`*|[]<>":
+        text = text.replace(
+            character, "\\" + character if character not in "<>" else {"<": "&lt;", ">": "&gt;"}[character]
+        )
     return text

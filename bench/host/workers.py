@@ -29,7 +29,7 @@ class WorkerProcess:
     """A worker running the workload side of ``source`` (a folder with bench/ and engines/) on one runtime."""
 
     def __init__(self, runtime: Runtime, source: str, arguments: tuple[str, ...] = ()) -> None:
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in stop)
         # a session of its own: Ctrl-C reaches the host only, which then ends its workers
         self._process = subprocess.Popen(
             [*arguments, runtime.executable, "-s", "-c", START, source],

@@ -21,7 +21,7 @@ def path_of(data: str) -> pathlib.Path:
     return DATASETS / f"{data}.txt" if data in embedded() else pathlib.Path(data)
 
 
-def read_documents(path: "str | pathlib.Path") -> List[str]:
+def read_documents(path: str | pathlib.Path) -> List[str]:
     """One document a line, stripped; blank lines are skipped. Raises WorkloadError if that leaves none."""
     try:
         raw = pathlib.Path(path).read_bytes()

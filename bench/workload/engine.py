@@ -70,7 +70,12 @@ def softmax(logits: Vector) -> Vector:
 
 
 def attention(
-    q: Vector, keys: Sequence[Vector], values: Sequence[Vector], n_head: int, *, softmax: Callable = softmax
+    q: Vector,
+    keys: Sequence[Vector],
+    values: Sequence[Vector],
+    n_head: int,
+    *,
+    softmax: Callable[[Vector], Vector] = softmax,
 ) -> Vector:
     """Causal multi-head attention of one position over the cache so far, that position's own entry included.
 
@@ -83,17 +88,13 @@ def attention(
         q_h = q[hs : hs + head_dim]
         k_h = [ki[hs : hs + head_dim] for ki in keys]
         v_h = [vi[hs : hs + head_dim] for vi in values]
-        attn_logits = [
-            sum(q_h[j] * k_h[t][j] for j in range(head_dim)) / head_dim**0.5 for t in range(len(k_h))
-        ]
+        attn_logits = [sum(q_h[j] * k_h[t][j] for j in range(head_dim)) / head_dim**0.5 for t in range(len(k_h))]
         attn_weights = softmax(attn_logits)
-        x_attn.extend(
-            [sum(attn_weights[t] * v_h[t][j] for t in range(len(v_h))) for j in range(head_dim)]
-        )
+        x_attn.extend([sum(attn_weights[t] * v_h[t][j] for t in range(len(v_h))) for j in range(head_dim)])
     return x_attn
 
 
-def cross_entropy(logits: Vector, target: int, *, softmax: Callable = softmax) -> Scalar:
+def cross_entropy(logits: Vector, target: int, *, softmax: Callable[[Vector], Vector] = softmax) -> Scalar:
     """−log softmax(logits)[target], in nats: (vocab,), int → scalar."""
     return -softmax(logits)[target].log()
 
@@ -112,7 +113,7 @@ def reset() -> None:
     """Forget everything but the parameters: called after each step and each sample. Tapes and arenas need it."""
 
 
-def probabilities(logits: Vector, temperature: float, *, softmax: Callable = softmax) -> List[float]:
+def probabilities(logits: Vector, temperature: float, *, softmax: Callable[[Vector], Vector] = softmax) -> List[float]:
     """softmax(logits / temperature) as plain floats: (vocab,) → vocab floats, for sampling."""
     return [p.data for p in softmax([logit / temperature for logit in logits])]
 
@@ -138,6 +139,11 @@ def read_gradients(matrix: Matrix) -> List[List[float]]:
     return [[float(p.grad) for p in row] for row in matrix]
 
 
+def _of_values(rows: List[List[float]]) -> Matrix:
+    """Stands for the default, rows of the engine's own Values, which the Engine fills in."""
+    raise NotImplementedError
+
+
 # --------------------------------------------------------------------- the contract
 
 
@@ -161,14 +167,14 @@ class Engine:
     unavailable: Optional[str] = None
 
     # the ops of the forward pass
-    embedding: Callable[[Matrix, int], Vector] = embedding
+    embedding: Callable[[Matrix, Any], Vector] = embedding
     add: Callable[[Vector, Vector], Vector] = add
     linear: Callable[[Vector, Matrix], Vector] = linear
     rmsnorm: Callable[[Vector], Vector] = rmsnorm
     relu: Callable[[Vector], Vector] = relu
     softmax: Callable[[Vector], Vector] = softmax
     attention: Callable[[Vector, Sequence[Vector], Sequence[Vector], int], Vector] = attention
-    cross_entropy: Callable[[Vector, int], Scalar] = cross_entropy
+    cross_entropy: Callable[[Vector, Any], Scalar] = cross_entropy
     mean: Callable[[Sequence[Scalar]], Scalar] = mean
     probabilities: Callable[[Vector, float], List[float]] = probabilities
 
@@ -178,7 +184,7 @@ class Engine:
     count_nodes: Callable[[Scalar], int] = count_nodes
 
     # the weights and the optimizer
-    matrix: Optional[Callable[[List[List[float]]], Matrix]] = None
+    matrix: Callable[[List[List[float]]], Matrix] = _of_values
     read_values: Callable[[Matrix], List[List[float]]] = read_values
     read_gradients: Callable[[Matrix], List[List[float]]] = read_gradients
     optimizer: Callable[..., Any] = Adam
@@ -190,7 +196,7 @@ class Engine:
             for op in (attention, cross_entropy, probabilities):
                 if getattr(self, op.__name__) is op:
                     fill(op.__name__, partial(op, softmax=self.softmax))
-        if self.matrix is None:
+        if self.matrix is _of_values:
             if self.value is None:
                 raise TypeError(f"engine {self.name!r} gives neither value= nor matrix=: one of them makes its weights")
             value = self.value

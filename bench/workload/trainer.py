@@ -9,9 +9,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import engines
 from bench.workload import data
-from bench.workload.config import Config
+from bench.workload.config import Config, WorkloadError
 from bench.workload.engine import Engine, loss_of
-from bench.workload.gpt import GPT, draw_weights
+from bench.workload.gpt import GPT, Index, draw_weights
 
 
 class Step(NamedTuple):
@@ -47,7 +47,7 @@ class Trainer:
         if isinstance(documents, (str, pathlib.Path)):
             documents = data.read_documents(data.path_of(str(documents)))
         elif not documents:
-            raise data.WorkloadError("there are no documents: give at least one string")
+            raise WorkloadError("there are no documents: give at least one string")
         self.documents = list(documents)
         self.vocabulary = data.Vocabulary(self.documents)
         self.rng = random.Random(self.config.seed)
@@ -115,7 +115,7 @@ class Trainer:
         tokens = range(len(vocabulary))
         token, text = vocabulary.bos, []
         for position in range(self.config.block_size):
-            logits = model(*self._one(token, position), keys, values)
+            logits = model(self._one(token), self._one(position), keys, values)
             weights = self.engine.probabilities(logits, temperature)
             token = self.rng.choices(tokens, weights=weights)[0]
             if token == vocabulary.bos:
@@ -124,6 +124,6 @@ class Trainer:
         self.engine.reset()
         return "".join(text)
 
-    def _one(self, token: int, position: int) -> tuple:
-        """One position as the engine takes it: a batched engine gets sequences of length one."""
-        return ([token], [position]) if self.engine.batched else (token, position)
+    def _one(self, index: int) -> Index:
+        """One position's index as the engine takes it: a batched engine gets a sequence of length one."""
+        return [index] if self.engine.batched else index

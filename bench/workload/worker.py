@@ -31,7 +31,6 @@ from bench.workload import runtime
 from bench.workload.config import Config
 from bench.workload.trainer import Trainer
 
-
 SLOW_NS = 50_000_000
 
 
@@ -94,7 +93,7 @@ class Worker:
         """About how many nanoseconds a step takes: enough to decide how often to repeat it."""
         trainer = self.trainer
         before = trainer.snapshot()
-        durations = []
+        durations: List[int] = []
         while len(durations) < 5 and sum(durations) < SLOW_NS:
             started = time.perf_counter_ns()
             trainer.step()
@@ -105,7 +104,7 @@ class Worker:
     def step(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Train one step, timed; with repeats above 1 the same step again from the same state, and the mean time."""
         trainer, repeats = self.trainer, order["repeats"]
-        before = trainer.snapshot() if repeats > 1 else None
+        before = trainer.snapshot() if repeats > 1 else (0, None)
         clock = time.perf_counter_ns
         started = clock()
         loss = trainer.step().loss

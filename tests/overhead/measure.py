@@ -20,11 +20,16 @@ from bench.workload import data
 PLAIN = pathlib.Path(__file__).with_name("plain.py")
 
 
-def one_round(runtime: interpreters.Runtime, documents: str, steps: int, rng: random.Random) -> tuple[list[float], list[float]]:
+def one_round(
+    runtime: interpreters.Runtime, documents: str, steps: int, rng: random.Random
+) -> tuple[list[float], list[float]]:
     """Nanoseconds per step of the plain script and of the trainer, from fresh processes."""
     plain = subprocess.Popen(
         [runtime.executable, "-s", str(PLAIN), documents],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=interpreters.worker_environment({}),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=interpreters.worker_environment({}),
     )
     worker = WorkerProcess(runtime, str(interpreters.ROOT))
     times: dict[str, list[float]] = {"plain": [], "trainer": []}
@@ -65,7 +70,9 @@ def main() -> None:
     rounds = [one_round(runtime, documents, options.steps, rng) for _ in range(options.rounds)]
     plain, trainer = np.array([r[0] for r in rounds]), np.array([r[1] for r in rounds])
     ratio = stats.paired_ratio(trainer, plain)
-    print(f"{runtime.name}: trainer / plain script = {ratio.value:.4f} [{ratio.low:.4f}, {ratio.high:.4f}], losses identical")
+    print(
+        f"{runtime.name}: trainer / plain script = {ratio.value:.4f} [{ratio.low:.4f}, {ratio.high:.4f}], losses identical"
+    )
 
 
 if __name__ == "__main__":

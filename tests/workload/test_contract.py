@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import engines
 from bench.workload.engine import Engine
 
-quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # Every operator, with its reflected form and with plain numbers on either side.
 BINARY = {
@@ -102,7 +102,7 @@ def run_program(program, values, exp, log, relu):
         elif kind == "div":
             out = a / (b * b + 1.0)
         elif kind == "relu":
-            out = relu(a) + 0.1 * b
+            out = relu(a - 0.0371) + 0.1 * b  # not relu(a): a may be exactly 0, where there is no gradient
         elif kind == "root":
             out = (a * a + b * b + 0.5) ** 0.5
         else:
@@ -120,7 +120,7 @@ instructions = st.tuples(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(program=st.lists(instructions, min_size=1, max_size=12), leaves=st.lists(away_from_zero, min_size=1, max_size=4))
 def test_random_graphs_against_finite_differences(scalar_engine, program, leaves):
     def on_floats(x):
@@ -197,7 +197,9 @@ def test_a_file_of_ones_own(tmp_path):
     assert isinstance(engines.load(str(path)), Engine)
 
 
-@pytest.mark.parametrize("text, message", [("x = 1\n", "does not end in ENGINE"), ("1 / 0\n", "fails on import: ZeroDivisionError")])
+@pytest.mark.parametrize(
+    "text, message", [("x = 1\n", "does not end in ENGINE"), ("1 / 0\n", "fails on import: ZeroDivisionError")]
+)
 def test_a_file_that_is_no_engine(tmp_path, text, message):
     path = tmp_path / "mine.py"
     path.write_text(text)

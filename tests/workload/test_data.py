@@ -16,7 +16,14 @@ def read(tmp_path, raw):
 
 @pytest.mark.parametrize(
     "raw",
-    [b"anna\nbob\n", b"anna\nbob", b"anna\r\nbob\r\n", b"\n\nanna\n\n \nbob\n\n", b"\xef\xbb\xbfanna\nbob\n", b"  anna \n\tbob\n"],
+    [
+        b"anna\nbob\n",
+        b"anna\nbob",
+        b"anna\r\nbob\r\n",
+        b"\n\nanna\n\n \nbob\n\n",
+        b"\xef\xbb\xbfanna\nbob\n",
+        b"  anna \n\tbob\n",
+    ],
 )
 def test_line_ends_and_blank_lines(tmp_path, raw):
     assert read(tmp_path, raw) == ["anna", "bob"]
@@ -26,14 +33,16 @@ def test_letters_beyond_ascii(tmp_path):
     assert read(tmp_path, "zoë\nøystein\n李\n".encode()) == ["zoë", "øystein", "李"]
 
 
-@pytest.mark.parametrize("raw, message", [(b"", "no documents"), (b"\n \n", "no documents"), (b"ok\n\xff\xfe", "not UTF-8 .byte 3 is 0xff")])
+@pytest.mark.parametrize(
+    "raw, message", [(b"", "no documents"), (b"\n \n", "no documents"), (b"ok\n\xff\xfe", "not UTF-8 .byte 3 is 0xff")]
+)
 def test_what_cannot_be_read(tmp_path, raw, message):
     with pytest.raises(WorkloadError, match=message):
         read(tmp_path, raw)
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(WorkloadError, match="cannot read the dataset .*No such file"):
+    with pytest.raises(WorkloadError, match=r"cannot read the dataset .*No such file"):
         data.read_documents(tmp_path / "nothing.txt")
 
 

@@ -11,7 +11,9 @@ from bench.workload.trainer import Trainer
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 # exp, log and pow come from the C library: bits are only promised where it is the recorded one
-SAME_LIBRARY = sys.implementation.name == "cpython" and platform.libc_ver()[0] == "glibc" and platform.machine() == "x86_64"
+SAME_LIBRARY = (
+    sys.implementation.name == "cpython" and platform.libc_ver()[0] == "glibc" and platform.machine() == "x86_64"
+)
 
 
 def golden(name):

@@ -1,0 +1,93 @@
+"""The limit row: the same ops and the same tape-based autograd as a small C core, called once per op.
+
+A node of the graph is an op over all positions at once, its numbers lie in plain arrays of doubles, and its
+derivative is a loop of C. What remains of Python is the GPT itself: about 25 calls a step. The core is an
+autograd and no training loop: it records what the GPT calls, walks that tape backwards, and knows no model.
+
+Why the bits stay: C's double is Python's float, its exp, log and pow are the ones that math.exp, math.log and
+** call, multiplications and additions are not contracted, and every sum runs in the reference's order. Speed
+comes from the sums that do not meet: outputs of a row, elements of an update stand side by side in vectors.
+The orders, and the reason for each, stand in native/_microgpt_native.c; Adam's g**2 and v**0.5, which are not
+g*g and sqrt(v), in native/kernels.h.
+
+Needs the extension module, which needs a C compiler (GCC or Clang) once: `python -m pip install ./native` for
+one interpreter, or `python native/setup.py build_ext --inplace` (with setuptools) for this checkout; the file
+that any CPython from 3.10 on builds serves all of them. PyPy has no use for it.
+"""
+
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from pathlib import Path
+
+from bench.workload.engine import Engine, Parity
+
+NAME = "_microgpt_native"
+SOURCES = Path(__file__).resolve().parent.parent / "native"
+
+
+def find_core():
+    """The extension module and None, or None and the one line that says why there is none.
+
+    An installed one first, then what was built in place in this checkout.
+    """
+    if sys.implementation.name != "cpython":
+        return None, f"its extension module is for CPython, this is {sys.implementation.name}: use a CPython"
+    if sys.modules.get(NAME):
+        return sys.modules[NAME], None
+    spec = PathFinder.find_spec(NAME) or PathFinder.find_spec(NAME, [str(SOURCES)])
+    # a free-threaded build's objects look different from those that the stable interface's files know
+    if spec is None or ("t" in sys.abiflags and ".abi3." in spec.origin):
+        return None, (
+            f"its extension module {NAME} is not built: run `python -m pip install ./native` with this interpreter,"
+            " or `python native/setup.py build_ext --inplace` (needs a C compiler)"
+        )
+    try:
+        core = module_from_spec(spec)
+        spec.loader.exec_module(core)
+    except ImportError as error:
+        reason = " ".join(str(error).split())
+        return None, f"{spec.origin} does not load ({reason}): build it again with `python -m pip install ./native`"
+    sys.modules[NAME] = core
+    return core, None
+
+
+core, unavailable = find_core()
+
+
+def op(name):
+    """The core's function; where there is no core, one that says so."""
+    if core is not None:
+        return getattr(core, name)
+
+    def missing(*arguments):
+        raise ImportError(unavailable)
+
+    return missing
+
+
+ENGINE = Engine(
+    name="native",
+    summary="a C core: the same autograd over rows of doubles",
+    parent="reference",
+    change="ops over all positions on a tape, in C",
+    parity=Parity.BIT_IDENTICAL,
+    batched=True,
+    unavailable=unavailable,
+    embedding=op("embedding"),
+    add=op("add"),
+    linear=op("linear"),
+    rmsnorm=op("rmsnorm"),
+    relu=op("relu"),
+    attention=op("attention"),
+    cross_entropy=op("cross_entropy"),
+    mean=op("mean"),
+    probabilities=op("probabilities"),
+    backward=op("backward"),
+    reset=op("reset"),
+    count_nodes=op("count_nodes"),
+    matrix=op("matrix"),
+    read_values=op("read_values"),
+    read_gradients=op("read_gradients"),
+    optimizer=op("Adam"),
+)

@@ -1,0 +1,303 @@
+"""The command line end to end, used right and used wrong."""
+
+import json
+import math
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pyperf
+import pytest
+
+from bench.host import results
+from tests.host.conftest import SMALL, engine_file
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def test_run_show_and_every_format(small_run, bench_command):
+    done = small_run("--engine", "fused_dot", "--engine", "tape")
+    assert done.exit_code == 0, done.output
+    assert "bit-identical" in done.stdout and "fused_dot" in done.stdout and "steps 1 to 3" in done.stdout
+    folder = pathlib.Path("results/small")
+    assert {path.name for path in folder.iterdir()} == {"run.json", "rounds", "timings", "tables.md"}
+    run = results.load(folder)
+    assert len(run.rounds) == 2
+    (runtime,) = run.record.runtimes
+    assert run.seconds(("fused_dot", runtime)).shape == (2, 3)
+    assert run.nodes("fused_dot") < run.nodes("reference")
+    for style in ("plain", "github", "html", "json"):
+        shown = bench_command("show", "small", "--format", style)
+        assert shown.exit_code == 0
+        assert "fused_dot" in shown.stdout
+        if style == "json":
+            assert json.loads(shown.stdout)["good"] is True
+    assert bench_command("show", "latest").stdout == bench_command("show", folder).stdout
+
+
+def test_timings_are_pyperfs(small_run):
+    assert small_run("--engine", "fused_dot").exit_code == 0
+    (path,) = pathlib.Path("results/small/timings").glob("*.json")
+    suite = pyperf.BenchmarkSuite.load(str(path))
+    assert suite.get_benchmark_names() == ["reference", "fused_dot"]
+    for command in ("stats", "hist", "show"):
+        done = subprocess.run([sys.executable, "-m", "pyperf", command, str(path)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    done = subprocess.run(
+        [sys.executable, "-m", "pyperf", "compare_to", str(path), str(path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_compare(small_run, bench_command, documents):
+    assert small_run("--engine", "tape").exit_code == 0
+    again = [
+        "run",
+        "--python",
+        sys.executable,
+        "--data",
+        documents,
+        *SMALL,
+        "--steps",
+        3,
+        "--rounds",
+        2,
+        "--engine",
+        "tape",
+    ]
+    assert bench_command(*again, "--name", "other").exit_code == 0
+    done = bench_command("compare", "small", "other")
+    assert done.exit_code == 0 and "small → other" in done.stdout and "geometric mean" in done.stdout
+    assert bench_command(*again, "--name", "longer", "--seed", "7").exit_code == 0
+    refused = bench_command("compare", "small", "longer")
+    assert refused.exit_code == 2 and "different workloads" in refused.stderr
+    assert "NOT LIKE WITH LIKE" in bench_command("compare", "small", "longer", "--anyway").stdout
+    assert "has no runtime x" in bench_command("compare", "small:x", "other").stderr
+
+
+def test_a_run_is_never_overwritten(small_run):
+    assert small_run("--engine", "reference").exit_code == 0
+    before = {path: path.read_bytes() for path in pathlib.Path("results").rglob("*") if path.is_file()}
+    again = small_run("--engine", "reference")
+    assert (again.exit_code, again.stdout) == (2, "")
+    assert "exists already" in again.stderr
+    assert before == {path: path.read_bytes() for path in pathlib.Path("results").rglob("*") if path.is_file()}
+
+
+WRONG_BACKWARD = """
+def half(loss):
+    BASE.backward(loss)
+    for row in GRADS: row.grad *= 0.5
+GRADS = []
+def matrix(rows):
+    made = BASE.matrix(rows)
+    GRADS.extend(p for row in made for p in row)
+    return made
+ENGINE = replace(backward=half, matrix=matrix)
+"""
+
+
+@pytest.mark.parametrize(
+    "text, status, words",
+    [
+        (WRONG_BACKWARD, "diverged", "gradient of wte off by 5.0e-01"),  # Adam hides it from the losses
+        ("ENGINE = replace(relu=lambda x: [xi.relu() * 1.000001 for xi in x])", "diverged", "off by"),
+        ("def dies(*_):\n    os._exit(3)\nENGINE = replace(mean=dies)", "failed", "exit status 3"),
+        (
+            "def raises(*_):\n    raise ValueError('no good')\nENGINE = replace(mean=raises)",
+            "failed",
+            "ValueError: no good",
+        ),
+        ("def hangs(*_):\n    time.sleep(60)\nENGINE = replace(mean=hangs)", "failed", "no answer within 3 s"),
+        ("ENGINE = replace(mean=lambda losses: BASE.value(float('nan')))", "diverged", "off by"),
+        ("print('hello')\nENGINE = replace(summary='prints')", "ok", ""),
+        ("ENGINE = replace(unavailable='the moon is not full: wait')", "skipped", "the moon is not full: wait"),
+    ],
+)
+def test_an_engine_that_goes_wrong_does_not_spoil_the_others(small_run, tmp_path, text, status, words):
+    path = engine_file(tmp_path, "mine", text)
+    done = small_run("--engine", "fused_dot", "--engine", path, "--timeout", "3s")
+    run = results.load(pathlib.Path("results/small"))
+    (runtime,) = run.record.runtimes
+    assert run.status(("mine", runtime))[0] == status, run.status(("mine", runtime))
+    assert words in run.status(("mine", runtime))[1]
+    assert run.status(("fused_dot", runtime)) == ("ok", "")
+    assert done.exit_code == (0 if status in ("ok", "skipped") else 1)
+    row = next((line for line in done.stdout.splitlines() if line.startswith("mine  ")), "")
+    if status == "diverged":
+        assert "DIVERGED" in row and "." not in row  # no speed
+    if status == "failed":
+        assert "failed" in row and "." not in row
+
+
+def test_a_broken_promise_fails_the_run(small_run, tmp_path):
+    text = "import engines\nTAPE = engines.load('tape')\nENGINE = dataclasses.replace(TAPE, name='mine', parity=BASE.parity)"
+    done = small_run("--engine", engine_file(tmp_path, "mine", text))
+    run = results.load(pathlib.Path("results/small"))
+    if (
+        run.finding(("mine", next(iter(run.record.runtimes)))).parity == "rounding"
+    ):  # this graph may be too small to differ
+        assert done.exit_code == 1
+        assert "broke its promise" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["run", "--engine", "fusd_dot"], "no engine 'fusd_dot': did you mean 'fused_dot'?"),
+        (["run", "--engine", "nowhere.py"], "no engine file nowhere.py"),
+        (["run", "--python", "3.99"], "no interpreter 3.99 found"),
+        (["run", "--python", "./nothing"], "cannot run"),
+        (["run", "--python", "/bin/true"], "does not work as a Python interpreter"),
+        (["run", "--python", "nonsense"], "no such interpreter 'nonsense'"),
+        (["run", "--data", "missing.txt"], "cannot read the dataset missing.txt"),
+        (["run", "--steps", "0"], "0 is not in the range x>=1"),
+        (["run", "--steps", "-3"], "-3 is not in the range x>=1"),
+        (["run", "--rounds", "many"], "'many' is not a valid integer"),
+        (["run", "--n-embd", "10"], "n_embd 10 does not divide into 4 heads"),
+        (["run", "--budget", "soon"], "'soon' is no duration"),
+        (["run", "--name", "a/b"], "must be the name of one folder"),
+        (["run", "--base", "cpython-2.7", "--python", sys.executable], "no runtime cpython-2.7 in this run"),
+        (["run", "--resume", "nowhere"], "nowhere is not a run"),
+        (["run", "--frobnicate"], "No such option"),
+        (["show", "nowhere"], "nowhere is not a run"),
+        (["show", "latest"], "no run in results yet"),
+        (["train", "--steps", "0"], "0 is not in the range"),
+        (["train", "--engine", "referense"], "did you mean 'reference'?"),
+        (["train", "--temperature", "0"], "0.0 is not in the range x>0"),
+        (["fly"], "No such command 'fly'"),
+    ],
+)
+def test_used_wrong_it_says_one_line_and_writes_nothing(bench_command, arguments, words):
+    done = bench_command(*arguments)
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1 and done.stdout == ""
+    assert not os.path.exists("results")
+
+
+def test_a_dataset_that_is_no_text(bench_command, tmp_path):
+    for raw, words in [(b"", "has no documents"), (b"a\n\xff\n", "is not UTF-8")]:
+        (tmp_path / "bad.txt").write_bytes(raw)
+        done = bench_command("run", "--data", "bad.txt", "--python", sys.executable)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert words in done.stderr
+        assert not os.path.exists("results")
+
+
+def test_a_results_folder_that_cannot_be_made(bench_command, documents):
+    pathlib.Path("taken").write_text("a file")
+    done = bench_command("run", "--data", documents, "--python", sys.executable, "--results", "taken")
+    assert done.exit_code == 2
+    assert "cannot write results" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "damage, words",
+    [
+        (lambda text: text[:200], "run.json is damaged"),
+        (lambda text: text.replace('"schema": 1', '"schema": 99', 1), "has schema 99, from a newer microgpt-bench"),
+        (lambda text: text.replace('"steps": 3', '"steps": "many"', 1), "run.json is damaged"),
+        (lambda text: "[]", "run.json is damaged"),
+    ],
+)
+def test_damaged_results(small_run, bench_command, damage, words):
+    assert small_run("--engine", "reference").exit_code == 0
+    path = pathlib.Path("results/small/run.json")
+    path.write_text(damage(path.read_text()))
+    done = bench_command("show", "small")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert words in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_interrupt_keeps_the_finished_rounds_and_resume_goes_on(bench_command, documents):
+    command = [
+        sys.executable, "-m", "bench", "run", "--python", sys.executable, "--data", documents, *SMALL,
+        "--engine", "tape", "--steps", "3", "--rounds", "200", "--name", "long", "--budget", "1h",
+    ]  # fmt: skip
+    process = subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    rounds = pathlib.Path("results/long/rounds")
+    deadline = time.monotonic() + 60
+    while len(list(rounds.glob("0*.json"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "go on with: microgpt-bench run --resume results/long" in errors and "Traceback" not in errors
+    kept = len(results.load(pathlib.Path("results/long")).rounds)
+    assert kept >= 2
+    # a smaller plan, so that going on ends soon
+    path = pathlib.Path("results/long/run.json")
+    path.write_text(path.read_text().replace('"rounds": 200', f'"rounds": {kept + 1}'))
+    done = bench_command("run", "--resume", "results/long")
+    assert done.exit_code == 0, done.output
+    assert len(results.load(pathlib.Path("results/long")).rounds) == kept + 1
+
+
+def test_resume_refuses_when_the_data_changed(small_run, bench_command, documents):
+    assert small_run("--engine", "reference").exit_code == 0
+    pathlib.Path(documents).write_text("other\n")
+    done = bench_command("run", "--resume", "small")
+    assert done.exit_code == 2
+    assert "has changed since" in done.stderr
+
+
+def test_the_budget_ends_a_run_between_rounds(bench_command, documents):
+    done = bench_command(
+        "run", "--python", sys.executable, "--data", documents, *SMALL, "--engine", "reference",
+        "--steps", 2, "--rounds", 1000, "--budget", "1s", "--name", "short",
+    )  # fmt: skip
+    assert done.exit_code == 0
+    assert 1 <= len(results.load(pathlib.Path("results/short")).rounds) < 1000
+    assert "would pass the budget" in done.stderr
+
+
+def test_train_prints_the_lines_and_writes_the_losses(bench_command, documents):
+    done = bench_command("train", "--data", documents, "--steps", 3, "--samples", 2, "--losses", "losses.txt")
+    assert done.exit_code == 0
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["num docs: 6", "vocab size: 7"]
+    losses = [float.fromhex(line) for line in pathlib.Path("losses.txt").read_text().splitlines()]
+    assert [f"step {step:4d} / {3:4d} | loss {loss:.4f}" for step, loss in enumerate(losses, 1)] == lines[3:6]
+    assert lines[6].startswith("sample  1: ") and len(lines) == 8
+    assert all(math.isfinite(loss) for loss in losses)
+    again = bench_command("train", "--data", documents, "--losses", "losses.txt")
+    assert again.exit_code == 2 and "exists already" in again.stderr
+
+
+def test_engines_are_listed(bench_command):
+    import engines
+
+    done = bench_command("engines")
+    assert done.exit_code == 0
+    for name in engines.NAMES:
+        assert f"\n{name} " in done.stdout
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["show"], ["compare"], ["train"], ["engines"]])
+def test_help_everywhere(bench_command, command):
+    done = bench_command(*command, "--help")
+    assert done.exit_code == 0 and "Usage: microgpt-bench" in done.stdout
+
+
+def test_names_come_through_the_cache_with_their_checksum(bench_command, tmp_path, monkeypatch):
+    import hashlib
+
+    from bench.host import datasets
+
+    source = tmp_path / "source.txt"
+    source.write_text("ab\nba\n")
+    monkeypatch.setattr(datasets, "NAMES_URL", source.as_uri().replace("file://", "file://localhost"))
+    monkeypatch.setattr(datasets.pooch, "os_cache", lambda _: tmp_path / "cache")
+    done = bench_command("train", "--data", "names", "--steps", 1)
+    assert done.exit_code == 2 and "names.txt" in done.stderr and done.stderr.count("\n") == 1
+    cached = tmp_path / "cache" / "names.txt"
+    cached.parent.mkdir(exist_ok=True)
+    cached.write_text("ab\nba\n")
+    monkeypatch.setattr(datasets, "NAMES_SHA256", hashlib.sha256(cached.read_bytes()).hexdigest())
+    assert bench_command("train", "--data", "names", "--steps", 1).exit_code == 0

@@ -1,0 +1,316 @@
+"""The paired statistics and the gate against simulated runs whose truth is known. No clock is read here."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy import signal
+from scipy import stats as scipy_stats
+
+from bench.host.stats import Floats, Ratio, geometric_mean, paired_ratio, round_log_ratios, typical
+from bench.host.verdict import Gate, Verdict, confirmed, verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """How a simulated machine disturbs two cells; everything in natural logarithms of seconds."""
+
+    noise: tuple[float, float] = (0.01, 0.01)  # of a step, for each cell
+    drift: float = 0.0  # of a random walk that both cells share, per turn
+    outliers: tuple[float, float] = (0.0, 0.0)  # share of each cell's steps that take half as long again
+    correlation: float = 0.0  # of a step's noise with the next one's
+    offset: float = 0.0  # of a process from others of the same program
+
+    def run(self, rng: np.random.Generator, shape: tuple[int, int], slowdown: float = 0.0) -> tuple[Floats, Floats]:
+        """Seconds of a baseline and of a cell that takes ``1 + slowdown`` times as long."""
+        rounds, steps = shape
+        work = np.log(rng.uniform(0.02, 0.08, steps))  # documents differ in length by up to 4 times
+        walk = np.cumsum(rng.normal(0, self.drift, (rounds, steps, 2)).reshape(rounds, -1), axis=1)
+        turns = rng.permuted(walk.reshape(rounds, steps, 2), axis=2)  # who goes first is shuffled
+        innovation = rng.normal(0, 1, (2, rounds, 30 + steps))
+        noise = signal.lfilter([math.sqrt(1 - self.correlation**2)], [1, -self.correlation], innovation)[..., 30:]
+        cells = [
+            work
+            + turns[..., cell]
+            + self.noise[cell] * noise[cell]
+            + math.log(1.5) * (rng.random(shape) < self.outliers[cell])
+            + rng.normal(0, self.offset, (rounds, 1))
+            for cell in (0, 1)
+        ]
+        return np.exp(cells[0]), (1 + slowdown) * np.exp(cells[1])
+
+
+MACHINES = {
+    "plain": Machine(),
+    "drift": Machine(drift=0.01),
+    "5 % outliers": Machine(outliers=(0.05, 0.05)),
+    "10 % outliers": Machine(outliers=(0.1, 0.1)),
+    "outliers in one cell": Machine(outliers=(0.0, 0.1)),
+    "autocorrelated": Machine(correlation=0.7),
+    "unequal variances": Machine(noise=(0.005, 0.03)),
+    "offsets of 1 %": Machine(offset=0.01),
+    "offsets of 2 %": Machine(offset=0.02),
+    "offsets of 3 %": Machine(offset=0.03),
+    "everything": Machine((0.01, 0.03), 0.005, (0.05, 0.1), 0.5, 0.02),
+}
+CLOUD = Machine((0.03, 0.03), 0.005, (0.05, 0.05), 0.3, 0.02)  # a shared virtual machine, for the gate
+
+
+def coverage(machine: Machine, shape: tuple[int, int], runs: int, confidence: float = 0.95) -> float:
+    """Share of runs whose interval holds the true ratio."""
+    rng = np.random.default_rng(2024)
+    hits = 0
+    for _ in range(runs):
+        ratio = paired_ratio(*machine.run(rng, shape, slowdown=0.25), confidence)
+        assert ratio.low is not None and ratio.high is not None
+        hits += ratio.low <= 1 / 1.25 <= ratio.high
+    return hits / runs
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_interval_covers_roughly(name: str) -> None:
+    """Six standard errors wide, so that only a mistake fails it."""
+    assert 0.91 < coverage(MACHINES[name], (5, 10), 600) < 0.99
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [5, 10, 20])
+@pytest.mark.parametrize("rounds", [3, 5, 10])
+@pytest.mark.parametrize("name", MACHINES)
+def test_interval_covers_95_percent(name: str, rounds: int, steps: int) -> None:
+    """93 to 97 % over 4,000 simulated runs each."""
+    assert 0.93 <= coverage(MACHINES[name], (rounds, steps), 4000) <= 0.97
+
+
+@pytest.mark.slow
+def test_interval_covers_at_other_confidences() -> None:
+    """The look of the gate is at 98.75 %."""
+    assert 0.78 <= coverage(MACHINES["everything"], (5, 10), 4000, 0.8) <= 0.82
+    assert 0.98 <= coverage(MACHINES["everything"], (5, 10), 4000, 0.9875) <= 0.995
+
+
+@pytest.mark.slow
+def test_geometric_mean_covers_95_percent() -> None:
+    """Engines against one baseline, whose offset they share: averaging must not count it as three."""
+    rng, hits = np.random.default_rng(7), 0
+    for _ in range(4000):
+        a, b = MACHINES["offsets of 2 %"].run(rng, (5, 8))
+        engines = [b * rng.lognormal(0, 0.01, (5, 1)) * rng.lognormal(0, 0.01, (5, 8)) for _ in range(3)]
+        ratio = geometric_mean([(a, engine) for engine in engines])
+        assert ratio.low is not None and ratio.high is not None
+        hits += ratio.low <= 1 <= ratio.high
+    assert 0.93 <= hits / 4000 <= 0.97
+
+
+# --------------------------------------------------------------------- what must hold exactly
+
+seconds = hnp.arrays(
+    np.float64, st.tuples(st.integers(2, 6), st.integers(1, 8)), elements=st.floats(1e-6, 1e3, allow_subnormal=False)
+)
+
+
+def logs(ratio: Ratio) -> list[float]:
+    """Value, low and high as logarithms, for comparing."""
+    assert ratio.low is not None and ratio.high is not None
+    return [math.log(ratio.value), math.log(max(ratio.low, 5e-324)), math.log(ratio.high)]
+
+
+@given(st.data(), seconds)
+def test_symmetries(data: st.DataObject, a: Floats) -> None:
+    """Swapping the cells inverts; drift that both share, and the order of rounds and steps, change nothing."""
+    b = a * data.draw(hnp.arrays(np.float64, a.shape, elements=st.floats(0.5, 2)))
+    drift = data.draw(hnp.arrays(np.float64, a.shape, elements=st.sampled_from([0.25, 1.0, 4.0])))
+    one = logs(paired_ratio(a, b))
+    value, low, high = logs(paired_ratio(b, a))
+    assert one == pytest.approx([-value, -high, -low], abs=1e-6)
+    assert one == pytest.approx(logs(paired_ratio(a * drift, b * drift)), abs=1e-6)
+    assert one == pytest.approx(logs(paired_ratio(a[::-1, ::-1], b[::-1, ::-1])), abs=1e-6)
+    assert logs(geometric_mean([(a, b), (b, a)])) == pytest.approx([0, 0, 0], abs=1e-6)
+    assert logs(geometric_mean([(a, b), (a, b)])) == pytest.approx(one, abs=1e-6)
+
+
+@given(seconds)
+def test_exact_ratio(a: Floats) -> None:
+    """A cell that always takes a quarter of the time is four times as fast, with no doubt left."""
+    ratio = paired_ratio(a, a / 4)
+    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((4, 4, 4), rel=1e-9)
+    assert ratio.separable and not ratio.noisy and ratio.outliers == 0 and ratio.rounds == len(a)
+
+
+def test_agrees_with_scipys_t_interval() -> None:
+    """Across the rounds it is the textbook interval."""
+    a, b = CLOUD.run(np.random.default_rng(1), (6, 9), 0.1)
+    rounds, _ = round_log_ratios(a, b)
+    expected = scipy_stats.ttest_1samp(rounds, 0).confidence_interval(0.9)
+    assert logs(paired_ratio(a, b, 0.9)) == pytest.approx([rounds.mean(), expected.low, expected.high])
+
+
+def test_one_round_has_no_interval() -> None:
+    """However many steps it has."""
+    ratio = paired_ratio(*MACHINES["plain"].run(np.random.default_rng(1), (1, 1000), 1.0))
+    assert ratio.value == pytest.approx(0.5, rel=0.01)
+    assert (ratio.low, ratio.high, ratio.rounds) == (None, None, 1)
+    assert ratio.noisy and not ratio.separable
+
+
+def test_outliers_are_counted_and_weigh_little() -> None:
+    """One step in ten is a hundred times as long in one cell."""
+    a, b = MACHINES["plain"].run(np.random.default_rng(3), (4, 10))
+    clean = paired_ratio(a, b)
+    b[:, 4] *= 100
+    spoiled = paired_ratio(a, b)
+    assert (clean.outliers, spoiled.outliers) == (0, 4)
+    assert spoiled.value == pytest.approx(clean.value, rel=0.005)
+
+
+def test_median_where_no_step_is_near_it() -> None:
+    """A round torn in two equal halves keeps its median; the other rounds set the spread."""
+    b = np.exp(np.array([[0.0, 0.0, 1.0, 1.0], [0.49, 0.5, 0.5, 0.51], [0.49, 0.5, 0.5, 0.51]]))
+    rounds, outliers = round_log_ratios(np.ones_like(b), b)
+    assert rounds == pytest.approx([-0.5, -0.5, -0.5])
+    assert outliers == 4
+
+
+def test_missing_steps() -> None:
+    """Only pairs count; a round without one is no round."""
+    a, b = MACHINES["plain"].run(np.random.default_rng(4), (5, 6))
+    kept = paired_ratio(a[1:, 1:], b[1:, 1:])
+    a[0], b[:, 0] = np.nan, np.nan
+    assert paired_ratio(a, b) == kept
+    assert geometric_mean([(a, b), (np.ones((5, 6)), np.ones((5, 6)))]).rounds == 4
+    assert typical(a) == pytest.approx(float(np.median(a[1:])))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "message"),
+    [
+        (np.ones((2, 3)), np.ones((2, 4)), "one shape"),
+        (np.ones(3), np.ones(3), "one shape"),
+        (np.ones((2, 3)), np.zeros((2, 3)), "above 0"),
+        (np.full((2, 3), np.inf), np.ones((2, 3)), "above 0"),
+        (np.full((2, 3), np.nan), np.ones((2, 3)), "no round"),
+        (np.ones((0, 3)), np.ones((0, 3)), "no round"),
+        (np.ones((3, 0)), np.ones((3, 0)), "no round"),
+    ],
+)
+def test_bad_input(a: Floats, b: Floats, message: str) -> None:
+    """Refused with a reason, never a NaN in a table."""
+    with pytest.raises(ValueError, match=message):
+        paired_ratio(a, b)
+
+
+def test_geometric_mean_bad_input() -> None:
+    """Of nothing, or of runs that were not made together."""
+    with pytest.raises(ValueError, match="equally many rounds"):
+        geometric_mean([])
+    with pytest.raises(ValueError, match="equally many rounds"):
+        geometric_mean([(np.ones((2, 3)), np.ones((2, 3))), (np.ones((3, 3)), np.ones((3, 3)))])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "separable", "noisy"),
+    [(1.1, 1.2, True, False), (0.5, 0.9, True, False), (0.99, 1.01, False, False), (0.99, 1.05, False, True)],
+)
+def test_separable_and_noisy(low: float, high: float, separable: bool, noisy: bool) -> None:
+    """Different, equal within 2 %, or unknown."""
+    ratio = Ratio(math.sqrt(low * high), low, high, 5)
+    assert (ratio.separable, ratio.noisy) == (separable, noisy)
+
+
+# --------------------------------------------------------------------- the gate
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.90, 0.97, Verdict.REGRESSED),
+        (0.90, 0.99, Verdict.INCONCLUSIVE),
+        (0.97, 1.30, Verdict.INCONCLUSIVE),
+        (0.99, 1.01, Verdict.PASS),
+        (0.99, 1.30, Verdict.PASS),
+        (1.01, 1.30, Verdict.PASS),
+        (1.03, 1.30, Verdict.IMPROVED),
+        (None, None, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_verdict(low: float | None, high: float | None, expected: Verdict) -> None:
+    """The whole interval on one side of the threshold, or nothing is said."""
+    assert verdict(Ratio(1.0, low, high, 5), 0.02) is expected
+
+
+def test_confirmation() -> None:
+    """Only REGRESSED needs a second batch, and only REGRESSED twice is REGRESSED."""
+    for first in Verdict:
+        for second in Verdict:
+            if first is not Verdict.REGRESSED:
+                assert confirmed(first, second) is first
+            else:
+                assert confirmed(first, second) is (first if second is first else Verdict.INCONCLUSIVE)
+
+
+def test_gate_looks() -> None:
+    """One look for each doubling, and the error split among them."""
+    gate = Gate()
+    assert [gate.look(rounds) for rounds in (2, 4, 5, 8, 9, 16, 17, 32)] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert gate.look_confidence == pytest.approx(0.9875)
+    with pytest.raises(ValueError, match="plan more"):
+        gate.judge(np.ones((33, 2)), np.ones((33, 2)))
+    for threshold, confidence, looks in [
+        (-0.1, 0.95, (4,)),
+        (0, 1, (4,)),
+        (0, 0.95, ()),
+        (0, 0.95, (1, 2)),
+        (0, 0.95, (8, 4)),
+    ]:
+        with pytest.raises(ValueError, match="expected"):
+            Gate(threshold, confidence, looks)
+
+
+def batch(gate: Gate, rng: np.random.Generator, slowdown: float, machine: Machine = CLOUD) -> tuple[Verdict, int]:
+    """Rounds are added until decided: the verdict and the rounds that were needed."""
+    a, b = machine.run(rng, (gate.looks[-1], 10), slowdown)
+    for rounds in gate.looks:
+        found, _ = gate.judge(a[:rounds], b[:rounds])
+        if found is not Verdict.INCONCLUSIVE:
+            break
+    return found, rounds
+
+
+def regressed(gate: Gate, slowdown: float, trials: int) -> tuple[float, float, float]:
+    """Share REGRESSED in one batch, share confirmed by a second, mean rounds of both."""
+    rng, first, both, spent = np.random.default_rng(11), 0, 0, 0
+    for _ in range(trials):
+        found, rounds = batch(gate, rng, slowdown)
+        spent += rounds
+        if found is Verdict.REGRESSED:
+            again, rounds = batch(gate, rng, slowdown)
+            first, both, spent = first + 1, both + (confirmed(found, again) is Verdict.REGRESSED), spent + rounds
+    return first / trials, both / trials, spent / trials
+
+
+def test_gate_roughly() -> None:
+    """No alarm at equal speed; a slowdown of 10 % is found."""
+    assert regressed(Gate(), 0.0, 150)[0] <= 0.02
+    assert regressed(Gate(), 0.1, 60)[1] >= 0.95
+
+
+@pytest.mark.slow
+def test_gate_false_alarms_and_detection() -> None:
+    """With process offsets of 2 %: A/A at most 1 % even unconfirmed; 5 % slower is found in 95 %."""
+    assert regressed(Gate(), 0.0, 2000)[0] <= 0.01
+    assert regressed(Gate(), 0.05, 2000)[1] >= 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threshold", [0.0, 0.02])
+def test_gate_at_its_threshold(threshold: float) -> None:
+    """The worst case: slower by just what is allowed. Four looks must not err more often than one would."""
+    once, twice, _ = regressed(Gate(threshold), threshold, 4000)
+    assert once <= 0.03  # 2.5 % and two standard errors
+    assert twice <= 0.0025
