@@ -217,10 +217,13 @@ def run(
 @RESULTS
 @FORMAT
 @BASE
-def show(run_folder: pathlib.Path, folder: pathlib.Path, style: str, base: str | None) -> int:
+@click.option("--headline", is_flag=True, help="Only the table of speeds over the reference.")
+def show(run_folder: pathlib.Path, folder: pathlib.Path, style: str, base: str | None, headline: bool) -> int:
     """Print a run's tables again. RUN is a folder, the name of one under results/, or 'latest'."""
     measured = results.load(_find_run(run_folder, folder))
-    click.echo(tables.render(measured, style, base))
+    click.echo(
+        tables.render_table(tables.headline(measured), style) if headline else tables.render(measured, style, base)
+    )
     return OK if measured.good() else FOUND
 
 

@@ -69,7 +69,7 @@ def _of_runtime(run: Run, runtime: str) -> Table:
             rows.append([engine, NOTHING, NOTHING, NOTHING, NOTHING, "DIVERGED" if status == "diverged" else "failed"])
             below.append(f"{engine} {'DIVERGED' if status == 'diverged' else status}: {reason}")
     broken = run.broken_promises()
-    for _, engine, seconds_per_step, ratio, finding in sorted(measured):
+    for _, engine, seconds_per_step, ratio, finding in sorted(measured, key=lambda row: -row[0]):
         nodes, peak = run.nodes(engine), run.peak_bytes((engine, runtime))
         rows.append(
             [
@@ -105,8 +105,8 @@ def _speedups(run: Run) -> Table:
         rows.append([engine, *(_speedup(run, engine, runtime) for runtime in runtimes)])
     return Table(
         title="Speed over the reference on the same runtime",
-        above=["Time of the reference over time of the engine, paired step by step: above 1 is faster."],
-        headers=["engine", *runtimes],
+        above=["Time of the reference over time of the engine, paired step by step: above 1 is faster.", SHORT],
+        headers=["engine", *_columns(runtimes)],
         rows=rows,
         below=[],
     )
@@ -145,24 +145,37 @@ def _across(run: Run, base: str) -> Table:
     rows.append(["geometric mean", *means])
     return Table(
         title=f"Speed over the same engine on {base}",
-        above=[f"Time on {base} over time on the runtime, paired step by step: above 1 is faster."],
-        headers=["engine", *runtimes],
+        above=[f"Time on {base} over time on the runtime, paired step by step: above 1 is faster.", SHORT],
+        headers=["engine", *_columns(runtimes)],
         rows=rows,
         below=[],
     )
 
 
+def _columns(runtimes: Sequence[str]) -> list[str]:
+    """Column heads: where all are CPython the version says it, so that six fit on 80 columns."""
+    prefix = "cpython-"
+    return (
+        [name.removeprefix(prefix) for name in runtimes]
+        if all(name.startswith(prefix) for name in runtimes)
+        else list(runtimes)
+    )
+
+
 # --------------------------------------------------------------------- words
+
+SHORT = "±: half the 95 % interval. =: the interval includes 1."
 
 
 def ratio_text(ratio: Ratio, short: bool = False) -> str:
-    """A ratio with its interval; (=) where it cannot be told from 1. Short: the ratio and half the interval."""
+    """A ratio with its interval; (=) where it cannot be told from 1. Short: half the interval in per cent of the ratio."""
     digits = _digits(ratio.value)
     mark = "" if ratio.separable else " (=)"
     if ratio.low is None or ratio.high is None:
         return f"{ratio.value:.{digits}f}{'' if short else ' [one round]'}"
     if short:
-        return f"{ratio.value:.{digits}f} ±{(ratio.high - ratio.low) / 2:.{digits}f}{mark}"
+        half = (ratio.high - ratio.low) / 2 / ratio.value
+        return f"{ratio.value:.{digits}f}±{half:.0%}{'=' if not ratio.separable else ''}"
     return f"{ratio.value:.{digits}f} [{ratio.low:.{digits}f}, {ratio.high:.{digits}f}]{mark}"
 
 

@@ -12,7 +12,7 @@ import time
 import pyperf
 import pytest
 
-from bench.host import results
+from bench.host import results, tables
 from tests.host.conftest import SMALL, engine_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -301,3 +301,28 @@ def test_names_come_through_the_cache_with_their_checksum(bench_command, tmp_pat
     cached.write_text("ab\nba\n")
     monkeypatch.setattr(datasets, "NAMES_SHA256", hashlib.sha256(cached.read_bytes()).hexdigest())
     assert bench_command("train", "--data", "names", "--steps", 1).exit_code == 0
+
+
+def test_the_readmes_python_example_runs():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = (block.split("```")[0] for block in text.split("```python\n")[1:] if "import Trainer" in block)
+    done = subprocess.run([sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 11
+
+
+@pytest.mark.parametrize("argument", ["--help", "engines"])
+def test_python_m_bench_is_the_same_command(argument):
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", argument], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0
+    assert "microgpt-bench" in done.stdout or "fused_dot" in done.stdout
+
+
+def test_the_readmes_headline_is_the_committed_runs():
+    committed = results.load(ROOT / "results" / "default")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    between = text.split("<!-- headline -->")[1].split("<!-- end of headline -->")[0]
+    assert between.strip() == tables.render_table(tables.headline(committed), "github")
+    assert committed.good()

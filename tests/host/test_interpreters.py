@@ -1,0 +1,81 @@
+"""Finding interpreters without their being active, and saying quickly what is missing."""
+
+import os
+import stat
+import sys
+
+import pytest
+
+from bench.host import interpreters
+from bench.host.errors import UsageError
+from bench.workload import runtime
+
+
+def test_the_running_interpreter_by_path():
+    found = interpreters.resolve(sys.executable, {})
+    assert found.name == runtime.name_of(runtime.describe())
+    assert found.described["build"] == sys.version.replace("\n", " ")
+
+
+def test_a_name_of_ones_own():
+    assert interpreters.resolve(f"mine={sys.executable}", {}).name == "mine"
+    with pytest.raises(UsageError, match="may have letters"):
+        interpreters.resolve(f"a b={sys.executable}", {})
+
+
+def test_pyenvs_interpreters_are_on_the_extended_path_newest_first(tmp_path):
+    for version in ("3.9.1", "3.10.2"):
+        (tmp_path / "versions" / version / "bin").mkdir(parents=True)
+    path = interpreters.extended_path({"PATH": "/somewhere", "PYENV_ROOT": str(tmp_path)})
+    assert path.split(os.pathsep) == ["/somewhere", *(f"{tmp_path}/versions/{v}/bin" for v in ("3.10.2", "3.9.1"))]
+
+
+def test_an_interpreter_that_is_too_old(tmp_path):
+    fake = tmp_path / "python2"
+    fake.write_text("""#!/bin/sh\necho '{"python": "2.7.18"}'\n""")
+    fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
+    with pytest.raises(UsageError, match=r"is Python 2\.7\.18: the workload needs 3\.9 or newer"):
+        interpreters.resolve(str(fake), {})
+
+
+def test_runtimes_of_the_same_name_are_told_apart():
+    one = interpreters.resolve(sys.executable, {})
+    assert [r.name for r in interpreters.with_distinct_names([one, one, one])] == [
+        one.name,
+        f"{one.name}#2",
+        f"{one.name}#3",
+    ]
+
+
+def test_the_default_matrix_is_the_classifiers():
+    assert interpreters.default_versions() == ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
+
+
+def test_a_worker_hears_nothing_of_the_hosts_python_settings(monkeypatch):
+    monkeypatch.setenv("PYTHONHASHSEED", "0")
+    monkeypatch.setenv("PYTHON_GIL", "0")
+    environment = interpreters.worker_environment({"PYTHON_JIT": "1"})
+    assert {name: value for name, value in environment.items() if name.startswith("PYTHON")} == {"PYTHON_JIT": "1"}
+
+
+@pytest.mark.parametrize(
+    "described, name",
+    [
+        ({}, "cpython-3.14"),
+        ({"free_threaded": True, "gil": False}, "cpython-3.14t"),
+        ({"free_threaded": True}, "cpython-3.14t+gil"),
+        ({"jit": "on"}, "cpython-3.14+jit"),
+        ({"debug": True}, "cpython-3.14d"),
+        ({"implementation": "pypy", "python": "3.11.9"}, "pypy-3.11"),
+    ],
+)
+def test_names_of_runtimes(described, name):
+    plain = {
+        "implementation": "cpython",
+        "python": "3.14.2",
+        "free_threaded": False,
+        "gil": True,
+        "jit": "off",
+        "debug": False,
+    }
+    assert runtime.name_of({**plain, **described}) == name
