@@ -191,8 +191,7 @@ def run(
                 command=["microgpt-bench", *sys.argv[1:]],
             )
             plan, measured, missing = setup.begin(request, pathlib.Path(workspace))
-        remaining = plan.record.rounds - len(measured.rounds)
-        with RunProgress(plan.orders_per_round * remaining) as progress:
+        with RunProgress(plan.orders(len(measured.rounds))) as progress:
             for line in missing:
                 progress.say(line)
             progress.say(

@@ -55,10 +55,10 @@ class Plan:
         """Every engine on every runtime."""
         return [(engine, runtime.name) for runtime in self.runtimes for engine in self.engines]
 
-    @property
-    def orders_per_round(self) -> int:
-        """Orders of one round where nothing fails: a start, the steps and an end for each cell."""
-        return len(self.cells) * (self.record.steps + 2)
+    def orders(self, rounds_done: int) -> int:
+        """Orders still to give where nothing fails: a start, the steps and an end a cell; nodes once an engine."""
+        rounds = self.record.rounds - rounds_done
+        return rounds * len(self.cells) * (self.record.steps + 2) + (0 if rounds_done else len(self.engines))
 
 
 class _CellState:

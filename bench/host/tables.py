@@ -164,7 +164,7 @@ def _columns(runtimes: Sequence[str]) -> list[str]:
 
 # --------------------------------------------------------------------- words
 
-SHORT = "±: half the 95 % interval. =: the interval includes 1."
+SHORT = "±: half the 95 % interval in per cent of the ratio. =: the interval includes 1."
 
 
 def ratio_text(ratio: Ratio, short: bool = False) -> str:
@@ -174,8 +174,8 @@ def ratio_text(ratio: Ratio, short: bool = False) -> str:
     if ratio.low is None or ratio.high is None:
         return f"{ratio.value:.{digits}f}{'' if short else ' [one round]'}"
     if short:
-        half = (ratio.high - ratio.low) / 2 / ratio.value
-        return f"{ratio.value:.{digits}f}±{half:.0%}{'=' if not ratio.separable else ''}"
+        half = 50 * (ratio.high - ratio.low) / ratio.value
+        return f"{ratio.value:.{digits}f}±{half:.0f}{'=' if not ratio.separable else ''}"
     return f"{ratio.value:.{digits}f} [{ratio.low:.{digits}f}, {ratio.high:.{digits}f}]{mark}"
 
 
