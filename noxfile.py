@@ -25,6 +25,7 @@ os.environ["PATH"] = extended_path()
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 VERSIONS = nox.project.python_versions(PROJECT)
+QUICK = [] if os.environ.get("CI") else ["-m", "not slow"]  # CI runs the slow tests too
 WORKLOAD = ["3.9", *VERSIONS, "pypy3.11"]  # the workload side is older, and at home on PyPy too
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
 
@@ -64,7 +65,7 @@ def tests(session: nox.Session) -> None:
     """Test everything end to end, then the workload side on every interpreter found."""
     install_host(session, "tests")
     build_native(session)
-    session.run("pytest", "-n", "auto", *(session.posargs or ["tests"]))
+    session.run("pytest", "-n", "auto", *QUICK, *(session.posargs or ["tests"]))
     if not session.posargs:
         for version in WORKLOAD:
             session.notify(f"workload-{version}")

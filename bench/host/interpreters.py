@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import pathlib
 import re
@@ -61,6 +62,7 @@ def _by_version(path: str) -> list[int]:
 
 def find(specification: str) -> str | None:
     """The executable for a version such as ``3.12``, ``3.14t`` or ``pypy3.11``; None where there is none."""
+    logging.getLogger("python_discovery").setLevel(logging.ERROR)  # what it passes over is not what was asked for
     key = f"cpython{specification}" if specification[0].isdigit() else specification
     free_threaded = specification.endswith("t")
     found = get_interpreter(
