@@ -327,7 +327,7 @@ def _check_new_file(path: pathlib.Path) -> None:
 def main() -> None:
     """Run the command line: one line on standard error and exit status 2 for whatever the user can mend."""
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main(prog_name="microgpt-bench", standalone_mode=False)
     except click.ClickException as error:
         status = _say(error.format_message().replace("\n", " "))
     except (UsageError, WorkloadError, engine_files.EngineError) as error:

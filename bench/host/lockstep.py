@@ -113,7 +113,7 @@ class Round:
 
     def run(self) -> RoundRecord:
         """Measure. Every worker is ended however this is left."""
-        begun, started = datetime.datetime.now(datetime.UTC), time.monotonic()
+        begun, started, computing = datetime.datetime.now(datetime.UTC), time.monotonic(), time.process_time()
         try:
             for runtime in self.plan.runtimes:  # nothing is timed yet: no need to shuffle
                 for cell in self._to_run():
@@ -126,11 +126,11 @@ class Round:
                 for cell in self._shuffled(self._alive()):
                     self._step(cell, step)
                 self._check_losses(step)
-            if self.number == 1:
-                self._count_nodes()
             for cell in self._alive():
                 self._finish(cell)
             self._check_parameters()
+            if self.number == 1:  # last, as counting needs memory of its own
+                self._count_nodes()
         finally:
             for state in self.states.values():
                 state.worker.stop()
@@ -140,6 +140,7 @@ class Round:
             number=self.number,
             started=begun.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - started, 3),
+            host_cpu_seconds=round(time.process_time() - computing, 3),
             cells={results.key(cell): (measured | self.dropped)[cell] for cell in self.plan.cells},
         )
 

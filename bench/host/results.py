@@ -90,12 +90,16 @@ class CellRecord:
 
 @dataclasses.dataclass(frozen=True)
 class RoundRecord:
-    """One round: fresh processes, every cell. ``cells`` by engine and runtime, joined by @."""
+    """One round: fresh processes, every cell. ``cells`` by engine and runtime, joined by @.
+
+    ``seconds`` of wall time, of which the host itself computed for ``host_cpu_seconds``.
+    """
 
     schema: int
     number: int
     started: str
     seconds: float
+    host_cpu_seconds: float
     cells: dict[str, CellRecord]
 
 

@@ -64,7 +64,7 @@ def _of_runtime(run: Run, runtime: str) -> Table:
             ratio = stats.paired_ratio(run.seconds((REFERENCE, runtime)), seconds)
             measured.append((ratio.value, engine, stats.typical(seconds), ratio, finding))
         elif status == "skipped":
-            below.append(f"{engine} skipped: {reason}")
+            below.append(f"skipped: {reason}")
         else:
             rows.append([engine, NOTHING, NOTHING, NOTHING, NOTHING, "DIVERGED" if status == "diverged" else "failed"])
             below.append(f"{engine} {'DIVERGED' if status == 'diverged' else status}: {reason}")
