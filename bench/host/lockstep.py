@@ -219,7 +219,7 @@ class Round:
                 f"{engine} {reference / ns:.1f}x" for engine, ns in sorted(estimates.items(), key=lambda item: item[1])
             )
             self.progress.say(
-                f"{runtime}: reference about {reference / 1e6:.0f} ms/step; first gradients agree; roughly {rough or 'alone'}"
+                f"{runtime}: reference about {reference / 1e6:.0f} ms on the first document; first gradients agree; roughly {rough or 'alone'}"
             )
 
     # ----------------------------------------------------------------- parity
