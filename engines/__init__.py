@@ -22,6 +22,7 @@ NAMES: Tuple[str, ...] = (
     "tape",
     "fused_dot",
     "combined",
+    "numpy",
     "native",
 )
 

@@ -1,18 +1,19 @@
 """The same autograd over arrays: a node is a whole activation, (positions, n), and NumPy does its arithmetic.
 
-A tape of about twenty nodes a step in place of the reference's tens of thousands, and all positions of a document at once:
-products of matrices go to BLAS, everything else to NumPy's own loops. What is left at these sizes is not
-arithmetic but the calls, 0.2 to 1 µs each and about 150 a step, so the file counts calls: ``a.dot(b)``
-(half the overhead of ``a @ b``), constants as arrays (a Python float is converted in every call), operands of
-equal shape (broadcasting costs more than the arithmetic), row sums as products with a constant vector. All weights lie in one array,
-all gradients in another, and so do Adam's moments: an update is a dozen calls for the whole model.
+A tape of some twenty nodes a step in place of the reference's sixty thousand, all positions of a document at once.
+At these sizes what is left is not arithmetic but calls into NumPy, about 130 a step at 0.1 to 1 µs each, so the
+file counts calls: ``a.dot(b)`` costs half of ``a @ b``, a constant is an array (a Python float is converted in
+every call), operands have equal shapes where they can (broadcasting costs more than the arithmetic), sums of rows
+are products with a constant vector, a gradient goes straight into its place. All weights lie in one array, and so
+do all gradients and each of Adam's moments: an update of the whole model is a dozen calls.
 
-Faster the wider the model; slower than lists of floats only where a vector has few numbers. BLAS is kept to one
-thread, by its environment variables before NumPy is imported: the products here are too small to share.
-Sums in another order than the reference's, so last bits differ.
+The wider the model and the longer the documents, the larger the gain. BLAS is held to one thread by its environment
+variables, which it reads when NumPy is first imported; products as small as these it would not share among threads anyway.
+Sums run in another order than the reference's, so last bits differ.
 """
 
 import os
+from functools import lru_cache
 
 from bench.workload.engine import Engine, Parity
 
@@ -23,15 +24,13 @@ unavailable = None
 try:
     import numpy as np
 
-    np.ndarray  # noqa: B018  (not this file itself, which has the library's name)
-except (ImportError, AttributeError):
-    unavailable = "NumPy is not installed: run `python -m pip install numpy` with this interpreter"
-else:
     ZERO, EPSILON = np.array(0.0), np.array(1e-5)
+except (ImportError, AttributeError) as error:  # an AttributeError where this folder is searched first and np is this file
+    reason = " ".join(str(error).split())[:100]
+    unavailable = f"NumPy does not load ({reason}): run `python -m pip install numpy` with this interpreter"
 
 SAFE = 600.0**2  # exp() of anything up to ±600 is a normal number, and so is a sum of very many of them
 TAPE = []  # (backward, output, inputs and what backward wants to know), oldest first
-CONSTANTS = {}  # arrays that depend on shapes only
 
 
 class Node:
@@ -44,7 +43,9 @@ class Node:
         self.grad = None
 
     def backward(self):
-        """Add d self / d weight to every weight's ``grad``. Each node hands its gradient on once and forgets it."""
+        """Add d self / d weight to every weight's ``grad``. Each node hands its gradient on and forgets it."""
+        if not isinstance(self.data, float):
+            raise ValueError(f"backward starts from one number, a mean of losses: got the shape {self.data.shape}")
         self.grad = 1.0
         for chain_rule, output, known in reversed(TAPE):
             if output.grad is not None:
@@ -74,31 +75,42 @@ def give(x, grad):
     x.grad = grad if x.grad is None else x.grad + grad
 
 
-def constant(make, *shape):
-    """The array ``make(*shape)``, made once."""
-    found = CONSTANTS.get((make, shape))
-    if found is None:
-        if len(CONSTANTS) > 1000:  # sizes differ from document to document, but not endlessly
-            CONSTANTS.clear()
-        found = CONSTANTS[make, shape] = make(*shape)
-    return found
+def constant(make):
+    """``make`` with its results, which depend on sizes only, kept and protected."""
+
+    @lru_cache(maxsize=256)
+    def made(*sizes):
+        array = make(*sizes)
+        array.setflags(write=False)
+        return array
+
+    return made
 
 
+@constant
 def ones(n):
     return np.ones(n)
 
 
+@constant
 def averager(n):
     return np.full((n, 1), 1 / n)
 
 
+@constant
 def row_starts(rows, n):
     return np.arange(rows) * n
 
 
-def causal(n_head, queries, keys):
+@constant
+def inverse_root(n):
+    return np.array(n**-0.5)
+
+
+@constant
+def causal(n_head, queries, positions):
     """1 where a query may look, 0 in its future; the queries are the last of the positions."""
-    return np.tile(np.tri(queries, keys, keys - queries), (n_head, 1, 1))
+    return np.tile(np.tri(queries, positions, positions - queries), (n_head, 1, 1))
 
 
 def indices(index, rows):
@@ -166,15 +178,16 @@ def linear_grad(grad, x, w):
 def rmsnorm(x):
     """y = x/r with r = √(mean x² + ε): dx = (dy − y · mean(dy·y)) / r, because dr/dx_i = y_i/n."""
     data = x.data
-    r = (data * data).dot(constant(averager, data.shape[1]))
-    r = np.sqrt(r + EPSILON)
+    r = (data * data).dot(averager(data.shape[1]))
+    r += EPSILON
+    np.sqrt(r, r)
     y = Node(data / r)
     TAPE.append((rmsnorm_grad, y, (x, y.data, r)))
     return y
 
 
 def rmsnorm_grad(grad, x, y, r):
-    mean_of_products = (grad * y).dot(constant(averager, y.shape[1]))
+    mean_of_products = (grad * y).dot(averager(y.shape[1]))
     give(x, (grad - y * mean_of_products) / r)
 
 
@@ -218,28 +231,24 @@ def attention(q, keys, values, n_head):
             f"queries {q.data.shape}, keys {keys_data.shape} and values {values_data.shape} do not fit {n_head} heads"
         )
     head_dim = n // n_head
-    scale = constant(inverse_root, head_dim)
+    scale = inverse_root(head_dim)
     # views (heads, positions, d), in strides that BLAS takes
     q_heads = (q.data * scale).reshape(queries, n_head, head_dim).transpose(1, 0, 2)
     k_heads = keys_data.reshape(positions, n_head, head_dim).transpose(1, 0, 2)
     v_heads = values_data.reshape(positions, n_head, head_dim).transpose(1, 0, 2)
     scores = np.matmul(q_heads, k_heads.transpose(0, 2, 1))
-    mask = constant(causal, n_head, queries, positions)
+    mask = causal(n_head, queries, positions)
     p, shift = exponentials(scores)
     if shift is not None:  # a future score that is the largest must not set the shift
         scores[mask == 0] = -np.inf
         p, _ = exponentials(scores)
     p *= mask
-    p /= p.reshape(-1, positions).dot(constant(ones, positions)).reshape(n_head, queries, 1)
+    p /= p.reshape(-1, positions).dot(ones(positions)).reshape(n_head, queries, 1)
     out = np.empty((queries, n))
     np.matmul(p, v_heads, out.reshape(queries, n_head, head_dim).transpose(1, 0, 2))
     y = Node(out)
     TAPE.append((attention_grad, y, (q, tuple(keys), tuple(values), q_heads, k_heads, v_heads, p, scale)))
     return y
-
-
-def inverse_root(n):
-    return np.array(n**-0.5)
 
 
 def attention_grad(grad, q, keys, values, q_heads, k_heads, v_heads, p, scale):
@@ -249,7 +258,7 @@ def attention_grad(grad, q, keys, values, q_heads, k_heads, v_heads, p, scale):
     d_out = grad.reshape(queries, n_head, head_dim).transpose(1, 0, 2)
     ds = np.matmul(d_out, v_heads.transpose(0, 2, 1))
     ds *= p
-    row_sums = ds.reshape(-1, positions).dot(constant(ones, positions)).reshape(n_head, queries, 1)
+    row_sums = ds.reshape(-1, positions).dot(ones(positions)).reshape(n_head, queries, 1)
     ds -= p * row_sums
     dq, dk, dv = np.empty((queries, n)), np.empty((positions, n)), np.empty((positions, n))
     np.matmul(ds, k_heads, dq.reshape(queries, n_head, head_dim).transpose(1, 0, 2))
@@ -277,9 +286,9 @@ def cross_entropy(logits, target):
     target = indices(target, n)
     if len(target) != rows:
         raise ValueError(f"{len(target)} targets for {rows} positions: give one each")
-    at = target + constant(row_starts, rows, n)
+    at = target + row_starts(rows, n)
     exps, shift = exponentials(x)
-    totals = exps.dot(constant(ones, n))
+    totals = exps.dot(ones(n))
     loss = np.log(totals) - x.take(at)
     if shift is not None:
         loss += shift[:, 0]
@@ -297,14 +306,14 @@ def cross_entropy_grad(grad, logits, exps, totals, at):
 def mean(losses):
     """The mean over all numbers of all entries: each gets 1/n of the gradient."""
     n = sum(map(len, [loss.data for loss in losses]))
-    y = Node(float(sum([loss.data.dot(constant(ones, len(loss.data))) for loss in losses])) / n)
-    TAPE.append((mean_grad, y, (losses, n)))
+    y = Node(float(sum([loss.data.dot(ones(len(loss.data))) for loss in losses])) / n)
+    TAPE.append((mean_grad, y, (tuple(losses), n)))
     return y
 
 
 def mean_grad(grad, losses, n):
     for loss in losses:
-        give(loss, constant(ones, len(loss.data)) * (grad / n))
+        give(loss, ones(len(loss.data)) * (grad / n))
 
 
 def probabilities(logits, temperature):
@@ -320,7 +329,9 @@ def count_nodes(loss):
     for _, output, known in reversed(TAPE):
         if output in reached:
             for item in known:
-                reached.update(i for i in (item if isinstance(item, (tuple, list)) else [item]) if isinstance(i, (Node, Matrix)))
+                for part in item if isinstance(item, tuple) else (item,):
+                    if isinstance(part, (Node, Matrix)):
+                        reached.add(part)
     return len(reached)
 
 
