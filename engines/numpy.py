@@ -8,8 +8,8 @@ are products with a constant vector, a gradient goes straight into its place. Al
 do all gradients and each of Adam's moments: an update of the whole model is a dozen calls.
 
 The wider the model and the longer the documents, the larger the gain. BLAS is held to one thread by its environment
-variables, which it reads when NumPy is first imported; products as small as these it would not share among threads anyway.
-Sums run in another order than the reference's, so last bits differ.
+variables, which it reads when NumPy is first imported; it would not share products as small as the default
+model's anyway. Sums run in another order than the reference's, so last bits differ.
 """
 
 import os
@@ -25,7 +25,7 @@ try:
     import numpy as np
 
     ZERO, EPSILON = np.array(0.0), np.array(1e-5)
-except (ImportError, AttributeError) as error:  # an AttributeError where this folder is searched first and np is this file
+except (ImportError, AttributeError) as error:  # the latter where this folder is searched first, and np is this file
     reason = " ".join(str(error).split())[:100]
     unavailable = f"NumPy does not load ({reason}): run `python -m pip install numpy` with this interpreter"
 
