@@ -23,6 +23,8 @@ NAMES: Tuple[str, ...] = (
     "fused_dot",
     "combined",
     "numpy",
+    "torch",
+    "vector_exact",
     "native",
 )
 

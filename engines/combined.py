@@ -4,7 +4,7 @@ Kept from the parent: one n-ary node per dot product. Changed, in the order of w
 CPython 3.9 to 3.14 (the share of a step that comes back when it is taken out again):
 
 - creation order is the sort: no search, no set of visited nodes; together with single nodes for division,
-  sums, scales and the loss, about half of the parent's step;
+  sums, scales and the loss, two fifths of the parent's step;
 - the products of a dot product are added by ``math.sumprod`` (CPython 3.12 on) or ``sum(map(mul, ...))`` in place
   of the parent's left fold, 10 to 20 %: the order of a sum is free here, within rounding;
 - Adam with its constants taken out of the loop and its moments in lists, 12 %;
