@@ -8,7 +8,6 @@ import os
 import pathlib
 import sys
 import tempfile
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -17,72 +16,12 @@ import engines as engine_files
 from bench.host import compare as comparing
 from bench.host import datasets, lockstep, results, setup, tables
 from bench.host.errors import UsageError
+from bench.host.options import BASE, FORMAT, RESULTS, config_from, measuring_options, plan_record, workload_options
 from bench.host.progress import RunProgress
-from bench.host.results import PlanRecord
-from bench.workload.config import Config, WorkloadError
-from bench.workload.data import DEFAULT
-from bench.workload.data import embedded as embedded_data
+from bench.workload.config import WorkloadError
 from bench.workload.trainer import Trainer
 
 OK, FOUND, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses; README says what they mean
-DEFAULTS = Config()
-
-
-class Seconds(click.ParamType[float]):
-    """A duration: 90, 90s, 5m or 1h."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds as a float."""
-        if isinstance(value, float):
-            return value
-        unit = {"s": 1, "m": 60, "h": 3600}.get(value[-1:])
-        try:
-            seconds = float(value if unit is None else value[:-1]) * (unit or 1)
-        except ValueError:
-            seconds = -1.0
-        if not 0 < seconds < 1e9:
-            self.fail(f"{value!r} is no duration: write 90s, 5m or 1h", param, ctx)
-        return seconds
-
-
-def workload_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that decide the losses."""
-    sizes = [
-        ("--n-layer", DEFAULTS.n_layer, "Transformer layers."),
-        ("--n-embd", DEFAULTS.n_embd, "Width of an activation."),
-        ("--block-size", DEFAULTS.block_size, "Positions of a document that are used, at most."),
-        ("--n-head", DEFAULTS.n_head, "Attention heads; must divide the width."),
-        ("--seed", DEFAULTS.seed, "Of the one random stream: shuffle, weights, samples."),
-        ("--schedule-steps", DEFAULTS.schedule_steps, "Steps over which the learning rate falls to 0."),
-    ]
-    for name, default, text in reversed(sizes):
-        command = click.option(name, type=int, default=default, show_default=True, help=text)(command)
-    text = f"Documents: an embedded list ({', '.join(embedded_data())}), 'names' for the real names.txt, or a PATH."
-    return click.option("--data", default=DEFAULT, show_default=True, metavar="NAME|PATH", help=text)(command)
-
-
-def config_from(options: dict[str, Any]) -> Config:
-    """Take the workload's options out of ``options``. Raises WorkloadError."""
-    names = ("n_layer", "n_embd", "block_size", "n_head", "seed", "schedule_steps")
-    return Config(**{name: options.pop(name) for name in names})
-
-
-FORMAT = click.option(
-    "--format", "style", type=click.Choice(tables.FORMATS), default="plain", show_default=True, help="Of the tables."
-)
-BASE = click.option(
-    "--base", metavar="RUNTIME", help="Runtime that the others are compared with.  [default: the run's first]"
-)
-RESULTS = click.option(
-    "--results",
-    "folder",
-    type=click.Path(path_type=pathlib.Path),
-    default="results",
-    show_default=True,
-    help="Where runs are kept.",
-)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -95,55 +34,7 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option(
-    "--engine",
-    "engine_names",
-    multiple=True,
-    metavar="NAME|FILE.py",
-    help="Engine to measure; repeatable.  [default: all]",
-)
-@click.option(
-    "--python",
-    "pythons",
-    multiple=True,
-    metavar="VERSION|PATH|NAME=PATH",
-    help="Runtime; repeatable.  [default: every CPython 3.10 to 3.15 found]",
-)
-@workload_options
-@click.option(
-    "--steps",
-    type=click.IntRange(1),
-    default=6,
-    show_default=True,
-    help="Training steps in a round, from the seeded state.",
-)
-@click.option(
-    "--rounds", type=click.IntRange(1), default=5, show_default=True, help="Rounds, each with fresh processes."
-)
-@click.option(
-    "--budget",
-    type=Seconds(),
-    default="4m",
-    show_default=True,
-    help="No new round is begun that would end later than this.",
-)
-@click.option(
-    "--turn",
-    type=Seconds(),
-    default="0.02",
-    show_default=True,
-    help="A shorter turn is filled with repeats of its step.",
-)
-@click.option(
-    "--timeout", type=Seconds(), default="60s", show_default=True, help="A worker that is silent for longer has failed."
-)
-@click.option(
-    "--gc",
-    type=click.Choice(["on", "off", "freeze"]),
-    default="on",
-    show_default=True,
-    help="The cyclic garbage collector in the workers.",
-)
+@measuring_options("all", "every CPython 3.10 to 3.15 found", 5, "4m")
 @RESULTS
 @click.option("--name", help="Of the run's folder.  [default: date and time]")
 @click.option(
@@ -155,25 +46,16 @@ def cli() -> None:
 @FORMAT
 @BASE
 def run(
-    engine_names: tuple[str, ...],
-    pythons: tuple[str, ...],
     data: str,
-    steps: int,
-    rounds: int,
-    budget: float,
-    turn: float,
-    timeout: float,
-    gc: str,
     folder: pathlib.Path,
     name: str | None,
     resume: pathlib.Path | None,
     style: str,
     base: str | None,
-    **sizes: int,
+    **options: Any,
 ) -> int:
     """Measure engines on runtimes in lockstep and print the tables."""
-    if name is not None and (name in ("", ".", "..") or pathlib.Path(name).name != name):
-        raise UsageError(f"--name {name!r} must be the name of one folder; say where with --results")
+    check_name(name)
     with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as workspace:
         if resume is not None:
             plan, measured = setup.resume(_find_run(resume, folder), pathlib.Path(workspace))
@@ -181,14 +63,13 @@ def run(
         else:
             request = setup.Request(
                 data=data,
-                config=config_from(sizes),
-                engine_names=engine_names,
-                pythons=pythons,
-                measuring=PlanRecord(steps, rounds, turn, timeout, budget, gc, order_seed=0),
+                config=config_from(options),
+                measuring=plan_record(options, 1),
                 results=folder,
                 name=name,
                 base=base,
                 command=["microgpt-bench", *sys.argv[1:]],
+                **options,
             )
             plan, measured, missing = setup.begin(request, pathlib.Path(workspace))
         with RunProgress(plan.orders(len(measured.rounds))) as progress:
@@ -304,6 +185,12 @@ def list_engines() -> int:
     table = tables.Table("Engines", [], ["name", "parent", "parity", "summary", "available here"], rows, [])
     click.echo(tables.render_table(table, "plain", left=True))
     return OK
+
+
+def check_name(name: str | None) -> None:
+    """Raises UsageError for what can't be the name of a run's folder."""
+    if name is not None and (name in ("", ".", "..") or pathlib.Path(name).name != name):
+        raise UsageError(f"--name {name!r} must be the name of one folder; say where with --results")
 
 
 def _find_run(run_folder: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:

@@ -9,7 +9,7 @@ import os
 import pathlib
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -97,14 +97,13 @@ def describe(executable: str, switches: Mapping[str, str]) -> dict[str, Any]:
     except subprocess.TimeoutExpired:
         raise UsageError(f"{executable} did not answer within {PROBE_SECONDS} s: is it a Python interpreter?") from None
     except ValueError:
-        last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+        last = next((line for line in lines if line.startswith("Fatal Python error")), lines[-1])
         raise UsageError(f"{executable} does not work as a Python interpreter: {last}") from None
     if "implementation" not in described:
         raise UsageError(
             f"{executable} is Python {described.get('python')}: the workload needs {'.'.join(map(str, OLDEST))} or newer"
         )
-    # results are for others to read: where somebody's home is, is not their business
-    described["config_args"] = described["config_args"].replace(str(pathlib.Path.home()), "~")
     return dict(described)
 
 
@@ -133,6 +132,40 @@ def resolve(specification: str, switches: Mapping[str, str]) -> Runtime:
         environment=dict(switches),
         described=described,
     )
+
+
+# What proves that a switch took effect: what the interpreter says of itself, and what it says when it did.
+# https://docs.python.org/3/using/cmdline.html#environment-variables
+EFFECTS: dict[str, tuple[str, Callable[[str], object]]] = {
+    "PYTHON_JIT": ("jit", lambda value: "off" if value == "0" else "on"),
+    "PYTHON_GIL": ("gil", lambda value: value != "0"),
+    "PYTHONOPTIMIZE": ("optimize", lambda value: int(value) if value.isdigit() else 1),
+    "PYTHONDEVMODE": ("dev_mode", bool),
+    "PYTHONHASHSEED": ("hash_randomization", lambda value: value != "0"),
+}
+
+
+def with_switches(runtime: Runtime, switches: Mapping[str, str]) -> Runtime:
+    """The same interpreter with environment variables of its own: a runtime of its own, with a name that says so.
+
+    Raises UsageError where the interpreter does not start with them, or says that they had no effect.
+    """
+    environment = {**runtime.environment, **switches}
+    text = " ".join(f"{name}={value}" for name, value in switches.items())
+    try:
+        described = describe(runtime.executable, environment)
+    except UsageError as error:
+        raise UsageError(f"{runtime.name} does not run with {text}: {error}") from None
+    for name, value in switches.items():
+        fact, expected = EFFECTS.get(name, ("", lambda _: None))
+        if fact and described[fact] != expected(value):
+            raise UsageError(
+                f"{name}={value} has no effect on {runtime.name}, which says {fact}: {described[fact]}"
+                " — choose a build that supports it, with --python PATH"
+            )
+    plain, name = (workload_runtime.name_of(said) for said in (runtime.described, described))
+    suffix = name.removeprefix(plain) if name != plain else "+" + re.sub(r"[^\w.+=-]+", "_", text)
+    return dataclasses.replace(runtime, name=runtime.name + suffix, environment=environment, described=described)
 
 
 def matrix(switches: Mapping[str, str]) -> tuple[list[Runtime], list[str]]:

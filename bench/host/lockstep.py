@@ -15,7 +15,7 @@ import math
 import pathlib
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from bench.host import parity, results
@@ -40,15 +40,26 @@ class Progress(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
-    """What to measure. ``engines``: table name to what the worker loads, a name or a path."""
+class Subject:
+    """What stands behind a row's name: an engine, by name or file, from a copy of the sources that workers import.
 
-    engines: dict[str, str]
+    ``slowdown`` is injected, to prove that it is found: 0.05 makes each timed step 5 % longer.
+    """
+
+    loads: str
+    source: pathlib.Path
+    slowdown: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What to measure. ``engines``: row name to what the workers load for it."""
+
+    engines: dict[str, Subject]
     runtimes: list[Runtime]
     documents: pathlib.Path
     config: dict[str, Any]
     record: results.PlanRecord
-    source: pathlib.Path
 
     @property
     def cells(self) -> list[Cell]:
@@ -103,10 +114,22 @@ class _CellState:
 
 
 class Round:
-    """One round of a plan, from starting the workers to comparing the final parameters."""
+    """One round of some of a plan's cells, from starting the workers to comparing the final parameters.
 
-    def __init__(self, plan: Plan, number: int, dropped: dict[Cell, CellRecord], progress: Progress) -> None:
-        self.plan, self.number, self.dropped, self.progress = plan, number, dropped, progress
+    ``truth``: what the reference said in an earlier round, by runtime, for a round that leaves it out; the seeded
+    state is the same in every round, so its gradients, losses and parameters are too.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        number: int,
+        cells: Sequence[Cell],
+        progress: Progress,
+        truth: Mapping[str, _CellState] | None = None,
+    ) -> None:
+        self.plan, self.number, self.cells, self.progress = plan, number, cells, progress
+        self.truth = truth or {}
         # the same plan gives the same orders again
         self.rng = random.Random(f"{plan.record.order_seed}/{number}")
         self.states: dict[Cell, _CellState] = {}
@@ -116,7 +139,7 @@ class Round:
         begun, started, computing = datetime.datetime.now(datetime.UTC), time.monotonic(), time.process_time()
         try:
             for runtime in self.plan.runtimes:  # nothing is timed yet: no need to shuffle
-                for cell in self._to_run():
+                for cell in self.cells:
                     if cell[1] == runtime.name:
                         self._start(cell)
                 self._check_gradients(runtime.name)
@@ -134,20 +157,24 @@ class Round:
         finally:
             for state in self.states.values():
                 state.worker.stop()
-        measured = {cell: state.record() for cell, state in self.states.items()}
         return RoundRecord(
             schema=results.SCHEMA,
             number=self.number,
             started=begun.isoformat(timespec="seconds"),
             seconds=round(time.monotonic() - started, 3),
             host_cpu_seconds=round(time.process_time() - computing, 3),
-            cells={results.key(cell): (measured | self.dropped)[cell] for cell in self.plan.cells},
+            cells={results.key(cell): self.states[cell].record() for cell in self.cells},
         )
 
-    # ----------------------------------------------------------------- orders
+    def references(self) -> dict[str, _CellState]:
+        """What the reference said on each runtime where it went to the end: the ``truth`` of later rounds."""
+        return {
+            runtime: state
+            for (engine, runtime), state in self.states.items()
+            if engine == REFERENCE and state.status == "ok"
+        }
 
-    def _to_run(self) -> list[Cell]:
-        return [cell for cell in self.plan.cells if cell not in self.dropped]
+    # ----------------------------------------------------------------- orders
 
     def _alive(self) -> list[Cell]:
         return [cell for cell, state in self.states.items() if state.status == "ok"]
@@ -172,16 +199,23 @@ class Round:
 
     def _start(self, cell: Cell) -> None:
         runtime = next(runtime for runtime in self.plan.runtimes if runtime.name == cell[1])
-        state = self.states[cell] = _CellState(WorkerProcess(runtime, str(self.plan.source)))
+        subject, affinity = self.plan.engines[cell[0]], self.plan.record.affinity
+        state = self.states[cell] = _CellState(WorkerProcess(runtime, str(subject.source), affinity=affinity))
         answer = self._ask(
             cell,
             do="start",
-            engine=self.plan.engines[cell[0]],
+            engine=subject.loads,
             documents=str(self.plan.documents),
             config=self.plan.config,
             gc=self.plan.record.gc,
+            **({"slowdown": subject.slowdown} if subject.slowdown else {}),
         )
-        if answer is not None:
+        if answer is not None and answer["runtime"] != runtime.described:
+            # a switch, or the interpreter itself, is not what the tables will say
+            state.end("failed", f"the worker runs on another build or with other switches than {runtime.name} said")
+        elif answer is not None and affinity is not None and answer["affinity"] != sorted(affinity):
+            state.end("failed", f"the worker runs on CPUs {answer['affinity']} in spite of --affinity")
+        elif answer is not None:
             state.started = answer
             turn = self.plan.record.turn_seconds * 1e9
             state.repeats = min(LONGEST_TURN, max(1, math.ceil(turn / max(1, answer["estimate_ns"]))))
@@ -227,7 +261,8 @@ class Round:
     def _against_reference(self, cells: list[Cell], compare: Callable[[_CellState, _CellState], Finding]) -> None:
         """Judge each cell against the reference on its runtime; without one, nothing can be proven."""
         for cell in cells:
-            state, reference = self.states[cell], self.states.get((REFERENCE, cell[1]))
+            state = self.states[cell]
+            reference = self.states.get((REFERENCE, cell[1]), self.truth.get(cell[1]))
             if reference is None or reference.status not in ("ok", "diverged"):
                 state.end("failed", "no reference to compare with on this runtime")
             else:
@@ -248,7 +283,9 @@ class Round:
     def _check_losses(self, step: int) -> None:
         self._against_reference(
             self._alive(),
-            lambda reference, state: parity.compare_losses(reference.losses[-1:], state.losses[-1:], first_step=step),
+            lambda reference, state: parity.compare_losses(
+                reference.losses[step - 1 : step], state.losses[step - 1 : step], first_step=step
+            ),
         )
 
     def _check_parameters(self) -> None:
@@ -271,15 +308,21 @@ def measure(plan: Plan, run: results.Run, progress: Progress) -> None:
             )
             break
         # a cell that failed or diverged once is not worth another round's waiting
-        dropped = {cell: run.of(cell)[-1] for cell in plan.cells if run.rounds and run.of(cell)[-1].status != "ok"}
-        current = Round(plan, number, dropped, progress)
+        current = Round(
+            plan, number, [cell for cell in plan.cells if run.status(cell)[0] == "ok" or not run.rounds], progress
+        )
         entry = current.run()
         longest = max(longest, entry.seconds)
-        _describe_engines(plan, run, current)
-        results.add_round(run, entry)
+        add(run, current, entry)
 
 
-def _describe_engines(plan: Plan, run: results.Run, current: Round) -> None:
+def add(run: results.Run, current: Round, entry: RoundRecord) -> None:
+    """Save a finished round, with what its workers said of their engines."""
+    _describe_engines(run, current)
+    results.add_round(run, entry)
+
+
+def _describe_engines(run: results.Run, current: Round) -> None:
     """Fill in what only a worker can say of its engine: what the engine file says of itself."""
     known = dict(run.record.engines)
     for (engine, _), state in current.states.items():

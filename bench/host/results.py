@@ -62,7 +62,10 @@ class RuntimeRecord:
 
 @dataclasses.dataclass(frozen=True)
 class PlanRecord:
-    """How it was to be measured. ``turn_seconds``: a shorter turn is filled with repeats of its step."""
+    """How it was to be measured. ``turn_seconds``: a shorter turn is filled with repeats of its step.
+
+    ``affinity``: the only CPUs that workers may run on; None leaves it to the system.
+    """
 
     steps: int
     rounds: int
@@ -71,6 +74,7 @@ class PlanRecord:
     budget_seconds: float | None
     gc: str
     order_seed: int
+    affinity: list[int] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ import datetime
 import hashlib
 import importlib.metadata
 import pathlib
+import re
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 import engines
 from bench.host import datasets, interpreters, machine, results
 from bench.host.errors import UsageError
-from bench.host.lockstep import REFERENCE, Plan
+from bench.host.lockstep import REFERENCE, Plan, Subject
 from bench.workload.config import Config
 from bench.workload.data import Vocabulary, read_documents
 from bench.workload.gpt import count_parameters
@@ -22,7 +23,10 @@ from bench.workload.gpt import count_parameters
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What the user asked for. ``pythons`` and ``engine_names`` empty: all that there are."""
+    """What the user asked for. ``pythons`` and ``engine_names`` empty: all that there are.
+
+    ``switches``: ``[RUNTIME:]NAME=VALUE …`` texts, each a further runtime beside every one that it fits.
+    """
 
     data: str
     config: Config
@@ -33,6 +37,7 @@ class Request:
     name: str | None
     base: str | None
     command: Sequence[str]
+    switches: Sequence[str] = ()
 
 
 def begin(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Run, list[str]]:
@@ -40,7 +45,7 @@ def begin(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Run,
     chosen = _engines(request.engine_names)
     path = datasets.locate(request.data)
     documents = read_documents(path)
-    runtimes, missing = _runtimes(request.pythons)
+    runtimes, missing = find_runtimes(request.pythons, request.switches)
     if request.base not in (None, *(runtime.name for runtime in runtimes)):
         raise UsageError(
             f"no runtime {request.base} in this run: choose from {', '.join(runtime.name for runtime in runtimes)}"
@@ -80,12 +85,11 @@ def begin(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Run,
     folder = request.results / (request.name or now.strftime("%Y%m%d-%H%M%S"))
     run = results.create(folder, record)
     plan = Plan(
-        chosen,
+        {name: Subject(what, source) for name, what in chosen.items()},
         runtimes,
         _copy_documents(path, workspace),
         dataclasses.asdict(request.config),
         request.measuring,
-        source,
     )
     return plan, run, missing
 
@@ -104,7 +108,9 @@ def resume(folder: pathlib.Path, workspace: pathlib.Path) -> tuple[Plan, results
         raise UsageError(f"the dataset {record.workload.data} has changed since {folder} was begun: start a new run")
     runtimes = []
     for name, about in record.runtimes.items():
-        runtime = interpreters.resolve(about.specification, about.environment)
+        runtime = interpreters.resolve(about.specification, {})
+        if about.environment:
+            runtime = interpreters.with_switches(runtime, about.environment)
         if runtime.described != about.described:
             raise UsageError(f"{about.specification} is another build than when {folder} was begun: start a new run")
         runtimes.append(dataclasses.replace(runtime, name=name))
@@ -112,7 +118,8 @@ def resume(folder: pathlib.Path, workspace: pathlib.Path) -> tuple[Plan, results
     for name, what in chosen.items():
         if _sha256(_engine_file(source, what)) != record.engines[name].source_sha256:
             raise UsageError(f"the engine {what} has changed since {folder} was begun: start a new run")
-    plan = Plan(chosen, runtimes, _copy_documents(path, workspace), dict(record.workload.config), record.plan, source)
+    subjects = {name: Subject(what, source) for name, what in chosen.items()}
+    plan = Plan(subjects, runtimes, _copy_documents(path, workspace), dict(record.workload.config), record.plan)
     return plan, run
 
 
@@ -136,15 +143,47 @@ def _engines(names: Sequence[str]) -> dict[str, str]:
     return chosen if REFERENCE in chosen else {REFERENCE: REFERENCE, **chosen}
 
 
-def _runtimes(pythons: Sequence[str]) -> tuple[list[interpreters.Runtime], list[str]]:
-    if not pythons:
-        runtimes, missing = interpreters.matrix({})
-        if not runtimes:
+def find_runtimes(pythons: Sequence[str], switches: Sequence[str] = ()) -> tuple[list[interpreters.Runtime], list[str]]:
+    """The runtimes asked for, or the default matrix; and a line for each that was left out. Raises UsageError."""
+    missing: list[str] = []
+    if pythons:
+        plain = [interpreters.resolve(python, {}) for python in pythons]
+    else:
+        plain, missing = interpreters.matrix({})
+        if not plain:
             raise UsageError(
                 f"none of CPython {', '.join(interpreters.default_versions())} is installed: give one with --python PATH"
             )
-        return runtimes, missing
-    return interpreters.with_distinct_names(interpreters.resolve(python, {}) for python in pythons), []
+    runtimes = list(plain)
+    for text in switches:
+        which, environment = _parse_switches(text)
+        fitting = [runtime for runtime in plain if which in ("", runtime.name, runtime.specification)]
+        if not fitting:
+            raise UsageError(f"--env {text}: no runtime {which} here: choose from {', '.join(r.name for r in plain)}")
+        for runtime in fitting:
+            try:
+                runtimes.append(interpreters.with_switches(runtime, environment))
+            except UsageError as error:
+                if pythons or which:  # asked for by name
+                    raise
+                missing.append(f"skipped: {error}")
+    return interpreters.with_distinct_names(runtimes), missing
+
+
+def _parse_switches(text: str) -> tuple[str, dict[str, str]]:
+    """``[RUNTIME:]NAME=VALUE [NAME=VALUE …]`` as the runtime's name or version, "" for all, and the variables."""
+    words = shlex.split(text)
+    if not words:
+        raise UsageError("--env is empty: write NAME=VALUE, as in --env PYTHON_JIT=1")
+    which, colon, first = words[0].partition(":")
+    if colon and "=" not in which:
+        words[0] = first
+    else:
+        which = ""
+    for word in words:
+        if not re.fullmatch(r"[A-Za-z_]\w*=.*", word):
+            raise UsageError(f"--env {text}: {word!r} is not NAME=VALUE, as in --env PYTHON_JIT=1")
+    return which, dict(word.split("=", 1) for word in words)
 
 
 def _copy_source(workspace: pathlib.Path) -> pathlib.Path:

@@ -216,7 +216,8 @@ def preamble(run: Run) -> list[str]:
     return [
         f"{workload.data}: {workload.documents:,} documents, {workload.vocabulary} tokens; {sizes}; {workload.parameters:,} parameters; seed {config['seed']}",
         f"steps 1 to {plan.steps} of a schedule of {config['schedule_steps']}, {len(run.rounds)} rounds of fresh processes, "
-        f"in lockstep; cyclic garbage collector {plan.gc}",
+        f"in lockstep; cyclic garbage collector {plan.gc}"
+        + ("" if plan.affinity is None else f"; workers on CPU {', '.join(map(str, plan.affinity))} only"),
         f"{record.machine['cpu']}, {record.machine['cores']} cores, {record.machine['platform']}; {record.created}",
         *record.notes,
     ]

@@ -10,7 +10,10 @@ import signal
 import subprocess
 import tempfile
 import threading
+from collections.abc import Sequence
 from typing import Any
+
+import psutil
 
 from bench.host.interpreters import Runtime, worker_environment
 
@@ -28,7 +31,13 @@ class EngineUnavailable(Exception):
 class WorkerProcess:
     """A worker running the workload side of ``source`` (a folder with bench/ and engines/) on one runtime."""
 
-    def __init__(self, runtime: Runtime, source: str, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        source: str,
+        arguments: tuple[str, ...] = (),
+        affinity: Sequence[int] | None = None,
+    ) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in stop)
         # a session of its own: Ctrl-C reaches the host only, which then ends its workers
         self._process = subprocess.Popen(
@@ -40,6 +49,9 @@ class WorkerProcess:
             cwd=source,
             start_new_session=True,
         )
+        if affinity is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(self._process.pid).cpu_affinity(list(affinity))
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         # a thread that sleeps in readline() is the portable way to wait for a pipe with a time limit
         threading.Thread(target=self._read, daemon=True).start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import sys
@@ -23,13 +24,18 @@ def describe() -> Dict[str, Any]:
         "python": platform.python_version(),
         "build": sys.version.replace("\n", " "),
         "compiler": platform.python_compiler(),
-        "config_args": configured,
+        "config_args": configured.replace(
+            os.path.expanduser("~"), "~"
+        ),  # where somebody's home is, is nobody's business
         "optimization": levels[-1] if levels else "",
         "pgo": "--enable-optimizations" in configured or "-fprofile-use" in flags,
         "lto": "--with-lto" in configured or "-flto" in flags,
         "debug": hasattr(sys, "gettotalrefcount"),
         "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
+        "optimize": sys.flags.optimize,
+        "dev_mode": sys.flags.dev_mode,
+        "hash_randomization": bool(sys.flags.hash_randomization),
         "jit": "none" if jit is None or not jit.is_available() else "on" if jit.is_enabled() else "off",
         "libc": " ".join(libc).strip(),
         "system": platform.system(),

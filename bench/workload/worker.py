@@ -3,7 +3,7 @@
 The host writes one JSON object a line on standard input and reads one back:
 
     {"do": "start", "engine": …, "documents": PATH, "config": {…}, "gc": "on"}
-        → {"runtime": {…}, "gradients": BASE64, "estimate_ns": …}
+        → {"runtime": {…}, "affinity": [CPUs] or null, "gradients": BASE64, "estimate_ns": …}
     {"do": "step", "repeats": M}      → {"loss": HEX, "ns": nanoseconds of one step, a mean over M}
     {"do": "nodes", "steps": N}       → {"nodes": [graph nodes of the first N steps]}
     {"do": "finish"}                  → {"parameters": BASE64, "peak_bytes": …}
@@ -81,6 +81,7 @@ class Worker:
         engine = self.trainer.engine
         return {
             "runtime": runtime.describe(),
+            "affinity": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
             "engine": {
                 "name": engine.name,
                 "summary": engine.summary,

@@ -1,0 +1,198 @@
+"""Command-line options that several commands share, each defined once."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import click
+import psutil
+
+from bench.host import tables
+from bench.host.results import PlanRecord
+from bench.workload.config import Config
+from bench.workload.data import DEFAULT
+from bench.workload.data import embedded as embedded_data
+
+DEFAULTS = Config()
+
+
+class Seconds(click.ParamType[float]):
+    """A duration: 90, 90s, 5m or 1h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds as a float."""
+        if isinstance(value, float):
+            return value
+        unit = {"s": 1, "m": 60, "h": 3600}.get(value[-1:])
+        try:
+            seconds = float(value if unit is None else value[:-1]) * (unit or 1)
+        except ValueError:
+            seconds = -1.0
+        if not 0 < seconds < 1e9:
+            self.fail(f"{value!r} is no duration: write 90s, 5m or 1h", param, ctx)
+        return seconds
+
+
+def workload_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that decide the losses."""
+    sizes = [
+        ("--n-layer", DEFAULTS.n_layer, "Transformer layers."),
+        ("--n-embd", DEFAULTS.n_embd, "Width of an activation."),
+        ("--block-size", DEFAULTS.block_size, "Positions of a document that are used, at most."),
+        ("--n-head", DEFAULTS.n_head, "Attention heads; must divide the width."),
+        ("--seed", DEFAULTS.seed, "Of the one random stream: shuffle, weights, samples."),
+        ("--schedule-steps", DEFAULTS.schedule_steps, "Steps over which the learning rate falls to 0."),
+    ]
+    for name, default, text in reversed(sizes):
+        command = click.option(name, type=int, default=default, show_default=True, help=text)(command)
+    text = f"Documents: an embedded list ({', '.join(embedded_data())}), 'names' for the real names.txt, or a PATH."
+    return click.option("--data", default=DEFAULT, show_default=True, metavar="NAME|PATH", help=text)(command)
+
+
+def config_from(options: dict[str, Any]) -> Config:
+    """Take the workload's options out of ``options``. Raises WorkloadError."""
+    names = ("n_layer", "n_embd", "block_size", "n_head", "seed", "schedule_steps")
+    return Config(**{name: options.pop(name) for name in names})
+
+
+class Cpus(click.ParamType[list[int]]):
+    """CPU numbers: 1, 0,2 or 0-3. Refuses those that this machine does not let us use."""
+
+    name = "cpus"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        """Sorted numbers."""
+        if isinstance(value, list):
+            return value
+        cpus: set[int] = set()
+        for part in value.split(","):
+            first, _, last = part.partition("-")
+            if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
+                self.fail(f"{value!r} is no list of CPUs: write 1 or 0,2 or 0-3", param, ctx)
+            cpus.update(range(int(first), int(last or first) + 1))
+        if not hasattr(psutil.Process, "cpu_affinity"):
+            self.fail("this system does not bind processes to CPUs: leave --affinity out", param, ctx)
+        here = set(psutil.Process().cpu_affinity())
+        if cpus - here:
+            self.fail(
+                f"this machine has no CPU {min(cpus - here)} for us: choose from {', '.join(map(str, sorted(here)))}",
+                param,
+                ctx,
+            )
+        return sorted(cpus)
+
+
+def measuring_options(
+    engines: str, pythons: str, rounds: int | None, budget: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """What is measured and how often. ``engines`` and ``pythons`` say what the default is; ``rounds`` None: no option."""
+    options = [
+        click.option(
+            "--engine",
+            "engine_names",
+            multiple=True,
+            metavar="NAME|FILE.py",
+            help=f"Engine to measure; repeatable.  [default: {engines}]",
+        ),
+        click.option(
+            "--python",
+            "pythons",
+            multiple=True,
+            metavar="VERSION|PATH|NAME=PATH",
+            help=f"Runtime; repeatable.  [default: {pythons}]",
+        ),
+        click.option(
+            "--env",
+            "switches",
+            multiple=True,
+            metavar="[RUNTIME:]NAME=VALUE",
+            help="A further runtime beside each: the same with this variable, as in PYTHON_JIT=1; repeatable.",
+        ),
+        workload_options,
+        click.option(
+            "--steps",
+            type=click.IntRange(1),
+            default=6,
+            show_default=True,
+            help="Training steps in a round, from the seeded state.",
+        ),
+        click.option(
+            "--rounds",
+            type=click.IntRange(1),
+            default=rounds,
+            show_default=True,
+            help="Rounds, each with fresh processes.",
+        )
+        if rounds
+        else None,
+        click.option(
+            "--budget",
+            type=Seconds(),
+            default=budget,
+            show_default=True,
+            help="No new round is begun that would end later than this.",
+        ),
+        click.option(
+            "--turn",
+            type=Seconds(),
+            default="0.02",
+            show_default=True,
+            help="A shorter turn is filled with repeats of its step.",
+        ),
+        click.option(
+            "--timeout",
+            type=Seconds(),
+            default="60s",
+            show_default=True,
+            help="A worker that is silent for longer has failed.",
+        ),
+        click.option(
+            "--gc",
+            type=click.Choice(["on", "off", "freeze"]),
+            default="on",
+            show_default=True,
+            help="The cyclic garbage collector in the workers.",
+        ),
+        click.option("--affinity", type=Cpus(), help="CPUs that workers may run on, as in 1 or 0,2.  [default: all]"),
+    ]
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = command if option is None else option(command)
+        return command
+
+    return decorate
+
+
+def plan_record(options: dict[str, Any], rounds: int) -> PlanRecord:
+    """Take the measuring options out of ``options``."""
+    return PlanRecord(
+        steps=options.pop("steps"),
+        rounds=options.pop("rounds", rounds),
+        turn_seconds=options.pop("turn"),
+        timeout_seconds=options.pop("timeout"),
+        budget_seconds=options.pop("budget"),
+        gc=options.pop("gc"),
+        order_seed=0,
+        affinity=options.pop("affinity"),
+    )
+
+
+FORMAT = click.option(
+    "--format", "style", type=click.Choice(tables.FORMATS), default="plain", show_default=True, help="Of the tables."
+)
+BASE = click.option(
+    "--base", metavar="RUNTIME", help="Runtime that the others are compared with.  [default: the run's first]"
+)
+RESULTS = click.option(
+    "--results",
+    "folder",
+    type=click.Path(path_type=pathlib.Path),
+    default="results",
+    show_default=True,
+    help="Where runs are kept.",
+)
