@@ -54,6 +54,14 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session(python=HOST)
+def check(session: nox.Session) -> None:
+    """The gate: has an engine become slower, or wrong? Arguments go to `microgpt-bench check`."""
+    install_host(session)
+    build_native(session)
+    session.run("microgpt-bench", "check", *session.posargs)
+
+
+@nox.session(python=HOST)
 def compare(session: nox.Session) -> None:
     """Compare two runs. Arguments go to `microgpt-bench compare`."""
     install_host(session)

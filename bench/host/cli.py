@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import os
 import pathlib
@@ -13,12 +14,27 @@ from typing import Any
 import click
 
 import engines as engine_files
+from bench.host import calibrate as calibrating
+from bench.host import checking, datasets, interpreters, lockstep, results, setup, tables
 from bench.host import compare as comparing
-from bench.host import datasets, lockstep, results, setup, tables
+from bench.host import gate as gating
+from bench.host import revision as revisions
 from bench.host.errors import UsageError
-from bench.host.options import BASE, FORMAT, RESULTS, config_from, measuring_options, plan_record, workload_options
+from bench.host.options import (
+    BASE,
+    FORMAT,
+    RESULTS,
+    Seconds,
+    config_from,
+    measuring_options,
+    plan_record,
+    workload_options,
+)
 from bench.host.progress import RunProgress
-from bench.workload.config import WorkloadError
+from bench.host.results import PlanRecord
+from bench.host.verdict import Gate
+from bench.workload.config import Config, WorkloadError
+from bench.workload.data import DEFAULT
 from bench.workload.trainer import Trainer
 
 OK, FOUND, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses; README says what they mean
@@ -65,13 +81,12 @@ def run(
                 data=data,
                 config=config_from(options),
                 measuring=plan_record(options, 1),
-                results=folder,
-                name=name,
                 base=base,
                 command=["microgpt-bench", *sys.argv[1:]],
                 **options,
             )
-            plan, measured, missing = setup.begin(request, pathlib.Path(workspace))
+            plan, record, missing = setup.prepare(request, pathlib.Path(workspace))
+            measured = results.create(folder / (name or _now()), record)
         with RunProgress(plan.orders(len(measured.rounds))) as progress:
             for line in missing:
                 progress.say(line)
@@ -90,6 +105,229 @@ def run(
     click.echo(tables.render(measured, style, base))
     click.echo(f"kept in {measured.folder}", err=True)
     return OK if measured.good() else FOUND
+
+
+@cli.command()
+@click.option(
+    "--against",
+    "revision",
+    metavar="REV",
+    help="Hold each engine against itself at this git revision, measured in the same rounds.  [default in a pull"
+    " request's workflow: its base]",
+)
+@click.option(
+    "--baseline",
+    type=click.Path(path_type=pathlib.Path),
+    metavar="RUN",
+    help="Hold each engine's speed over the reference against what it was in this run.  [default: the committed run]",
+)
+@measuring_options("all", "the newest CPython found", None, "5m")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0),
+    help="Share of a step's time that may be added.  [default: 0.01 against a revision, 0.1 against a run, 0.25"
+    " against the committed one]",
+)
+@click.option("--strict", is_flag=True, help="Exit with 3 where a cell could not be decided.")
+@click.option("--anyway", is_flag=True, help="Against a run of another machine or build too; the table says so.")
+@click.option(
+    "--inject",
+    "injected",
+    multiple=True,
+    metavar="ENGINE=SHARE",
+    help="Slow an engine down, as in combined=0.05, to see the gate find it; repeatable.",
+)
+@click.option("--junit-xml", "junit", type=click.Path(path_type=pathlib.Path), metavar="FILE", help="For CI servers.")
+@click.option("--json", "json_file", type=click.Path(path_type=pathlib.Path), metavar="FILE", help="For programs.")
+@RESULTS
+@click.option("--name", help="Of the run's folder.  [default: check- with date and time]")
+@FORMAT
+def check(
+    revision: str | None,
+    baseline: pathlib.Path | None,
+    threshold: float | None,
+    strict: bool,
+    anyway: bool,
+    injected: tuple[str, ...],
+    junit: pathlib.Path | None,
+    json_file: pathlib.Path | None,
+    folder: pathlib.Path,
+    name: str | None,
+    style: str,
+    data: str,
+    **options: Any,
+) -> int:
+    """The gate: has an engine become slower, or wrong?
+
+    Exit status: 0 no, 1 a regression or a divergence, 2 bad input or nothing measured, 3 undecided and --strict.
+    """
+    check_name(name)
+    for path in (junit, json_file):
+        if path is not None:
+            _check_folder_of(path)
+    if revision is not None and baseline is not None:
+        raise UsageError("--against and --baseline are two ways to say what to hold against: give one")
+    if revision is None and baseline is None and os.environ.get("GITHUB_BASE_REF"):
+        revision = f"origin/{os.environ['GITHUB_BASE_REF']}"
+    with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as temporary:
+        workspace = pathlib.Path(temporary)
+        notes, beside, held_run = [], {}, None
+        if revision is not None:
+            against, default_threshold = revisions.name_of(revision), 0.01
+            beside[against] = workspace / against
+            notes.append(revisions.lay_out(revision, beside[against]))
+        else:
+            held_run = results.load(checking.CLAIMS if baseline is None else _find_run(baseline, folder))
+            against, default_threshold = held_run.folder.name, 0.25 if baseline is None else 0.1
+        gate = Gate(default_threshold if threshold is None else threshold)
+        if not options["pythons"]:
+            options["pythons"] = [interpreters.newest()]
+        request = setup.Request(
+            data=data,
+            config=config_from(options),
+            measuring=plan_record(options, 2 * gate.looks[-1]),
+            base=None,
+            command=["microgpt-bench", *sys.argv[1:]],
+            beside=beside,
+            slowdowns=dict(_parse_injection(text) for text in injected),
+            **options,
+        )
+        plan, record, missing = setup.prepare(request, workspace)
+        if held_run is None:
+            helds, left = checking.against_revision(plan, against)
+        else:
+            helds, left, guards = checking.against_run(plan, record, held_run, anyway or baseline is None)
+            notes += guards
+        notes += [*record.notes, *(f"injected: {text}" for text in injected)]
+        measured = results.create(folder / (name or f"check-{_now()}"), record)
+        with RunProgress(None) as progress:
+            for line in missing:
+                progress.say(line)
+            progress.say(f"{len(helds)} cells against {against}, into {measured.folder}")
+            try:
+                judgements = gating.decide(plan, measured, helds, gate, progress)
+            except KeyboardInterrupt:
+                progress.say(f"interrupted, so no verdict; {len(measured.rounds)} rounds are kept in {measured.folder}")
+                return INTERRUPTED
+    found = [*checking.rows(judgements, measured, against), *left]
+    notes = [line for line in notes if line]
+    table = checking.table(found, gate, measured, against, notes, strict)
+    text = checking.to_json(found, gate, measured, against, strict)
+    click.echo(text if style == "json" else tables.render_table(table, style))
+    checking.append_step_summary(tables.render_table(table, "github"))
+    if json_file is not None:
+        results.write_atomically(json_file, text)
+    if junit is not None:
+        checking.write_junit(junit, found, against, strict)
+    return checking.exit_status(found, strict)
+
+
+def _parse_injection(text: str) -> tuple[str, float]:
+    engine, _, share = text.rpartition("=")
+    try:
+        slowdown = float(share)
+    except ValueError:
+        slowdown = -1.0
+    if not engine or not 0 <= slowdown <= 10:
+        raise UsageError(f"--inject {text!r} is not ENGINE=SHARE, a share of a step's time as in combined=0.05")
+    return engine, slowdown
+
+
+@cli.command()
+@click.option("--engine", default="combined", show_default=True, metavar="NAME|FILE.py", help="Engine to try it with.")
+@click.option("--python", metavar="VERSION|PATH|NAME=PATH", help="Runtime.  [default: the newest CPython found]")
+@click.option("--equal", type=click.IntRange(0), default=24, show_default=True, help="Trials of two equal copies.")
+@click.option(
+    "--slowdown",
+    "slowdowns",
+    multiple=True,
+    type=click.FloatRange(0, 10, min_open=True),
+    default=(0.05, 0.02),
+    show_default=True,
+    help="Injected into a copy, as a share of a step; repeatable.",
+)
+@click.option("--trials", type=click.IntRange(0), default=8, show_default=True, help="Trials of each slowdown.")
+@click.option("--burn", is_flag=True, help="Keep another core busy during half of the trials.")
+@click.option("--limit", type=Seconds(), default="20m", show_default=True, help="Stop then, with the trials made.")
+@click.option("--threshold", type=click.FloatRange(0), default=0.01, show_default=True, help="The gate's.")
+@click.option("--budget", type=Seconds(), default="5m", show_default=True, help="Of one check.")
+@RESULTS
+@FORMAT
+def calibrate(
+    engine: str,
+    python: str | None,
+    equal: int,
+    slowdowns: tuple[float, ...],
+    trials: int,
+    burn: bool,
+    limit: float,
+    threshold: float,
+    budget: float,
+    folder: pathlib.Path,
+    style: str,
+) -> int:
+    """Measure what this machine can see: the gate's false alarms, and the smallest slowdown that it finds."""
+    gate = Gate(threshold)
+    with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as temporary:
+        workspace = pathlib.Path(temporary)
+        request = setup.Request(
+            data=DEFAULT,
+            config=Config(),
+            engine_names=[engine],
+            pythons=[python or interpreters.newest()],
+            measuring=PlanRecord(6, 0, 0.02, 60.0, budget, "on", order_seed=0, clock="cpu"),
+            base=None,
+            command=["microgpt-bench", *sys.argv[1:]],
+        )
+        plan, record, _ = setup.prepare(request, workspace)
+        row = pathlib.Path(engine).stem if engine.endswith(".py") else engine
+        wanted = {}
+        for share, count in [(0.0, equal), *((share, trials) for share in slowdowns)]:
+            copy = setup.row_at(row, f"{share:.1%}" if share else calibrating.SAME)
+            plan.engines[copy] = dataclasses.replace(plan.engines[row], slowdown=share)
+            wanted[copy] = share, count
+        measured = results.Run(workspace, record, [])  # of these rounds only the trials are kept
+        path, runtime = calibrating.path_in(folder), plan.runtimes[0]
+
+        def state(done: list[calibrating.Trial]) -> calibrating.Calibration:
+            return calibrating.Calibration(
+                results.SCHEMA,
+                record.created,
+                record.command,
+                row,
+                runtime.name,
+                runtime.described["build"],
+                record.plan.steps,
+                budget,
+                gate,
+                record.machine,
+                done,
+            )
+
+        done: list[calibrating.Trial] = []
+
+        def save(found: list[calibrating.Trial]) -> None:
+            done[:] = found
+            calibrating.save(path, state(done))
+
+        with RunProgress(None) as progress:
+            for line in record.notes:
+                progress.say(line)
+            progress.say(f"{row} on {runtime.name}, into {path}; Ctrl-C keeps what is done")
+            status = OK
+            try:
+                calibrating.measure(plan, measured, row, wanted, burn, gate, limit, progress, save)
+            except KeyboardInterrupt:
+                status = INTERRUPTED
+    if not done:
+        raise UsageError("no trial came to its end: give more time with --limit")
+    found = calibrating.table(state(done))
+    results.write_atomically(path.with_suffix(".md"), tables.render_table(found, "github") + "\n")
+    if style == "json":
+        click.echo(json.dumps(dataclasses.asdict(found), indent=1, ensure_ascii=False))
+    else:
+        click.echo(tables.render_table(found, style))
+    return status
 
 
 @cli.command()
@@ -187,6 +425,10 @@ def list_engines() -> int:
     return OK
 
 
+def _now() -> str:
+    return f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}"
+
+
 def check_name(name: str | None) -> None:
     """Raises UsageError for what can't be the name of a run's folder."""
     if name is not None and (name in ("", ".", "..") or pathlib.Path(name).name != name):
@@ -203,12 +445,17 @@ def _find_run(run_folder: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
     return run_folder if run_folder.exists() or not (folder / run_folder).exists() else folder / run_folder
 
 
+def _check_folder_of(path: pathlib.Path) -> None:
+    """Raises UsageError if the file could not be written later, while nothing has been measured yet."""
+    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
+        raise UsageError(f"cannot write {path}: {path.absolute().parent} is not a folder that can be written to")
+
+
 def _check_new_file(path: pathlib.Path) -> None:
     """Raises UsageError if the file is there already, or could not be written later."""
     if path.exists():
         raise UsageError(f"{path} exists already: give another name or remove it")
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"cannot write {path}: {path.parent} is not a folder that can be written to")
+    _check_folder_of(path)
 
 
 def main() -> None:

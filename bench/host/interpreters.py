@@ -179,6 +179,14 @@ def matrix(switches: Mapping[str, str]) -> tuple[list[Runtime], list[str]]:
     return found, missing
 
 
+def newest() -> str:
+    """The newest version of the default matrix that is installed. Raises UsageError where none is."""
+    for version in reversed(default_versions()):
+        if find(version) is not None:
+            return version
+    raise UsageError(f"none of CPython {', '.join(default_versions())} is installed: give one with --python PATH")
+
+
 def with_distinct_names(runtimes: Iterable[Runtime]) -> list[Runtime]:
     """The same runtimes; where two share a name the later ones get ``#2``, ``#3`` …"""
     seen: dict[str, int] = {}

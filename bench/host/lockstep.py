@@ -72,7 +72,7 @@ class Plan:
         return rounds * len(self.cells) * (self.record.steps + 2) + (0 if rounds_done else len(self.engines))
 
 
-class _CellState:
+class CellState:
     """A cell in the round under way."""
 
     def __init__(self, worker: WorkerProcess) -> None:
@@ -82,27 +82,32 @@ class _CellState:
         self.repeats = 1
         self.losses: list[float] = []
         self.nanoseconds: list[float] = []
+        self.cpu_nanoseconds: list[float] = []
         self.findings: list[Finding] = []
         self.started: dict[str, Any] = {}
         self.finished: dict[str, Any] = {}
         self.nodes: list[int] | None = None
 
     def end(self, status: Status, reason: str) -> None:
+        """Stop here, for this reason."""
         self.status, self.reason = status, reason
         self.worker.stop()
 
     def judge(self, finding: Finding) -> None:
+        """Take in what a comparison found; a diverged cell is not measured any further."""
         self.findings.append(finding)
         if finding.parity is Parity.DIVERGED:
             self.end("diverged", finding.reason)
 
     def record(self) -> CellRecord:
+        """What goes into the round's file."""
         parameters = self.finished.get("parameters")
         return CellRecord(
             status=self.status,
             reason=self.reason,
             losses=[loss.hex() for loss in self.losses],
             nanoseconds=self.nanoseconds,
+            cpu_nanoseconds=self.cpu_nanoseconds,
             repeats=self.repeats,
             finding=parity.worst(self.findings) if self.findings else None,
             parameters_sha256=None
@@ -117,7 +122,8 @@ class Round:
     """One round of some of a plan's cells, from starting the workers to comparing the final parameters.
 
     ``truth``: what the reference said in an earlier round, by runtime, for a round that leaves it out; the seeded
-    state is the same in every round, so its gradients, losses and parameters are too.
+    state is the same in every round, so its gradients, losses and parameters are too. ``introduce``: give the user a
+    first look and count nodes, once a run.
     """
 
     def __init__(
@@ -126,13 +132,14 @@ class Round:
         number: int,
         cells: Sequence[Cell],
         progress: Progress,
-        truth: Mapping[str, _CellState] | None = None,
+        truth: Mapping[str, CellState] | None = None,
+        introduce: bool = False,
     ) -> None:
         self.plan, self.number, self.cells, self.progress = plan, number, cells, progress
-        self.truth = truth or {}
+        self.truth, self.introduce = truth or {}, introduce
         # the same plan gives the same orders again
         self.rng = random.Random(f"{plan.record.order_seed}/{number}")
-        self.states: dict[Cell, _CellState] = {}
+        self.states: dict[Cell, CellState] = {}
 
     def run(self) -> RoundRecord:
         """Measure. Every worker is ended however this is left."""
@@ -143,7 +150,7 @@ class Round:
                     if cell[1] == runtime.name:
                         self._start(cell)
                 self._check_gradients(runtime.name)
-                if self.number == 1:
+                if self.introduce:
                     self._say_first_look(runtime.name)
             for step in range(1, self.plan.record.steps + 1):
                 for cell in self._shuffled(self._alive()):
@@ -152,7 +159,7 @@ class Round:
             for cell in self._alive():
                 self._finish(cell)
             self._check_parameters()
-            if self.number == 1:  # last, as counting needs memory of its own
+            if self.introduce:  # last, as counting needs memory of its own
                 self._count_nodes()
         finally:
             for state in self.states.values():
@@ -166,7 +173,7 @@ class Round:
             cells={results.key(cell): self.states[cell].record() for cell in self.cells},
         )
 
-    def references(self) -> dict[str, _CellState]:
+    def references(self) -> dict[str, CellState]:
         """What the reference said on each runtime where it went to the end: the ``truth`` of later rounds."""
         return {
             runtime: state
@@ -185,11 +192,17 @@ class Round:
         # a cell may be dropped while the turn is under way
         return (cell for cell in order if cell not in self.states or self.states[cell].status == "ok")
 
-    def _ask(self, cell: Cell, **order: Any) -> dict[str, Any] | None:
+    def _ask(self, cell: Cell, fields: Sequence[str], **order: Any) -> dict[str, Any] | None:
+        """Give a cell's worker an order; None where it ended the cell. ``fields``: what the answer must have."""
         state = self.states[cell]
         self.progress.advance(f"{cell[0]} on {cell[1]}")
         try:
-            return state.worker.ask(self.plan.record.timeout_seconds, **order)
+            answer = state.worker.ask(self.plan.record.timeout_seconds, **order)
+            missing = [field for field in fields if field not in answer]
+            if missing:  # another revision's worker
+                hint = "measure with --clock wall" if missing == ["cpu_ns"] else "choose a newer revision"
+                raise WorkerFailed(f"its worker is of another version and does not say {', '.join(missing)}: {hint}")
+            return answer
         except EngineUnavailable as why:
             state.end("skipped", str(why))
         except WorkerFailed as why:
@@ -200,9 +213,10 @@ class Round:
     def _start(self, cell: Cell) -> None:
         runtime = next(runtime for runtime in self.plan.runtimes if runtime.name == cell[1])
         subject, affinity = self.plan.engines[cell[0]], self.plan.record.affinity
-        state = self.states[cell] = _CellState(WorkerProcess(runtime, str(subject.source), affinity=affinity))
+        state = self.states[cell] = CellState(WorkerProcess(runtime, str(subject.source), affinity=affinity))
         answer = self._ask(
             cell,
+            ["runtime", "engine", "shapes", "gradients", "estimate_ns", *(["affinity"] if affinity else [])],
             do="start",
             engine=subject.loads,
             documents=str(self.plan.documents),
@@ -210,7 +224,9 @@ class Round:
             gc=self.plan.record.gc,
             **({"slowdown": subject.slowdown} if subject.slowdown else {}),
         )
-        if answer is not None and answer["runtime"] != runtime.described:
+        if answer is not None and any(
+            fact in runtime.described and runtime.described[fact] != said for fact, said in answer["runtime"].items()
+        ):
             # a switch, or the interpreter itself, is not what the tables will say
             state.end("failed", f"the worker runs on another build or with other switches than {runtime.name} said")
         elif answer is not None and affinity is not None and answer["affinity"] != sorted(affinity):
@@ -222,21 +238,28 @@ class Round:
 
     def _step(self, cell: Cell, step: int) -> None:
         state = self.states[cell]
-        answer = self._ask(cell, do="step", repeats=state.repeats)
+        answer = self._ask(
+            cell,
+            ["loss", "ns", *(["cpu_ns"] if self.plan.record.clock == "cpu" else [])],
+            do="step",
+            repeats=state.repeats,
+        )
         if answer is not None:
             state.losses.append(float.fromhex(answer["loss"]))
             state.nanoseconds.append(round(answer["ns"], 1))
+            if "cpu_ns" in answer:
+                state.cpu_nanoseconds.append(round(answer["cpu_ns"], 1))
 
     def _count_nodes(self) -> None:
         """Once per engine: the graph is the same on every runtime."""
         for engine in self.plan.engines:
             cell = next((cell for cell in self._alive() if cell[0] == engine), None)
-            answer = cell and self._ask(cell, do="nodes", steps=min(NODES_STEPS, self.plan.record.steps))
+            answer = cell and self._ask(cell, ["nodes"], do="nodes", steps=min(NODES_STEPS, self.plan.record.steps))
             if cell and answer:
                 self.states[cell].nodes = answer["nodes"]
 
     def _finish(self, cell: Cell) -> None:
-        answer = self._ask(cell, do="finish")
+        answer = self._ask(cell, ["parameters", "peak_bytes"], do="finish")
         if answer is not None:
             self.states[cell].finished = answer
 
@@ -258,7 +281,7 @@ class Round:
 
     # ----------------------------------------------------------------- parity
 
-    def _against_reference(self, cells: list[Cell], compare: Callable[[_CellState, _CellState], Finding]) -> None:
+    def _against_reference(self, cells: list[Cell], compare: Callable[[CellState, CellState], Finding]) -> None:
         """Judge each cell against the reference on its runtime; without one, nothing can be proven."""
         for cell in cells:
             state = self.states[cell]
@@ -308,12 +331,12 @@ def measure(plan: Plan, run: results.Run, progress: Progress) -> None:
             )
             break
         # a cell that failed or diverged once is not worth another round's waiting
-        current = Round(
-            plan, number, [cell for cell in plan.cells if run.status(cell)[0] == "ok" or not run.rounds], progress
-        )
+        cells = [cell for cell in plan.cells if run.status(cell)[0] == "ok" or not run.rounds]
+        current = Round(plan, number, cells, progress, introduce=number == 1)
         entry = current.run()
         longest = max(longest, entry.seconds)
         add(run, current, entry)
+        results.export_pyperf(run)
 
 
 def add(run: results.Run, current: Round, entry: RoundRecord) -> None:

@@ -157,6 +157,13 @@ def measuring_options(
             show_default=True,
             help="The cyclic garbage collector in the workers.",
         ),
+        click.option(
+            "--clock",
+            type=click.Choice(["cpu", "wall"]),
+            default="cpu",
+            show_default=True,
+            help="What ratios are made of: processor time, which leaves out waiting for a busy machine, or time passed.",
+        ),
         click.option("--affinity", type=Cpus(), help="CPUs that workers may run on, as in 1 or 0,2.  [default: all]"),
     ]
 
@@ -179,6 +186,7 @@ def plan_record(options: dict[str, Any], rounds: int) -> PlanRecord:
         gc=options.pop("gc"),
         order_seed=0,
         affinity=options.pop("affinity"),
+        clock=options.pop("clock"),
     )
 
 

@@ -12,9 +12,9 @@ PLAIN_SECONDS = 10  # between two plain lines
 
 
 class RunProgress:
-    """Counts orders against their expected number. A context manager."""
+    """Counts orders against their expected number, None where nobody can know it. A context manager."""
 
-    def __init__(self, total: int, console: Console | None = None) -> None:
+    def __init__(self, total: int | None, console: Console | None = None) -> None:
         self.total, self.done = total, 0
         self.console = console or Console(stderr=True, highlight=False)
         self.started = self.last_line = time.monotonic()
@@ -49,11 +49,11 @@ class RunProgress:
         now = time.monotonic()
         if now - self.last_line >= PLAIN_SECONDS:
             self.last_line = now
-            left = (now - self.started) / self.done * max(0, self.total - self.done)
-            self.console.print(
-                f"{self.done}/{self.total} orders, {now - self.started:.0f} s so far, about {left:.0f} s left",
-                soft_wrap=True,
-            )
+            line = f"{self.done} orders, {now - self.started:.0f} s so far"
+            if self.total is not None:
+                left = (now - self.started) / self.done * max(0, self.total - self.done)
+                line = f"{self.done}/{self.total} orders, {now - self.started:.0f} s so far, about {left:.0f} s left"
+            self.console.print(line, soft_wrap=True)
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""

@@ -64,7 +64,8 @@ class RuntimeRecord:
 class PlanRecord:
     """How it was to be measured. ``turn_seconds``: a shorter turn is filled with repeats of its step.
 
-    ``affinity``: the only CPUs that workers may run on; None leaves it to the system.
+    ``affinity``: the only CPUs that workers may run on; None leaves it to the system. ``clock``: what ratios are made
+    of, "cpu" or "wall" time.
     """
 
     steps: int
@@ -75,16 +76,21 @@ class PlanRecord:
     gc: str
     order_seed: int
     affinity: list[int] | None = None
+    clock: str = "wall"
 
 
 @dataclasses.dataclass(frozen=True)
 class CellRecord:
-    """One cell in one round. ``nanoseconds`` per step, a mean over ``repeats`` of it; ``nodes`` of the first steps."""
+    """One cell in one round. Both times are per step, means over ``repeats`` of it; ``nodes`` of the first steps.
+
+    ``nanoseconds`` passed on the clock, ``cpu_nanoseconds`` are those in which the worker had a processor.
+    """
 
     status: Status
     reason: str = ""
     losses: list[str] = dataclasses.field(default_factory=list)
     nanoseconds: list[float] = dataclasses.field(default_factory=list)
+    cpu_nanoseconds: list[float] = dataclasses.field(default_factory=list)
     repeats: int = 1
     finding: Finding | None = None
     parameters_sha256: str | None = None
@@ -152,8 +158,17 @@ class Run:
             return bad.status, bad.reason
         return ("ok", "") if records else ("skipped", "not measured")
 
+    def times(self, cell: Cell, since: int = 0) -> np.ndarray:
+        """Seconds per step that ratios are made of, by the plan's clock, (rounds from index ``since`` on, steps).
+
+        Only for a cell whose status is ok, and that was measured in each of these rounds or in all rounds that it is in.
+        """
+        records = [entry.cells[key(cell)] for entry in self.rounds[since:] if key(cell) in entry.cells]
+        cpu = self.record.plan.clock == "cpu"
+        return np.array([record.cpu_nanoseconds if cpu else record.nanoseconds for record in records]) * 1e-9
+
     def seconds(self, cell: Cell) -> np.ndarray:
-        """Seconds per step, (rounds, steps). Only for a cell whose status is ok."""
+        """Seconds per step on the wall's clock, (rounds, steps). Only for a cell whose status is ok."""
         return np.array([record.nanoseconds for record in self.of(cell)]) * 1e-9
 
     def finding(self, cell: Cell) -> Finding | None:
@@ -221,10 +236,9 @@ def update(run: Run, record: RunRecord) -> None:
 
 
 def add_round(run: Run, entry: RoundRecord) -> None:
-    """Save a finished round, then bring the pyperf files up to date."""
+    """Save a finished round."""
     _write_json(run.folder / "rounds" / f"{entry.number:03d}.json", entry)
     run.rounds.append(entry)
-    export_pyperf(run)
 
 
 def export_pyperf(run: Run) -> None:
@@ -275,7 +289,8 @@ for union in (int | float, str | int | float):  # JSON's own types: nothing to c
     _converter.register_structure_hook(union, lambda value, _: value)
 
 
-def _read(path: pathlib.Path, kind: type) -> Any:
+def read(path: pathlib.Path, kind: type) -> Any:
+    """A record of this kind. Raises UsageError for a missing, damaged or too new file."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         schema = raw["schema"]
@@ -297,13 +312,14 @@ def load(folder: pathlib.Path) -> Run:
     """Read a run with its rounds. Raises UsageError for a missing, damaged or too new one."""
     if not (folder / "run.json").is_file():
         raise UsageError(f"{folder} is not a run: it has no run.json")
-    record: RunRecord = _read(folder / "run.json", RunRecord)
-    rounds: list[RoundRecord] = [_read(path, RoundRecord) for path in sorted((folder / "rounds").glob("*.json"))]
+    record: RunRecord = read(folder / "run.json", RunRecord)
+    rounds: list[RoundRecord] = [read(path, RoundRecord) for path in sorted((folder / "rounds").glob("*.json"))]
     for expected, entry in enumerate(rounds, 1):
         if entry.number != expected:
             raise UsageError(f"{folder}/rounds lacks round {expected}: restore it or measure again")
         for name, cell in entry.cells.items():
-            if cell.status == "ok" and not len(cell.losses) == len(cell.nanoseconds) == record.plan.steps:
+            times = [cell.nanoseconds, *([cell.cpu_nanoseconds] if record.plan.clock == "cpu" else [])]
+            if cell.status == "ok" and {len(cell.losses), *map(len, times)} != {record.plan.steps}:
                 raise UsageError(
                     f"{folder}/rounds/{entry.number:03d}.json is damaged: {name} lacks steps: measure again"
                 )

@@ -10,7 +10,7 @@ import pathlib
 import re
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import engines
 from bench.host import datasets, interpreters, machine, results
@@ -26,6 +26,8 @@ class Request:
     """What the user asked for. ``pythons`` and ``engine_names`` empty: all that there are.
 
     ``switches``: ``[RUNTIME:]NAME=VALUE …`` texts, each a further runtime beside every one that it fits.
+    ``beside``: label to another copy of the sources; its engines of the same names become rows ``engine@label``.
+    ``slowdowns``: injected, by row.
     """
 
     data: str
@@ -33,15 +35,18 @@ class Request:
     engine_names: Sequence[str]
     pythons: Sequence[str]
     measuring: results.PlanRecord
-    results: pathlib.Path
-    name: str | None
     base: str | None
     command: Sequence[str]
     switches: Sequence[str] = ()
+    beside: Mapping[str, pathlib.Path] = dataclasses.field(default_factory=dict)
+    slowdowns: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
-def begin(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Run, list[str]]:
-    """Make the run's folder and its plan, and the lines about what was left out. Raises UsageError, WorkloadError, EngineError."""
+def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.RunRecord, list[str]]:
+    """The plan, what to record of it, and the lines about what was left out. Nothing is written but to ``workspace``.
+
+    Raises UsageError, WorkloadError, EngineError.
+    """
     chosen = _engines(request.engine_names)
     path = datasets.locate(request.data)
     documents = read_documents(path)
@@ -51,6 +56,15 @@ def begin(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Run,
             f"no runtime {request.base} in this run: choose from {', '.join(runtime.name for runtime in runtimes)}"
         )
     source = _copy_source(workspace)
+    subjects = {name: Subject(what, source) for name, what in chosen.items()}
+    for label, other in request.beside.items():
+        for name, what in chosen.items():
+            if not what.endswith(".py") and (other / "engines" / f"{name}.py").is_file():
+                subjects[row_at(name, label)] = Subject(name, other)
+    for row, slowdown in request.slowdowns.items():
+        if row not in subjects:
+            raise UsageError(f"no engine {row} in this run: choose from {', '.join(subjects)}")
+        subjects[row] = dataclasses.replace(subjects[row], slowdown=slowdown)
     vocabulary = len(Vocabulary(documents))
     now = datetime.datetime.now(datetime.UTC)
     notes = [f"warning: {line}" for line in machine.warnings()]
@@ -75,23 +89,26 @@ def begin(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Run,
         },
         engines={
             name: results.EngineRecord(
-                "", None, "", "bit-identical", _sha256(_engine_file(source, what)), what if name != what else None
+                "",
+                None,
+                "",
+                "bit-identical",
+                _sha256(_engine_file(subject.source, subject.loads)),
+                subject.loads if subject.loads.endswith(".py") else None,
             )
-            for name, what in chosen.items()
+            for name, subject in subjects.items()
         },
         notes=notes,
         source_sha256=_source_sha256(source),
     )
-    folder = request.results / (request.name or now.strftime("%Y%m%d-%H%M%S"))
-    run = results.create(folder, record)
     plan = Plan(
-        {name: Subject(what, source) for name, what in chosen.items()},
+        subjects,
         runtimes,
         _copy_documents(path, workspace),
         dataclasses.asdict(request.config),
         request.measuring,
     )
-    return plan, run, missing
+    return plan, record, missing
 
 
 def resume(folder: pathlib.Path, workspace: pathlib.Path) -> tuple[Plan, results.Run]:
@@ -121,6 +138,11 @@ def resume(folder: pathlib.Path, workspace: pathlib.Path) -> tuple[Plan, results
     subjects = {name: Subject(what, source) for name, what in chosen.items()}
     plan = Plan(subjects, runtimes, _copy_documents(path, workspace), dict(record.workload.config), record.plan)
     return plan, run
+
+
+def row_at(engine: str, label: str) -> str:
+    """The row of an engine from another copy of the sources."""
+    return f"{engine}@{label}"
 
 
 # --------------------------------------------------------------------- parts

@@ -61,7 +61,7 @@ def _of_runtime(run: Run, runtime: str) -> Table:
         if status == "ok":
             assert finding is not None
             seconds = run.seconds(cell)
-            ratio = stats.paired_ratio(run.seconds((REFERENCE, runtime)), seconds)
+            ratio = stats.paired_ratio(run.times((REFERENCE, runtime)), run.times(cell))
             measured.append((ratio.value, engine, stats.typical(seconds), ratio, finding))
         elif status == "skipped":
             below.append(f"skipped: {reason}")
@@ -116,7 +116,7 @@ def _speedup(run: Run, engine: str, runtime: str) -> str:
     status, _ = run.status((engine, runtime))
     if status != "ok":
         return "DIVERGED" if status == "diverged" else NOTHING if status == "skipped" else status
-    return ratio_text(stats.paired_ratio(run.seconds((REFERENCE, runtime)), run.seconds((engine, runtime))), short=True)
+    return ratio_text(stats.paired_ratio(run.times((REFERENCE, runtime)), run.times((engine, runtime))), short=True)
 
 
 def _across(run: Run, base: str) -> Table:
@@ -129,7 +129,7 @@ def _across(run: Run, base: str) -> Table:
             if run.status((engine, runtime))[0] != "ok" or run.status((engine, base))[0] != "ok":
                 row.append(NOTHING)
                 continue
-            pair = (run.seconds((engine, base)), run.seconds((engine, runtime)))
+            pair = (run.times((engine, base)), run.times((engine, runtime)))
             pairs[runtime].append(pair)
             row.append("1" if runtime == base else ratio_text(stats.paired_ratio(*pair), short=True))
         if any(cell != NOTHING for cell in row[1:]):

@@ -13,7 +13,7 @@ interval that is merely wide never passes (Schuirmann 1987).
 
 **Looking again.** Who adds rounds until the interval pleases, looking after each, errs far more often than the
 interval says (Armitage, McPherson and Rowe 1969). So a batch is looked at a few times fixed beforehand, when its
-rounds have doubled: 8, 16, 32, 64. The error allowed is split evenly among the looks (Dunn 1961), which holds however
+rounds have doubled: 8, 16 and so on up to 256. The error allowed is split evenly among the looks (Dunn 1961), which holds however
 they depend on each other and costs little, as looks at doubled data are far from alike (Pocock 1977; Jennison and
 Turnbull 2000). When a time budget ends between two looks, the next look's share may be spent at once. The first verdict
 other than INCONCLUSIVE stands.
@@ -98,7 +98,7 @@ class Gate:
 
     threshold: float = 0.01
     confidence: float = 0.95
-    looks: tuple[int, ...] = (8, 16, 32, 64)
+    looks: tuple[int, ...] = (8, 16, 32, 64, 128, 256)
 
     def __post_init__(self) -> None:
         """Raises ValueError for what can't be a gate."""

@@ -1,0 +1,335 @@
+"""What this machine can see: the gate tried on two copies of one engine, and on copies slowed down by a known share.
+
+One engine is measured several times in the same rounds: as it is, as it is once more, and with slowdowns injected. Each
+pair goes through the gate, again and again, on rounds of its own: as soon as a trial has its verdict the next begins. So
+false alarms and detections are counted on what the gate really does. The same rounds' times are put to the rules of
+other tools, and the rounds of equal copies, slowed down on paper, give the smallest slowdown that the gate finds in 80
+and in 95 % of checks (block bootstrap over rounds: Künsch 1989, "The Jackknife and the Bootstrap for General Stationary
+Observations").
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import cattrs
+import numpy as np
+from pyperf._utils import is_significant  # no public name gives its rule without printing
+from scipy import stats as scipy_stats
+
+from bench.host import machine, results
+from bench.host.errors import UsageError
+from bench.host.gate import Held, Open, log_ratios
+from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round
+from bench.host.results import Run
+from bench.host.stats import Floats
+from bench.host.tables import NOTHING, Table
+from bench.host.verdict import Gate, Verdict
+
+SAME = "same"
+BLOCK = 16  # rounds that the bootstrap keeps together: a disturbance lasts for several
+GRID = np.arange(0.0025, 0.5001, 0.0025)  # slowdowns looked at for the smallest that is found
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One comparison brought to its end: by how much one side was slowed down, and what was said of it.
+
+    ``baseline`` and ``seconds`` are both sides' mean seconds per step, a value a round, ``logs`` the rounds' log-ratios.
+    """
+
+    slowdown: float
+    burning: bool
+    verdict: str
+    rounds: int
+    took_seconds: float
+    ratio: float
+    logs: list[float]
+    baseline: list[float]
+    seconds: list[float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """All trials, and on what: schema 1 of ``calibration/IDENTITY.json`` in a results folder."""
+
+    schema: int
+    created: str
+    command: str
+    engine: str
+    runtime: str
+    build: str
+    steps: int
+    budget_seconds: float
+    gate: Gate
+    machine: dict[str, str | int | float]
+    trials: list[Trial]
+
+
+# --------------------------------------------------------------------- measuring
+
+
+def measure(
+    plan: Plan,
+    run: Run,
+    engine: str,
+    wanted: dict[str, tuple[float, int]],
+    burn: bool,
+    gate: Gate,
+    limit_seconds: float,
+    progress: Progress,
+    save: Callable[[list[Trial]], None],
+) -> list[Trial]:
+    """Trials until each row has as many as wanted, or the time is up. ``wanted``: row to its slowdown and trials.
+
+    The first half of each row's trials runs on the machine as it is; with ``burn`` another process keeps a core busy
+    during the second. ``save`` is called after each trial with all so far.
+    """
+    runtime, begun = plan.runtimes[0].name, time.monotonic()
+    trials: list[Trial] = []
+    truth: dict[str, CellState] = {}
+    for burning in (False, True):
+        missing = {row: count // 2 if not burning else count - count // 2 for row, (_, count) in wanted.items()}
+        still = {row: Open(Held((row, runtime), (engine, runtime)), len(run.rounds)) for row in missing if missing[row]}
+        spent = dict.fromkeys(still, 0.0)
+        with burner() if burning and burn else contextlib.nullcontext():
+            while still and time.monotonic() - begun < limit_seconds:
+                cells = [(row, runtime) for row in (engine, *still)]
+                if not truth and engine != REFERENCE:
+                    cells.insert(0, (REFERENCE, runtime))
+                current = Round(plan, len(run.rounds) + 1, cells, progress, truth)
+                entry = current.run()
+                run.rounds.append(entry)
+                truth = truth or current.references()
+                for row, trial in list(still.items()):
+                    spent[row] += entry.seconds * 2 / len(cells)  # what a check of this pair alone would have taken
+                    over = plan.record.budget_seconds is not None and spent[row] > plan.record.budget_seconds
+                    judgement = trial.look(run, gate) or (trial.look(run, gate, last=True) if over else None)
+                    if judgement is None:
+                        continue
+                    if judgement.status != "ok":
+                        raise UsageError(f"{engine} on {runtime} cannot be calibrated with: {judgement.reason}")
+                    held, since = trial.held, trial.begun
+                    trials.append(
+                        Trial(
+                            wanted[row][0],
+                            burning and burn,
+                            str(judgement.verdict),
+                            judgement.rounds,
+                            round(spent[row], 2),
+                            judgement.ratio.value if judgement.ratio else float("nan"),
+                            [round(float(log), 6) for log in log_ratios(run, held, since)],
+                            *(_means(run, cell, since) for cell in (held.baseline, held.cell)),
+                        )
+                    )
+                    save(trials)
+                    missing[row] -= 1
+                    spent[row] = 0.0
+                    if missing[row]:
+                        still[row] = Open(held, len(run.rounds))
+                    else:
+                        del still[row]
+                    counts = {name: sum(t.slowdown == share for t in trials) for name, (share, _) in wanted.items()}
+                    progress.say(
+                        ", ".join(f"{name.partition('@')[2]} {counts[name]}/{wanted[name][1]}" for name in wanted)
+                        + f": {wanted[row][0]:.1%} was {judgement.verdict} after {judgement.rounds} rounds"
+                        + (", a core burning" if burning and burn else "")
+                    )
+    return trials
+
+
+def _means(run: Run, cell: results.Cell, since: int) -> list[float]:
+    return [float(f"{seconds:.6g}") for seconds in run.times(cell, since).mean(axis=1)]
+
+
+@contextlib.contextmanager
+def burner() -> Iterator[None]:
+    """A process that keeps one core busy."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+# --------------------------------------------------------------------- what it says
+
+
+def other_rules(threshold: float = 0.05) -> dict[str, Callable[[Floats, Floats], bool]]:
+    """What other tools would say of two lists of seconds, a value a process: is the second slower?"""
+    return {
+        "pyperf: Student's t, 95 %": lambda a, b: bool(b.mean() > a.mean() and is_significant(list(a), list(b))[0]),
+        f"means more than {threshold:.0%} apart": lambda a, b: bool(b.mean() > (1 + threshold) * a.mean()),
+        "asv: Mann-Whitney p < 0.002 and factor 1.1": lambda a, b: bool(
+            np.median(b) > 1.1 * np.median(a) and _mann_whitney(a, b)
+        ),
+        "Mann-Whitney p < 0.002 alone": lambda a, b: bool(np.median(b) > np.median(a) and _mann_whitney(a, b)),
+    }
+
+
+def _mann_whitney(a: Floats, b: Floats) -> bool:
+    return float(scipy_stats.mannwhitneyu(a, b).pvalue) < 0.002
+
+
+def rates(calibration: Calibration) -> list[list[str]]:
+    """A row for each rule: how many trials of equal copies, and of each slowdown, it calls slower."""
+    shares = sorted({trial.slowdown for trial in calibration.trials})
+    groups = {share: [trial for trial in calibration.trials if trial.slowdown == share] for share in shares}
+    columns: list[list[Trial]] = []
+    if 0.0 in groups:
+        columns += [[t for t in groups[0.0] if t.burning is burning] for burning in (False, True)]
+    columns += [groups[share] for share in shares if share]
+    rows = [
+        ["microgpt-bench check", *(_share(sum(t.verdict == "REGRESSED" for t in c), len(c)) for c in columns), NOTHING]
+    ]
+    apart = _apart(groups.get(0.0, []))
+    for name, rule in other_rules().items():
+        called = [sum(rule(np.array(t.baseline), np.array(t.seconds)) for t in column) for column in columns]
+        shown = [_share(count, len(column)) for count, column in zip(called, columns)]
+        rows.append([name, *shown, _share(sum(rule(a, b) or rule(b, a) for a, b in apart), len(apart))])
+    return rows
+
+
+def _apart(trials: Sequence[Trial]) -> list[tuple[Floats, Floats]]:
+    """Equal copies measured one after the other, as two separate runs are: the next trial's against this one's."""
+    pairs = []
+    for one, other in zip(trials, trials[1:]):
+        if one.burning is other.burning:
+            rounds = min(len(one.baseline), len(other.baseline))
+            pairs.append((np.array(one.baseline[:rounds]), np.array(other.baseline[:rounds])))
+    return pairs
+
+
+def _share(count: int, of: int) -> str:
+    return f"{count}/{of}" if of else NOTHING
+
+
+def smallest_found(calibration: Calibration, power: float, checks: int = 400) -> float | None:
+    """The smallest slowdown that the gate finds in this share of checks within the budget; None where none is.
+
+    Rounds of equal copies, drawn in blocks, are slowed down on paper: a slowdown by s takes log(1 + s) off every round's
+    log-ratio, exactly what an injected one does.
+    """
+    equal = [trial for trial in calibration.trials if trial.slowdown == 0]
+    logs = np.array([log for trial in equal for log in trial.logs])
+    seconds = sum(trial.took_seconds for trial in equal) / max(1, sum(trial.rounds for trial in equal))
+    if len(logs) < 2 * BLOCK or not seconds:
+        return None
+    gate, rng = calibration.gate, np.random.default_rng(1)
+    rounds = min(2 * gate.looks[-1], int(calibration.budget_seconds / seconds))
+    blocks = rng.integers(0, len(logs), (checks, -(-rounds // BLOCK)))
+    # two equal copies: which one is called the baseline is a toss
+    drawn = logs[(blocks[..., None] + np.arange(BLOCK)) % len(logs)] * rng.choice([-1, 1], blocks.shape)[..., None]
+    drawn = drawn.reshape(checks, -1)[:, :rounds]
+    low, high = 0, len(GRID)  # the first point of the grid that is found often enough
+    while low < high:
+        middle = (low + high) // 2
+        found = sum(_found(row - np.log1p(GRID[middle]), gate) for row in drawn) / checks
+        low, high = (low, middle) if found >= power else (middle + 1, high)
+    return float(GRID[low]) if low < len(GRID) else None
+
+
+def _found(logs: Floats, gate: Gate) -> bool:
+    """Whether these rounds, one batch after the other, are REGRESSED and confirmed."""
+    start = 0
+    for _ in range(2):
+        for look in gate.looks:
+            if start + look > len(logs):
+                return False
+            verdict, _ = gate.judge(logs[start : start + look])
+            if verdict is not Verdict.INCONCLUSIVE:
+                break
+        if verdict is not Verdict.REGRESSED:
+            return False
+        start += look
+    return True
+
+
+def table(calibration: Calibration) -> Table:
+    """What a reader wants to know of this machine."""
+    shares = sorted({trial.slowdown for trial in calibration.trials if trial.slowdown})
+    equal = any(trial.slowdown == 0 for trial in calibration.trials)
+    lines = [
+        f"{calibration.engine} on {calibration.runtime}, {calibration.machine['cpu']}, {calibration.machine['cores']} cores; {calibration.created}",
+        f"A trial is a check of one engine, within {calibration.budget_seconds:.0f} s; threshold {calibration.gate.threshold:.1%}.",
+        sees(calibration),
+    ]
+    for share in [0.0, *shares] if equal else shares:
+        trials = [trial for trial in calibration.trials if trial.slowdown == share]
+        rounds, seconds = (np.median([getattr(t, name) for t in trials]) for name in ("rounds", "took_seconds"))
+        longest = max(trial.took_seconds for trial in trials)
+        words = [trial.verdict for trial in trials]
+        said = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(sorted(words)))
+        lines.append(
+            f"{share:.1%} slower: {said}; {rounds:.0f} rounds, {seconds:.0f} s (median), {longest:.0f} s (longest)"
+        )
+    return Table(
+        title="What this machine can see",
+        above=lines,
+        headers=[
+            "called slower by",
+            *(["equal", "equal, a core burning"] if equal else []),
+            *(f"{s:.1%} slower" for s in shares),
+            "equal, one after the other",
+        ],
+        rows=rates(calibration),
+        below=[
+            "The same rounds for every rule, so the other tools' rules here profit from lockstep measuring; the last column",
+            "has equal copies measured one after the other, as separate runs are, called different in either direction.",
+        ],
+    )
+
+
+def sees(calibration: Calibration) -> str:
+    """The line that later runs show."""
+    often, mostly = (smallest_found(calibration, power) for power in (0.95, 0.8))
+    if often is None or mostly is None:
+        return "what this machine can see is not known: too few trials of equal copies, or too much noise"
+    budget = calibration.budget_seconds
+    return (
+        f"this machine can see a slowdown of {often:.2%} or more in 95 % of checks, {mostly:.2%} in 80 %"
+        f" (one engine, {budget:.0f} s; calibrated {calibration.created[:10]} with {calibration.engine} on {calibration.runtime})"
+    )
+
+
+# --------------------------------------------------------------------- on disk
+
+
+def path_in(folder: pathlib.Path) -> pathlib.Path:
+    """Where this machine's calibration is kept in a results folder."""
+    return folder / "calibration" / f"{machine.describe()['identity']}.json"
+
+
+def save(path: pathlib.Path, calibration: Calibration) -> None:
+    """Write it, whole or not at all. Raises UsageError where that cannot be done."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        results.write_atomically(path, json.dumps(cattrs.unstructure(calibration), indent=None) + "\n")
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}: choose another --results folder") from None
+
+
+def load(path: pathlib.Path) -> Calibration:
+    """Read it. Raises UsageError for a missing, damaged or newer one."""
+    loaded: Calibration = results.read(path, Calibration)
+    return loaded
+
+
+def note(folder: pathlib.Path) -> list[str]:
+    """What is known of this machine, as a line, or nothing where it was never calibrated."""
+    path = path_in(folder)
+    return [sees(load(path))] if path.is_file() else []
+
+
+def now() -> str:
+    """UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,245 @@
+"""`microgpt-bench check`: what to hold today's engines against, and what CI sees of the verdicts."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
+
+from bench.host import machine, results, setup, stats, tables
+from bench.host.errors import UsageError
+from bench.host.gate import Held, Judgement
+from bench.host.interpreters import ROOT
+from bench.host.lockstep import REFERENCE, Plan
+from bench.host.results import Cell, Run, RunRecord
+from bench.host.stats import Ratio
+from bench.host.tables import NOTHING, Table
+from bench.host.verdict import Gate
+
+CLAIMS = ROOT / "results" / "default"  # the committed run whose headline stands in the README
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A cell's line in what the gate reports. ``word``: the verdict, or why there is none; ``against``: in a few words."""
+
+    engine: str
+    runtime: str
+    word: str
+    against: str
+    ratio: Ratio | None = None
+    claimed: Ratio | None = None
+    rounds: int = 0
+    parity: str = NOTHING
+    reason: str = ""
+
+
+FAILED = ("REGRESSED", "DIVERGED", "FAILED")
+
+
+# --------------------------------------------------------------------- what to hold against
+
+
+def against_revision(plan: Plan, label: str) -> tuple[list[Held], list[Row]]:
+    """Each engine beside itself at the revision; and a row for each that has no counterpart there."""
+    helds, left = [], []
+    for engine, runtime in plan.cells:
+        other = setup.row_at(engine, label)
+        if other in plan.engines:
+            helds.append(Held((engine, runtime), (other, runtime)))
+        elif "@" not in engine:
+            left.append(Row(engine, runtime, "NEW", label, reason=f"{label} has no engine {engine}"))
+    return helds, left
+
+
+def against_run(plan: Plan, mine: RunRecord, baseline: Run, anyway: bool) -> tuple[list[Held], list[Row], list[str]]:
+    """Each engine's speed over the reference, held against the interval that it had in ``baseline``.
+
+    Also rows for engines that ``baseline`` lacks, and lines about what is not like with like. Raises UsageError where
+    the two have no runtime in common, or differ in the workload, or (unless ``anyway``) in machine or build.
+    """
+    helds, left, notes = [], [], []
+    theirs, what = baseline.record, baseline.folder.name
+    if (mine.workload.sha256, mine.workload.config) != (theirs.workload.sha256, theirs.workload.config):
+        raise UsageError(f"{what} was measured on another workload: give this one the same --data and sizes")
+    if mine.plan.steps != theirs.plan.steps or mine.plan.gc != theirs.plan.gc:
+        raise UsageError(f"{what} has {theirs.plan.steps} steps a round and --gc {theirs.plan.gc}: measure the same")
+    shared = [name for name in mine.runtimes if name in theirs.runtimes]
+    if not shared:
+        raise UsageError(
+            f"{what} has no runtime {', '.join(mine.runtimes)}, only {', '.join(theirs.runtimes)}: choose with --python"
+        )
+    if mine.machine["identity"] != theirs.machine["identity"]:
+        notes.append(f"NOT LIKE WITH LIKE: {what} was measured on another machine ({theirs.machine['cpu']})")
+    for name in shared:
+        if mine.runtimes[name].described["build"] != theirs.runtimes[name].described["build"]:
+            notes.append(f"NOT LIKE WITH LIKE: {name} is another build in {what}")
+    if notes and not anyway:
+        raise UsageError(f"{notes[0].partition(': ')[2]}: compare all the same with --anyway, or use --against REV")
+    for engine, runtime in plan.cells:
+        if engine == REFERENCE:
+            continue
+        claim = speedup(baseline, (engine, runtime)) if runtime in shared and engine in theirs.engines else None
+        if claim is None or claim.low is None or claim.high is None:
+            left.append(Row(engine, runtime, "NEW", what, reason=f"{what} has no speed of {engine} on {runtime}"))
+        else:
+            helds.append(Held((engine, runtime), (REFERENCE, runtime), claim.low, claim.high))
+    return helds, left, notes
+
+
+def speedup(run: Run, cell: Cell) -> Ratio | None:
+    """A cell's speed over the reference in a run; None where it has none."""
+    reference = (REFERENCE, cell[1])
+    if run.status(cell)[0] != "ok" or run.status(reference)[0] != "ok":
+        return None
+    return stats.paired_ratio(run.times(reference), run.times(cell))
+
+
+# --------------------------------------------------------------------- what came out
+
+
+def rows(judgements: Sequence[Judgement], run: Run, against: str) -> list[Row]:
+    """A row for each judgement."""
+    found = []
+    for judgement in judgements:
+        (engine, runtime), held = judgement.held.cell, judgement.held
+        word = {"ok": str(judgement.verdict), "skipped": "SKIPPED", "diverged": "DIVERGED", "failed": "FAILED"}[
+            judgement.status
+        ]
+        reason = judgement.reason
+        if judgement.status != "ok" and run.status(held.cell)[0] == "ok":
+            word = "SKIPPED"  # what it is held against is the one that can't be measured
+        if word == "PASS" and (engine, runtime) in run.broken_promises():
+            word, reason = "FAILED", f"broke its promise: {run.record.engines[engine].parity}"
+        finding = run.finding((engine, runtime))
+        parity = NOTHING if finding is None else tables.parity_text(finding)
+        claimed = None if held.low == held.high == 1 else Ratio((held.low * held.high) ** 0.5, held.low, held.high, 0)
+        found.append(Row(engine, runtime, word, against, judgement.ratio, claimed, judgement.rounds, parity, reason))
+    return found
+
+
+def exit_status(found: Sequence[Row], strict: bool) -> int:
+    """0 pass, 1 regression or divergence, 2 nothing was measured, 3 inconclusive and strict."""
+    words = [row.word for row in found]
+    if any(word in FAILED for word in words):
+        return 1
+    if not any(word in ("PASS", "IMPROVED", "INCONCLUSIVE") for word in words):
+        return 2
+    return 3 if strict and "INCONCLUSIVE" in words else 0
+
+
+def summary(found: Sequence[Row], strict: bool) -> str:
+    """The gate's answer in a line."""
+    words = [row.word for row in found]
+    counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+    return {
+        0: f"PASS: {counts}",
+        1: f"FAIL: {counts}",
+        2: f"FAIL: nothing was measured ({counts})",
+        3: f"INCONCLUSIVE: {counts}; more --budget decides more",
+    }[exit_status(found, strict)]
+
+
+def table(found: Sequence[Row], gate: Gate, run: Run, against: str, notes: Sequence[str], strict: bool) -> Table:
+    """The gate's table: a row for each cell, what fails first."""
+    one_runtime = len({row.runtime for row in found}) == 1
+    claims = any(row.claimed for row in found)
+    order = [*FAILED, "INCONCLUSIVE", "IMPROVED", "PASS", "NEW", "SKIPPED"]
+    lines, below = [], []
+    for row in sorted(found, key=lambda row: order.index(row.word)):
+        ratio = NOTHING if row.ratio is None else _ratio(row.ratio)
+        claimed = [] if not claims else [NOTHING if row.claimed is None else _interval(row.claimed, "{} to {}")]
+        where = [] if one_runtime else [row.runtime.removeprefix("cpython-")]
+        lines.append([row.engine, *where, row.word, ratio, *claimed, str(row.rounds), row.parity])
+        if row.reason:
+            below.append(f"{row.engine} on {row.runtime}: {row.reason}")
+    what = "speed over the reference" if claims else f"speed over {against}"
+    threshold = f"{gate.threshold * 100:g} %"
+    return Table(
+        title=f"Against {against}" + (f" on {found[0].runtime}" if one_runtime and found else ""),
+        above=[*notes, summary(found, strict)],
+        headers=[
+            "engine",
+            *([] if one_runtime else ["runtime"]),
+            "verdict",
+            what,
+            *(["held against"] if claims else []),
+            "rounds",
+            "parity",
+        ],
+        rows=lines,
+        below=[
+            *below,
+            f"REGRESSED: all of the interval ({gate.look_confidence:.2%} sure) is more than {threshold} slower than what it is",
+            "held against, and a fresh batch of rounds found the same. PASS: all of it is at most that much slower.",
+        ],
+    )
+
+
+def _ratio(ratio: Ratio) -> str:
+    if ratio.low is None:
+        return f"{ratio.value:.3g} [too few rounds]"
+    return f"{ratio.value:.{_digits(ratio)}f} {_interval(ratio, '[{}, {}]')}"
+
+
+def _interval(ratio: Ratio, form: str) -> str:
+    return form.format(*(f"{end:.{_digits(ratio)}f}" for end in (ratio.low, ratio.high)))
+
+
+def _digits(ratio: Ratio) -> int:
+    """Four significant digits: the gate is about single per cents."""
+    return max(0, 3 - math.floor(math.log10(ratio.value)))
+
+
+def to_json(found: Sequence[Row], gate: Gate, run: Run, against: str, strict: bool) -> str:
+    """The same for programs."""
+    answer: dict[str, Any] = {
+        "schema": results.SCHEMA,
+        "against": against,
+        "run": str(run.folder),
+        "exit_status": exit_status(found, strict),
+        "summary": summary(found, strict),
+        "gate": dataclasses.asdict(gate),
+        "machine": machine.describe(),
+        "cells": [dataclasses.asdict(row) for row in found],
+    }
+    return json.dumps(answer, indent=1, ensure_ascii=False) + "\n"
+
+
+def write_junit(path: pathlib.Path, found: Sequence[Row], against: str, strict: bool) -> None:
+    """A test case a cell, a suite a runtime. What was not measured, or not decided, is skipped."""
+    xml = JUnitXml("microgpt-bench check")
+    for runtime in dict.fromkeys(row.runtime for row in found):
+        suite = TestSuite(runtime)
+        for row in found:
+            if row.runtime != runtime:
+                continue
+            case = TestCase(row.engine, classname=f"check.{runtime}")
+            ratio = "" if row.ratio is None else f"{_ratio(row.ratio)} against {against}"
+            text = "; ".join(part for part in (ratio, row.reason) if part)
+            if row.word in FAILED or (strict and row.word == "INCONCLUSIVE"):
+                case.result = [Failure(text, row.word)]
+            elif row.word not in ("PASS", "IMPROVED"):
+                case.result = [Skipped(f"{row.word}: {text}")]
+            suite.add_testcase(case)
+        xml.add_testsuite(suite)
+    beside = path.with_name(f".{path.name}.part")
+    xml.write(str(beside), pretty=True)
+    os.replace(beside, path)
+
+
+def append_step_summary(markdown: str) -> None:
+    """Append to the file that a workflow step's summary is read from, where there is one.
+
+    https://docs.github.com/actions/reference/workflow-commands-for-github-actions#adding-a-job-summary
+    """
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(markdown + "\n")

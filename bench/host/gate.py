@@ -1,0 +1,132 @@
+"""The gate: rounds are added until every cell has a verdict or the time is up.
+
+Each round measures only the cells that are still open, each beside what it is held against. The reference is measured
+in the first round, and where it is one of a pair; in every other round losses are compared with those of the first.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+from bench.host import lockstep, results
+from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round
+from bench.host.results import Cell, Run, Status
+from bench.host.stats import Ratio, round_log_ratios
+from bench.host.verdict import Gate, Verdict, confirmed, signed_rank_ratio
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """A cell, the cell that is timed beside it, and between which ratios of the two it should be.
+
+    ``low`` and ``high`` are 1 where the other cell is the same engine at another revision; where it is the reference,
+    they are the interval of an earlier speedup. The same cell twice measures nothing and is refused.
+    """
+
+    cell: Cell
+    baseline: Cell
+    low: float = 1.0
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a cell held against itself."""
+        if self.cell == self.baseline:
+            raise ValueError(f"{results.key(self.cell)} is held against itself")
+
+
+@dataclasses.dataclass(frozen=True)
+class Judgement:
+    """A verdict, the ratio with the interval it was made from, and in how many rounds of how many batches.
+
+    ``status`` other than ok: the cell, or what it is held against, could not be timed, and ``reason`` says why.
+    """
+
+    held: Held
+    verdict: Verdict
+    ratio: Ratio | None
+    rounds: int
+    batches: int
+    status: Status = "ok"
+    reason: str = ""
+
+
+class Open:
+    """A cell without a verdict yet. ``since``: the index of its batch's first round; ``looked``: rounds at its last look."""
+
+    def __init__(self, held: Held, since: int) -> None:
+        self.held, self.since, self.looked, self.batch = held, since, 0, 1
+        self.begun = since
+        self.ratio: Ratio | None = None
+
+    def look(self, run: Run, gate: Gate, last: bool = False) -> Judgement | None:
+        """Judge where a look is due, or where there will be none later; None: go on."""
+        for cell in (self.held.cell, self.held.baseline):
+            status, reason = run.status(cell)
+            if status != "ok":
+                what = "" if cell == self.held.cell else f"{cell[0]}, which it is held against: "
+                return self._end(run, Verdict.INCONCLUSIVE, status, what + reason)
+        logs = log_ratios(run, self.held, self.since)
+        rounds = len(logs)
+        if rounds in gate.looks or (last and rounds > self.looked):
+            self.looked = rounds
+            found, self.ratio = gate.judge(logs, self.held.low, self.held.high)
+            if found is Verdict.REGRESSED and self.batch == 1:
+                if last:
+                    return self._end(run, Verdict.INCONCLUSIVE, reason="slower, but no time was left to confirm it")
+                self.batch, self.since, self.looked = 2, len(run.rounds), 0
+                return None
+            if found is not Verdict.INCONCLUSIVE or rounds == gate.looks[-1]:
+                verdict = found if self.batch == 1 else confirmed(Verdict.REGRESSED, found)
+                reason = "" if verdict is found else "a first batch was slower, a second one did not confirm it"
+                return self._end(run, verdict, reason=reason)
+        if not last:
+            return None
+        if self.ratio is None and rounds:
+            self.ratio = signed_rank_ratio(logs, gate.look_confidence)
+        reason = "slower, but no time was left to confirm it" if self.batch == 2 else "the time was up"
+        return self._end(run, Verdict.INCONCLUSIVE, reason=reason)
+
+    def _end(self, run: Run, verdict: Verdict, status: Status = "ok", reason: str = "") -> Judgement:
+        return Judgement(self.held, verdict, self.ratio, len(run.rounds) - self.begun, self.batch, status, reason)
+
+
+def log_ratios(run: Run, held: Held, since: int) -> list[float]:
+    """A log-ratio per round from index ``since`` on, all of which measured both cells."""
+    if since == len(run.rounds):
+        return []
+    return list(round_log_ratios(run.times(held.baseline, since), run.times(held.cell, since))[0])
+
+
+def decide(plan: Plan, run: Run, helds: list[Held], gate: Gate, progress: Progress) -> list[Judgement]:
+    """A judgement for each of ``helds``, in their order, adding rounds to ``run``, within the plan's budget in seconds."""
+    started, longest = time.monotonic(), 0.0
+    truth: dict[str, CellState] = {}
+    still = [Open(held, len(run.rounds)) for held in helds]
+    found: dict[int, Judgement] = {}
+    while still:
+        spent = time.monotonic() - started
+        out_of_time = plan.record.budget_seconds is not None and spent + longest > plan.record.budget_seconds
+        if out_of_time and truth:
+            progress.say(
+                f"{len(still)} of {len(helds)} cells undecided when the {plan.record.budget_seconds:.0f} s were used up"
+            )
+            break
+        wanted = {cell for one in still for cell in (one.held.cell, one.held.baseline)}
+        if not truth:
+            wanted |= {(REFERENCE, runtime.name) for runtime in plan.runtimes}
+        current = Round(plan, len(run.rounds) + 1, [cell for cell in plan.cells if cell in wanted], progress, truth)
+        entry = current.run()
+        lockstep.add(run, current, entry)
+        truth = truth or current.references()
+        longest = max(entry.seconds, longest * 0.9)  # rounds get shorter as cells are decided
+        for one in list(still):
+            judgement = one.look(run, gate)
+            if judgement is not None:
+                found[id(one.held)] = judgement
+                still.remove(one)
+        if not truth:
+            break  # no reference went to the end: nothing can be proven
+    for one in still:
+        found[id(one.held)] = one.look(run, gate, last=True) or one._end(run, Verdict.INCONCLUSIVE)
+    return [found[id(held)] for held in helds]

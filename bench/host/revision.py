@@ -1,0 +1,78 @@
+"""Another git revision's engines and workload, laid out aside for workers to import."""
+
+from __future__ import annotations
+
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+from bench.host.errors import UsageError
+from bench.host.interpreters import ROOT
+
+
+def name_of(revision: str) -> str:
+    """The revision's short name. Raises UsageError where there is none, or no repository."""
+    if shutil.which("git") is None:
+        raise UsageError("--against needs git, which is not on PATH: install it, or use --baseline RUN")
+    done = _git("rev-parse", "--verify", "--quiet", "--short", f"{revision}^{{commit}}")
+    if done.returncode:
+        if _git("rev-parse", "--git-dir").returncode:
+            raise UsageError(f"--against {revision}: {ROOT.name} is not a git repository: use --baseline RUN")
+        hint = "in a shallow clone fetch it first (actions/checkout: fetch-depth: 0)"
+        raise UsageError(f"--against {revision}: no such revision here: {hint}")
+    return done.stdout.decode().strip()
+
+
+def lay_out(revision: str, folder: pathlib.Path) -> str:
+    """Put what a worker imports into ``folder``, as it was at ``revision``; uncommitted changes stay where they are.
+
+    Gives a line where something was left out, else "". Raises UsageError for a revision that has no engines.
+    """
+    present = [
+        part for part in ("engines", "bench", "native") if not _git("cat-file", "-e", f"{revision}:{part}").returncode
+    ]
+    missing = [
+        part
+        for part in ("engines/__init__.py", "bench/workload/worker.py")
+        if _git("cat-file", "-e", f"{revision}:{part}").returncode
+    ]
+    if missing:
+        raise UsageError(
+            f"--against {revision}: that revision has no {missing[0]}, so its engines cannot be measured: choose a newer one"
+        )
+    with tempfile.TemporaryFile() as archive:
+        # an archive and not a work tree: neither a dirty tree nor an interrupt can leave anything behind
+        subprocess.run(["git", "archive", revision, *present], cwd=ROOT, stdout=archive, check=True)
+        archive.seek(0)
+        with tarfile.open(fileobj=archive) as files:
+            files.extractall(folder, filter="data")
+    return _build_native(folder) if "native" in present else ""
+
+
+def _build_native(folder: pathlib.Path) -> str:
+    """The C extension of that revision: today's file where its source is today's, else built."""
+    built = sorted((ROOT / "native").glob("*.so"))
+    if not built:
+        return ""  # not built here either: the engine says so itself
+    sources = [path for path in sorted((folder / "native").rglob("*")) if path.is_file()]
+    if all(_same(path, ROOT / path.relative_to(folder)) for path in sources):
+        for path in built:
+            shutil.copy(path, folder / "native")
+        return ""
+    command = [sys.executable, "native/setup.py", "-q", "build_ext", "--inplace"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode == 0:
+        return ""
+    last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+    return f"the C extension of that revision does not build here, so native has nothing to be held against: {last}"
+
+
+def _same(one: pathlib.Path, other: pathlib.Path) -> bool:
+    return other.is_file() and one.read_bytes() == other.read_bytes()
+
+
+def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True)
