@@ -86,6 +86,7 @@ def run(
                 **options,
             )
             plan, record, missing = setup.prepare(request, pathlib.Path(workspace))
+            record = dataclasses.replace(record, notes=[*record.notes, *calibrating.note(folder)])
             measured = results.create(folder / (name or _now()), record)
         with RunProgress(plan.orders(len(measured.rounds))) as progress:
             for line in missing:
@@ -193,6 +194,7 @@ def check(
             **options,
         )
         plan, record, missing = setup.prepare(request, workspace)
+        record = dataclasses.replace(record, notes=[*record.notes, *calibrating.note(folder)])
         if held_run is None:
             helds, left = checking.against_revision(plan, against)
         else:
@@ -321,7 +323,9 @@ def calibrate(
                 status = INTERRUPTED
     if not done:
         raise UsageError("no trial came to its end: give more time with --limit")
-    found = calibrating.table(state(done))
+    calibration = calibrating.concluded(state(done))
+    calibrating.save(path, calibration)
+    found = calibrating.table(calibration)
     results.write_atomically(path.with_suffix(".md"), tables.render_table(found, "github") + "\n")
     if style == "json":
         click.echo(json.dumps(dataclasses.asdict(found), indent=1, ensure_ascii=False))
@@ -346,26 +350,24 @@ def show(run_folder: pathlib.Path, folder: pathlib.Path, style: str, base: str |
 
 
 @cli.command()
-@click.argument("first", metavar="RUN[:RUNTIME]")
-@click.argument("second", metavar="RUN[:RUNTIME]")
+@click.argument("first", metavar="RUN[:RUNTIME]|FILE")
+@click.argument("second", metavar="RUN[:RUNTIME]|FILE")
 @RESULTS
-@click.option("--anyway", is_flag=True, help="Compare runs of different machines or workloads too; the table says so.")
+@click.option(
+    "--anyway", is_flag=True, help="Compare runs of other machines, builds or workloads too; the table says so."
+)
 @FORMAT
 def compare(first: str, second: str, folder: pathlib.Path, anyway: bool, style: str) -> int:
-    """Compare two runs: how many times as fast the second is. Runtimes of the same name, or those named."""
-    (one, one_runtime), (other, other_runtime) = (_split_runtime(text) for text in (first, second))
-    runs = (results.load(_find_run(one, folder)), results.load(_find_run(other, folder)))
-    found = comparing.compare(*runs, (one_runtime, other_runtime), anyway)
+    """Compare two runs, two runtimes of one, or two pyperf files: how many times as fast the second is.
+
+    Without runtimes: those of the same name. Two runtimes of one run were measured in lockstep and are paired.
+    """
+    found = comparing.compare(first, second, lambda path: _find_run(path, folder), anyway)
     if style == "json":
         click.echo(json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False))
     else:
         click.echo("\n\n".join(tables.render_table(table, style) for table in found))
     return OK
-
-
-def _split_runtime(text: str) -> tuple[pathlib.Path, str | None]:
-    path, colon, runtime = text.rpartition(":")
-    return (pathlib.Path(path), runtime) if colon and not os.path.exists(text) else (pathlib.Path(text), None)
 
 
 @cli.command()

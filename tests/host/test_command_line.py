@@ -70,7 +70,7 @@ def test_compare(small_run, bench_command, documents):
     ]
     assert bench_command(*again, "--name", "other").exit_code == 0
     done = bench_command("compare", "small", "other")
-    assert done.exit_code == 0 and "small → other" in done.stdout and "geometric mean" in done.stdout
+    assert done.exit_code == 0 and "small cpython" in done.stdout and "geometric mean" in done.stdout
     assert bench_command(*again, "--name", "longer", "--seed", "7").exit_code == 0
     refused = bench_command("compare", "small", "longer")
     assert refused.exit_code == 2 and "different workloads" in refused.stderr

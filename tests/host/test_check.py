@@ -1,0 +1,226 @@
+"""The gate and the calibration end to end, on a small model: slowed down, wrong, and used wrong."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+import pytest
+
+from bench.host import calibrate, checking, interpreters, revision
+from bench.host.verdict import Gate
+from tests.host.conftest import SMALL, engine_file
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A repository of its own with today's engines and workload committed in it, free to be edited."""
+    root = tmp_path / "project"
+    for part in ("engines", "bench/workload"):
+        shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "bench" / "__init__.py", root / "bench")
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "before"]):
+        subprocess.run([*git, *command], cwd=root, check=True)
+    monkeypatch.setattr(interpreters, "ROOT", root)
+    monkeypatch.setattr(revision, "ROOT", root)
+    return root
+
+
+@pytest.fixture
+def check(bench_command, documents):
+    def run(*extra):
+        common = ["--python", sys.executable, "--data", documents, *SMALL, "--steps", 3, "--name", "checked"]
+        return bench_command("check", *common, *extra)
+
+    return run
+
+
+def test_against_a_revision(project, check, monkeypatch, tmp_path):
+    """One engine slowed down by half, one twice as fast, one as it was; all that CI sees."""
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    engine = project / "engines" / "fused_dot.py"
+    slower = "    def __init__(self, *a):\n        sum(range(300))\n        self._init(*a)\n\n    def _init(self,"
+    engine.write_text(engine.read_text().replace("    def __init__(self,", slower, 1))
+    done = check("--against", "HEAD", "--engine", "fused_dot", "--engine", "tape", "--inject", "tape@{}=1".format(
+        subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=project, capture_output=True, text=True).stdout.strip()
+    ), "--junit-xml", "j.xml", "--json", "j.json")  # fmt: skip
+    assert done.exit_code == 1, done.output
+    answer = json.loads(pathlib.Path("j.json").read_text())
+    words = {cell["engine"]: cell["word"] for cell in answer["cells"]}
+    assert words["fused_dot"] == "REGRESSED" and words["tape"] == "IMPROVED"
+    assert words["reference"] in ("PASS", "INCONCLUSIVE")  # noise may leave it open, never call it slower
+    assert answer["exit_status"] == 1
+    cases = {case.get("name"): case for case in xml.etree.ElementTree.parse("j.xml").iter("testcase")}
+    assert cases["fused_dot"].find("failure").get("type") == "REGRESSED"
+    assert cases["tape"].find("failure") is None and cases["tape"].find("skipped") is None
+    assert "REGRESSED" in summary.read_text() and summary.read_text().startswith("### Against")
+    regressed = next(line for line in done.stdout.splitlines() if line.startswith("fused_dot "))
+    assert "REGRESSED" in regressed and "bit-identical" in regressed
+
+
+def test_a_wrong_engine_fails_whatever_its_speed(project, check):
+    engine = project / "engines" / "fused_dot.py"
+    engine.write_text(engine.read_text() + "\nimport dataclasses\n"
+        "ENGINE = dataclasses.replace(ENGINE, relu=lambda x: [xi.relu() * 1.000001 for xi in x])\n")  # fmt: skip
+    done = check("--against", "HEAD", "--engine", "fused_dot", "--budget", "1s")
+    assert done.exit_code == 1
+    row = next(line for line in done.stdout.splitlines() if line.startswith("fused_dot "))
+    assert "DIVERGED" in row and "FAIL: " in done.stdout
+
+
+def test_an_engine_that_is_new_is_not_held_against_anything(project, check, tmp_path):
+    mine = engine_file(tmp_path, "mine", "ENGINE = replace(summary='new')")
+    done = check("--against", "HEAD", "--engine", mine, "--budget", "1s")
+    assert "NEW" in next(line for line in done.stdout.splitlines() if line.startswith("mine "))
+    assert "has no engine mine" in done.stdout
+
+
+def test_undecided_fails_only_when_strict(project, check):
+    done = check("--against", "HEAD", "--engine", "fused_dot", "--budget", "1s", "--threshold", "0")
+    assert done.exit_code == 0 and "INCONCLUSIVE" in done.stdout and "the time was up" in done.stdout
+    strict = check("--against", "HEAD", "--engine", "fused_dot", "--budget", "1s", "--threshold", "0", "--strict",
+        "--name", "strict", "--junit-xml", "j.xml")  # fmt: skip
+    assert strict.exit_code == 3 and "more --budget" in strict.stdout
+    assert list(xml.etree.ElementTree.parse("j.xml").iter("failure"))
+
+
+def test_a_gate_that_measured_nothing_fails(project, check):
+    engine = project / "engines" / "fused_dot.py"
+    engine.write_text(engine.read_text() + "\nimport dataclasses\n"
+        "ENGINE = dataclasses.replace(ENGINE, unavailable='the moon is not full')\n")  # fmt: skip
+    reference = project / "engines" / "reference.py"
+    reference.write_text(reference.read_text() + "\nraise RuntimeError('no')\n")
+    done = check("--against", "HEAD", "--engine", "fused_dot")
+    assert done.exit_code == 1 and "FAIL: " in done.stdout  # of the reference, without which nothing is proven
+    assert checking.exit_status([], False) == 2
+    words = ["SKIPPED", "NEW"]
+    assert checking.exit_status([checking.Row("x", "y", word, "z") for word in words], False) == 2
+
+
+def test_against_a_run_and_what_is_not_like_with_like(check, small_run, bench_command):
+    assert small_run("--engine", "fused_dot").exit_code == 0
+    done = check("--baseline", "small", "--engine", "fused_dot", "--threshold", "9", "--budget", "20s")
+    assert done.exit_code == 0, done.output
+    row = next(line for line in done.stdout.splitlines() if line.startswith("fused_dot "))
+    assert "PASS" in row and " to " in row
+    for option, words in [
+        (["--steps", "2"], "has 3 steps a round"),
+        (["--seed", "7"], "another workload"),
+        (["--gc", "off"], "--gc on"),
+    ]:
+        refused = check("--baseline", "small", "--engine", "fused_dot", "--name", "refused", *option)
+        assert refused.exit_code == 2 and words in refused.stderr
+        assert not pathlib.Path("results/refused").exists()
+    path = pathlib.Path("results/small/run.json")
+    path.write_text(path.read_text().replace('"identity": "', '"identity": "x'))
+    refused = check("--baseline", "small", "--engine", "fused_dot", "--name", "refused")
+    assert refused.exit_code == 2 and "another machine" in refused.stderr and "--anyway" in refused.stderr
+    marked = check("--baseline", "small", "--engine", "fused_dot", "--name", "m", "--anyway", "--budget", "1s")
+    assert "NOT LIKE WITH LIKE" in marked.stdout
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--against", "no-such-revision"], "no such revision"),
+        (["--against", "HEAD", "--baseline", "x"], "give one"),
+        (["--baseline", "nowhere"], "is not a run"),
+        (["--against", "HEAD", "--inject", "tape"], "is not ENGINE=SHARE"),
+        (["--against", "HEAD", "--engine", "tape", "--inject", "closures=0.1"], "no engine closures in this run"),
+        (["--against", "HEAD", "--threshold", "-1"], "--threshold"),
+        (["--against", "HEAD", "--affinity", "999"], "no CPU 999"),
+        (["--against", "HEAD", "--affinity", "two"], "no list of CPUs"),
+        (["--against", "HEAD", "--env", "JIT"], "is not NAME=VALUE"),
+        (["--against", "HEAD", "--json", "nowhere/x.json"], "not a folder"),
+        (["--against", "HEAD", "--name", "a/b"], "name of one folder"),
+    ],
+)
+def test_bad_input_is_one_line(project, check, options, words):
+    done = check(*options)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert words in done.stderr and done.stderr.count("\n") == 1
+    assert not pathlib.Path("results").exists()
+
+
+def test_a_revision_without_engines_or_outside_a_repository(project, check, tmp_path, monkeypatch):
+    subprocess.run(["git", "rm", "-q", "-r", "--cached", "engines"], cwd=project, check=True)
+    commit = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-m", "none"]
+    subprocess.run(commit, cwd=project, check=True)
+    done = check("--against", "HEAD")
+    assert done.exit_code == 2 and "has no engines/__init__.py" in done.stderr
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    monkeypatch.setattr(revision, "ROOT", outside)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    done = check("--against", "HEAD")
+    assert done.exit_code == 2 and "not a git repository" in done.stderr
+
+
+def test_an_older_workers_answers_are_told_apart(project, check):
+    worker = project / "bench" / "workload" / "worker.py"
+    text = worker.read_text()
+    worker.write_text(text.replace(', "cpu_ns": cpu / repeats', ""))
+    commit = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-am", "older"]
+    subprocess.run(commit, cwd=project, check=True)
+    worker.write_text(text)
+    done = check("--against", "HEAD", "--engine", "fused_dot")
+    assert done.exit_code == 2 and "--clock wall" in done.stdout and "nothing was measured" in done.stdout
+    wall = check("--against", "HEAD", "--engine", "fused_dot", "--clock", "wall", "--budget", "1s", "--name", "wall")
+    assert wall.exit_code == 0, wall.output
+
+
+# --------------------------------------------------------------------- calibration
+
+
+def test_calibrate(bench_command):
+    """A slowdown of a half is found each time, equal copies raise no alarm, and later runs say what can be seen."""
+    done = bench_command("calibrate", "--engine", "native" if _native() else "combined", "--python", sys.executable,
+        "--equal", 2, "--slowdown", 0.5, "--trials", 2, "--threshold", 0.2, "--burn")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    row = next(line for line in done.stdout.splitlines() if line.startswith("microgpt-bench check"))
+    assert row.split()[-4:] == ["0/1", "0/1", "2/2", "–"]
+    (path,) = pathlib.Path("results/calibration").glob("*.json")
+    loaded = calibrate.load(path)
+    assert [trial.slowdown for trial in loaded.trials].count(0.5) == 2
+    assert all(len(t.logs) == len(t.baseline) == len(t.seconds) == t.rounds for t in loaded.trials)
+    assert path.with_suffix(".md").read_text().startswith("### What this machine can see")
+    path.write_text("{")
+    refused = bench_command("run", "--engine", "reference", "--python", sys.executable)
+    assert refused.exit_code == 2 and "damaged" in refused.stderr
+
+
+def _native():
+    import engines
+
+    return engines.load("native").unavailable is None
+
+
+def test_the_smallest_slowdown_that_is_found():
+    """On simulated rounds with a known spread: more noise hides more, more certainty needs more."""
+    import numpy as np
+
+    def of(spread):
+        logs = [float(x) for x in np.random.default_rng(5).normal(0, spread, 200)]
+        trial = calibrate.Trial(0.0, False, "PASS", 200, 60.0, 1.0, logs, [1.0] * 200, [1.0] * 200)
+        return calibrate.Calibration(1, "", "", "x", "y", "z", 6, 60.0, Gate(), {}, [trial])
+
+    quiet, noisy = of(0.005), of(0.03)
+    assert calibrate.smallest_found(quiet, 0.8, 60) < calibrate.smallest_found(noisy, 0.8, 60)
+    assert calibrate.smallest_found(noisy, 0.8, 60) <= calibrate.smallest_found(noisy, 0.95, 60)
+    assert 0.01 < calibrate.smallest_found(quiet, 0.8, 60) < 0.025
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3])
+def test_other_tools_rules(share):
+    """Each calls a clear slowdown slower, and equal times not."""
+    import numpy as np
+
+    rng = np.random.default_rng(3)
+    a, b = rng.normal(1, 0.01, 20), rng.normal(1 + share, 0.01, 20)
+    assert [rule(a, b) for rule in calibrate.other_rules().values()] == [share > 0] * 4
