@@ -97,7 +97,7 @@ def measure(
     """
     runtime, begun = plan.runtimes[0].name, time.monotonic()
     trials: list[Trial] = []
-    truth: dict[str, CellState] = {}
+    truth: dict[results.Cell, CellState] = {}
     for burning in (False, True):
         missing = {row: count // 2 if not burning else count - count // 2 for row, (_, count) in wanted.items()}
         still = {row: Open(Held((row, runtime), (engine, runtime)), len(run.rounds)) for row in missing if missing[row]}

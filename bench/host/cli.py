@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 import json
 import os
 import pathlib
@@ -19,11 +20,13 @@ from bench.host import checking, datasets, interpreters, lockstep, results, setu
 from bench.host import compare as comparing
 from bench.host import gate as gating
 from bench.host import revision as revisions
+from bench.host import scale as scaling
 from bench.host.errors import UsageError
 from bench.host.options import (
     BASE,
     FORMAT,
     RESULTS,
+    Numbers,
     Seconds,
     config_from,
     measuring_options,
@@ -34,7 +37,7 @@ from bench.host.progress import RunProgress
 from bench.host.results import PlanRecord
 from bench.host.verdict import Gate
 from bench.workload.config import Config, WorkloadError
-from bench.workload.data import DEFAULT
+from bench.workload.data import DEFAULT, read_documents
 from bench.workload.trainer import Trainer
 
 OK, FOUND, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses; README says what they mean
@@ -332,6 +335,74 @@ def calibrate(
     else:
         click.echo(tables.render_table(found, style))
     return status
+
+
+@cli.command()
+@click.option("--n-embd", type=Numbers(), default="16,32,64", show_default=True, help="Widths of an activation.")
+@click.option("--n-layer", type=Numbers(), default="1,2,4", show_default=True, help="Transformer layers.")
+@click.option("--block-size", type=Numbers(), default="16,32,64", show_default=True, help="Positions of a document.")
+@measuring_options("all", "the newest CPython found", 3, "1h", workload=False, steps=3)
+@click.option(
+    "--data", default=DEFAULT, show_default=True, metavar="NAME|PATH", help="Documents, joined to fill blocks."
+)
+@RESULTS
+@click.option("--name", help="Of the run's folder.  [default: scale- with date and time]")
+@click.option("--show", "shown", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="Only print its tables.")
+@FORMAT
+def scale(
+    n_embd: list[int],
+    n_layer: list[int],
+    block_size: list[int],
+    data: str,
+    folder: pathlib.Path,
+    name: str | None,
+    shown: pathlib.Path | None,
+    style: str,
+    **options: Any,
+) -> int:
+    """How each engine's time grows with the model: one size at a time, all sizes of an engine in lockstep."""
+    if shown is not None:
+        found = scaling.load(_find_run(shown, folder))
+    else:
+        check_name(name)
+        factors = dict(zip(scaling.FACTORS, (n_embd, n_layer, block_size)))
+        scaling.check_factors(factors)
+        for values in itertools.product(*factors.values()):
+            Config(**dict(zip(factors, values)))
+        with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as temporary:
+            workspace = pathlib.Path(temporary)
+            joined = scaling.long_documents(read_documents(datasets.locate(data)), max(block_size))
+            path = workspace / "joined.txt"
+            path.write_text("\n".join(joined) + "\n", encoding="utf-8")
+            options["pythons"] = options["pythons"] or [interpreters.newest()]
+            request = setup.Request(
+                data=str(path),
+                config=Config(),
+                measuring=plan_record(options, 1),
+                base=None,
+                command=["microgpt-bench", *sys.argv[1:]],
+                **options,
+            )
+            plan, record, _ = setup.prepare(request, workspace)
+            if len(plan.runtimes) > 1:
+                raise UsageError("scale looks at one runtime: give one --python and no --env")
+            run = results.create(folder / (name or f"scale-{_now()}"), record)
+            with RunProgress(None) as progress:
+                for line in record.notes:
+                    progress.say(line)
+                progress.say(f"{len(plan.engines)} engines at {len(scaling.sizes(factors))} sizes, into {run.folder}")
+                try:
+                    found = scaling.measure(plan, run, factors, progress)
+                except KeyboardInterrupt:
+                    progress.say(f"interrupted: the engines that were done are kept in {run.folder / 'scale.json'}")
+                    return INTERRUPTED
+        text = "\n\n".join(tables.render_table(table, "github") for table in scaling.tables(found))
+        results.write_atomically(run.folder / "tables.md", text + "\n")
+    if style == "json":
+        click.echo(scaling.to_json(found))
+    else:
+        click.echo("\n\n".join(tables.render_table(table, style) for table in scaling.tables(found)))
+    return OK if all(point.status in ("ok", "skipped") for point in found.points) else FOUND
 
 
 @cli.command()

@@ -101,7 +101,7 @@ def log_ratios(run: Run, held: Held, since: int) -> list[float]:
 def decide(plan: Plan, run: Run, helds: list[Held], gate: Gate, progress: Progress) -> list[Judgement]:
     """A judgement for each of ``helds``, in their order, adding rounds to ``run``, within the plan's budget in seconds."""
     started, longest = time.monotonic(), 0.0
-    truth: dict[str, CellState] = {}
+    truth: dict[Cell, CellState] = {}
     still = [Open(held, len(run.rounds)) for held in helds]
     found: dict[int, Judgement] = {}
     while still:

@@ -43,12 +43,15 @@ class Progress(Protocol):
 class Subject:
     """What stands behind a row's name: an engine, by name or file, from a copy of the sources that workers import.
 
-    ``slowdown`` is injected, to prove that it is found: 0.05 makes each timed step 5 % longer.
+    ``slowdown`` is injected, to prove that it is found: 0.05 makes each timed step 5 % longer. ``config``: sizes of its
+    own in place of the plan's. ``reference``: the row whose losses prove this one's.
     """
 
     loads: str
     source: pathlib.Path
     slowdown: float = 0.0
+    config: Mapping[str, Any] | None = None
+    reference: str = REFERENCE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +124,7 @@ class CellState:
 class Round:
     """One round of some of a plan's cells, from starting the workers to comparing the final parameters.
 
-    ``truth``: what the reference said in an earlier round, by runtime, for a round that leaves it out; the seeded
+    ``truth``: what references said in an earlier round, for a round that leaves them out; the seeded
     state is the same in every round, so its gradients, losses and parameters are too. ``introduce``: give the user a
     first look and count nodes, once a run.
     """
@@ -132,7 +135,7 @@ class Round:
         number: int,
         cells: Sequence[Cell],
         progress: Progress,
-        truth: Mapping[str, CellState] | None = None,
+        truth: Mapping[Cell, CellState] | None = None,
         introduce: bool = False,
     ) -> None:
         self.plan, self.number, self.cells, self.progress = plan, number, cells, progress
@@ -173,13 +176,10 @@ class Round:
             cells={results.key(cell): self.states[cell].record() for cell in self.cells},
         )
 
-    def references(self) -> dict[str, CellState]:
-        """What the reference said on each runtime where it went to the end: the ``truth`` of later rounds."""
-        return {
-            runtime: state
-            for (engine, runtime), state in self.states.items()
-            if engine == REFERENCE and state.status == "ok"
-        }
+    def references(self) -> dict[Cell, CellState]:
+        """What the references said where they went to the end: the ``truth`` of later rounds."""
+        rows = {subject.reference for subject in self.plan.engines.values()}
+        return {cell: state for cell, state in self.states.items() if cell[0] in rows and state.status == "ok"}
 
     # ----------------------------------------------------------------- orders
 
@@ -220,7 +220,7 @@ class Round:
             do="start",
             engine=subject.loads,
             documents=str(self.plan.documents),
-            config=self.plan.config,
+            config=dict(subject.config or self.plan.config),
             gc=self.plan.record.gc,
             **({"slowdown": subject.slowdown} if subject.slowdown else {}),
         )
@@ -285,7 +285,8 @@ class Round:
         """Judge each cell against the reference on its runtime; without one, nothing can be proven."""
         for cell in cells:
             state = self.states[cell]
-            reference = self.states.get((REFERENCE, cell[1]), self.truth.get(cell[1]))
+            truth = (self.plan.engines[cell[0]].reference, cell[1])
+            reference = self.states.get(truth, self.truth.get(truth))
             if reference is None or reference.status not in ("ok", "diverged"):
                 state.end("failed", "no reference to compare with on this runtime")
             else:

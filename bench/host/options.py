@@ -59,6 +59,20 @@ def config_from(options: dict[str, Any]) -> Config:
     return Config(**{name: options.pop(name) for name in names})
 
 
+class Numbers(click.ParamType[list[int]]):
+    """Whole numbers from 1 on: 16,32,64."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[int]:
+        """In the order given."""
+        if isinstance(value, list):
+            return value
+        if not all(part.isdigit() and int(part) for part in value.split(",")):
+            self.fail(f"{value!r} is no list of sizes: write 16,32,64", param, ctx)
+        return [int(part) for part in value.split(",")]
+
+
 class Cpus(click.ParamType[list[int]]):
     """CPU numbers: 1, 0,2 or 0-3. Refuses those that this machine does not let us use."""
 
@@ -87,7 +101,7 @@ class Cpus(click.ParamType[list[int]]):
 
 
 def measuring_options(
-    engines: str, pythons: str, rounds: int | None, budget: str
+    engines: str, pythons: str, rounds: int | None, budget: str, workload: bool = True, steps: int = 6
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """What is measured and how often. ``engines`` and ``pythons`` say what the default is; ``rounds`` None: no option."""
     options = [
@@ -112,11 +126,11 @@ def measuring_options(
             metavar="[RUNTIME:]NAME=VALUE",
             help="A further runtime beside each: the same with this variable, as in PYTHON_JIT=1; repeatable.",
         ),
-        workload_options,
+        workload_options if workload else None,
         click.option(
             "--steps",
             type=click.IntRange(1),
-            default=6,
+            default=steps,
             show_default=True,
             help="Training steps in a round, from the seeded state.",
         ),

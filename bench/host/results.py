@@ -211,7 +211,8 @@ def write_atomically(path: pathlib.Path, text: str) -> None:
     os.replace(beside, path)
 
 
-def _write_json(path: pathlib.Path, record: Any) -> None:
+def write_json(path: pathlib.Path, record: Any) -> None:
+    """A record as JSON, the whole file or nothing."""
     write_atomically(path, json.dumps(cattrs.unstructure(record), indent=1, ensure_ascii=False) + "\n")
 
 
@@ -219,7 +220,7 @@ def create(folder: pathlib.Path, record: RunRecord) -> Run:
     """Make the run's folder. Raises UsageError if it is there already or can't be made."""
     try:
         (folder / "rounds").mkdir(parents=True, exist_ok=False)
-        _write_json(folder / "run.json", record)
+        write_json(folder / "run.json", record)
     except FileExistsError:
         raise UsageError(f"{folder} exists already: give another --name, or go on with --resume {folder}") from None
     except OSError as error:
@@ -231,13 +232,13 @@ def create(folder: pathlib.Path, record: RunRecord) -> Run:
 
 def update(run: Run, record: RunRecord) -> None:
     """Replace run.json: engines describe themselves, and notes come, while a run goes on."""
-    _write_json(run.folder / "run.json", record)
+    write_json(run.folder / "run.json", record)
     run.record = record
 
 
 def add_round(run: Run, entry: RoundRecord) -> None:
     """Save a finished round."""
-    _write_json(run.folder / "rounds" / f"{entry.number:03d}.json", entry)
+    write_json(run.folder / "rounds" / f"{entry.number:03d}.json", entry)
     run.rounds.append(entry)
 
 

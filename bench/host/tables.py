@@ -74,7 +74,7 @@ def _of_runtime(run: Run, runtime: str) -> Table:
         rows.append(
             [
                 engine,
-                f"{seconds_per_step * 1e3:.{_digits(seconds_per_step * 1e3)}f}",
+                number(seconds_per_step * 1e3),
                 "1" if engine == REFERENCE else ratio_text(ratio),
                 NOTHING if nodes is None else f"{nodes:,.0f}",
                 NOTHING if peak is None else f"{peak / 1e6:.0f}",
@@ -179,8 +179,13 @@ def ratio_text(ratio: Ratio, short: bool = False) -> str:
     return f"{ratio.value:.{digits}f} [{ratio.low:.{digits}f}, {ratio.high:.{digits}f}]{mark}"
 
 
-def _digits(number: float) -> int:
-    return 0 if number >= 1000 else 1 if number >= 100 else 2 if number >= 0.1 else 4
+def number(value: float) -> str:
+    """With about three significant digits."""
+    return f"{value:.{_digits(value)}f}"
+
+
+def _digits(value: float) -> int:
+    return 0 if value >= 1000 else 1 if value >= 100 else 2 if value >= 0.1 else 4
 
 
 def parity_text(finding: Finding) -> str:
