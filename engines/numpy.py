@@ -13,9 +13,9 @@ model's anyway. Sums run in another order than the reference's, so last bits dif
 """
 
 import os
-from functools import lru_cache
+from functools import lru_cache, partial
 
-from bench.workload.engine import Engine, Parity
+from bench.workload.engine import Engine, Parity, without_tape
 
 for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -410,6 +410,7 @@ ENGINE = Engine(
     mean=mean,
     probabilities=probabilities,
     reset=TAPE.clear,
+    no_graph=partial(without_tape, globals()),
     count_nodes=count_nodes,
     matrix=Matrix,
     read_values=read_values,

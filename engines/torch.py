@@ -6,6 +6,8 @@ of the graph and allocates a tensor, some microseconds each, which only wider mo
 Sums run in another order than the reference's, so last bits differ.
 """
 
+from contextlib import nullcontext
+
 from bench.workload.engine import Engine, Parity
 
 unavailable = None
@@ -153,6 +155,7 @@ ENGINE = Engine(
     mean=mean,
     probabilities=probabilities,
     count_nodes=count_nodes,
+    no_graph=torch.no_grad if unavailable is None else nullcontext,
     matrix=matrix,
     read_values=read_values,
     read_gradients=read_gradients,

@@ -25,6 +25,7 @@ from bench.host.results import Cell, CellRecord, RoundRecord, Status
 from bench.host.workers import EngineUnavailable, WorkerFailed, WorkerProcess
 
 REFERENCE = "reference"
+SAMPLES = 20  # drawn from the trained model, in the first round
 NODES_STEPS = 20  # steps whose graph nodes are counted, in the first round
 LONGEST_TURN = 1_000  # repeats of one step at the most
 
@@ -70,9 +71,10 @@ class Plan:
         return [(engine, runtime.name) for runtime in self.runtimes for engine in self.engines]
 
     def orders(self, rounds_done: int) -> int:
-        """Orders still to give where nothing fails: a start, the steps and an end a cell; nodes once an engine."""
+        """Orders still to give where nothing fails: a start, the steps and an end a cell; samples and nodes once."""
         rounds = self.record.rounds - rounds_done
-        return rounds * len(self.cells) * (self.record.steps + 2) + (0 if rounds_done else len(self.engines))
+        once = 0 if rounds_done else len(self.engines) + len(self.cells)
+        return rounds * len(self.cells) * (self.record.steps + 2) + once
 
 
 class CellState:
@@ -90,6 +92,7 @@ class CellState:
         self.started: dict[str, Any] = {}
         self.finished: dict[str, Any] = {}
         self.nodes: list[int] | None = None
+        self.drawn: dict[str, Any] = {}
 
     def end(self, status: Status, reason: str) -> None:
         """Stop here, for this reason."""
@@ -118,6 +121,8 @@ class CellState:
             else hashlib.sha256(parity.unpack(parameters).tobytes()).hexdigest(),
             peak_bytes=self.finished.get("peak_bytes"),
             nodes=self.nodes,
+            samples=self.drawn.get("samples"),
+            samples_nanoseconds=self.drawn.get("ns"),
         )
 
 
@@ -162,6 +167,8 @@ class Round:
             for cell in self._alive():
                 self._finish(cell)
             self._check_parameters()
+            if self.introduce:
+                self._draw_samples()
             if self.introduce:  # last, as counting needs memory of its own
                 self._count_nodes()
         finally:
@@ -249,6 +256,13 @@ class Round:
             state.nanoseconds.append(round(answer["ns"], 1))
             if "cpu_ns" in answer:
                 state.cpu_nanoseconds.append(round(answer["cpu_ns"], 1))
+
+    def _draw_samples(self) -> None:
+        """Once a run: sampling is a column of the tables, not what they are about."""
+        for cell in self._shuffled(self._alive()):
+            answer = self._ask(cell, ["samples", "ns"], do="generate", samples=SAMPLES)
+            if answer is not None:
+                self.states[cell].drawn = answer
 
     def _count_nodes(self) -> None:
         """Once per engine: the graph is the same on every runtime."""

@@ -96,6 +96,8 @@ class CellRecord:
     parameters_sha256: str | None = None
     peak_bytes: int | None = None
     nodes: list[int] | None = None
+    samples: list[str] | None = None  # drawn after the last step, in the first round
+    samples_nanoseconds: int | None = None  # all of them, on the wall's clock
 
 
 @dataclasses.dataclass(frozen=True)
@@ -182,6 +184,15 @@ class Run:
             record.nodes for runtime in self.record.runtimes for record in self.of((engine, runtime)) if record.nodes
         ]
         return float(np.mean(counts[0])) if counts else None
+
+    def samples_seconds(self, cell: Cell) -> float | None:
+        """Wall seconds for all samples of the cell; measured once, None where it was not."""
+        found = [record.samples_nanoseconds for record in self.of(cell) if record.samples_nanoseconds]
+        return found[0] * 1e-9 if found else None
+
+    def samples(self, cell: Cell) -> list[str] | None:
+        """What the trained model drew, None where it did not."""
+        return next((record.samples for record in self.of(cell) if record.samples is not None), None)
 
     def peak_bytes(self, cell: Cell) -> int | None:
         """The worker's largest resident memory over the rounds."""

@@ -12,7 +12,7 @@ from tabulate import tabulate
 
 from bench.host import stats
 from bench.host.errors import UsageError
-from bench.host.lockstep import NODES_STEPS, REFERENCE
+from bench.host.lockstep import NODES_STEPS, REFERENCE, SAMPLES
 from bench.host.parity import Finding, Parity
 from bench.host.results import Run, RuntimeRecord
 from bench.host.stats import Ratio
@@ -66,11 +66,14 @@ def _of_runtime(run: Run, runtime: str) -> Table:
         elif status == "skipped":
             below.append(f"skipped: {reason}")
         else:
-            rows.append([engine, NOTHING, NOTHING, NOTHING, NOTHING, "DIVERGED" if status == "diverged" else "failed"])
+            rows.append(
+                [engine, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, "DIVERGED" if status == "diverged" else "failed"]
+            )
             below.append(f"{engine} {'DIVERGED' if status == 'diverged' else status}: {reason}")
     broken = run.broken_promises()
     for _, engine, seconds_per_step, ratio, finding in sorted(measured, key=lambda row: -row[0]):
         nodes, peak = run.nodes(engine), run.peak_bytes((engine, runtime))
+        drawing = run.samples_seconds((engine, runtime))
         rows.append(
             [
                 engine,
@@ -78,9 +81,15 @@ def _of_runtime(run: Run, runtime: str) -> Table:
                 "1" if engine == REFERENCE else ratio_text(ratio),
                 NOTHING if nodes is None else f"{nodes:,.0f}",
                 NOTHING if peak is None else f"{peak / 1e6:.0f}",
+                NOTHING if drawing is None else number(drawing * 1e3),
                 parity_text(finding),
             ]
         )
+        expected = run.samples((REFERENCE, runtime))
+        if expected is not None and run.samples((engine, runtime)) not in (None, expected):
+            below.append(
+                f"{engine} draws other samples than the reference: a rounding error decided between two tokens"
+            )
         if (engine, runtime) in broken:
             below.append(f"{engine} broke its promise: {run.record.engines[engine].parity}")
     if any(engine != REFERENCE and not ratio.separable for _, engine, _, ratio, _ in measured):
@@ -89,7 +98,7 @@ def _of_runtime(run: Run, runtime: str) -> Table:
     return Table(
         title=runtime,
         above=[runtime_line(run.record.runtimes[runtime])],
-        headers=["engine", "ms/step", "speed", "nodes", "MB", "parity"],
+        headers=["engine", "ms/step", "speed", "nodes", "MB", "samples", "parity"],
         rows=rows,
         below=below,
     )
@@ -231,6 +240,7 @@ def preamble(run: Run) -> list[str]:
 LEGEND = [
     "ms/step: median. speed: time of the reference / time of the engine, with 95 % interval.",
     f"nodes: of the graph per step, mean over the first {NODES_STEPS} steps at most. MB: the process's peak.",
+    f"samples: ms to draw {SAMPLES} texts after the last step, once, on the wall's clock.",
     "parity with the reference at every step, of the first gradients and the final parameters:",
     "bit-identical, or the largest |difference of a loss| @ the first step that differs.",
 ]

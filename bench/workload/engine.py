@@ -11,11 +11,13 @@ where the tables below say ``(n,)`` its ops take and give ``(positions, n)`` in 
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import dataclasses
 import enum
 import math
 from functools import partial
-from typing import Any, Callable, List, Optional, Sequence
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Sequence
 
 from bench.workload.adam import Adam
 
@@ -118,6 +120,17 @@ def probabilities(logits: Vector, temperature: float, *, softmax: Callable[[Vect
     return [p.data for p in softmax([logit / temperature for logit in logits])]
 
 
+@contextlib.contextmanager
+def without_tape(module: Dict[str, Any]) -> Iterator[None]:
+    """For an engine whose ops append to a list ``TAPE`` of their module: in this context they append to nothing."""
+    tape = module["TAPE"]
+    module["TAPE"] = collections.deque(maxlen=0)
+    try:
+        yield
+    finally:
+        module["TAPE"] = tape
+
+
 def count_nodes(loss: Scalar) -> int:
     """Nodes that ``backward(loss)`` visits, leaves included: everything reachable along ``_children``."""
     seen, stack = {id(loss)}, [loss]
@@ -182,6 +195,8 @@ class Engine:
     backward: Callable[[Scalar], None] = backward
     reset: Callable[[], None] = reset
     count_nodes: Callable[[Scalar], int] = count_nodes
+    # the context in which samples are drawn: an engine that can keeps nothing there that only backward would need
+    no_graph: Callable[[], ContextManager[Any]] = contextlib.nullcontext
 
     # the weights and the optimizer
     matrix: Callable[[List[List[float]]], Matrix] = _of_values

@@ -107,7 +107,8 @@ class Trainer:
 
     def generate(self, samples: int = 20, temperature: float = 0.5) -> List[str]:
         """Draw documents from the model, as microgpt.py does after training."""
-        return [self._sample(temperature) for _ in range(samples)]
+        with self.engine.no_graph():
+            return [self._sample(temperature) for _ in range(samples)]
 
     def _sample(self, temperature: float) -> str:
         model, vocabulary = self.model, self.vocabulary

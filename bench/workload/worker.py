@@ -5,6 +5,7 @@ The host writes one JSON object a line on standard input and reads one back:
     {"do": "start", "engine": …, "documents": PATH, "config": {…}, "gc": "on", "slowdown": share, if any}
         → {"runtime": {…}, "affinity": [CPUs] or null, "gradients": BASE64, "estimate_ns": …}
     {"do": "step", "repeats": M}      → {"loss": HEX, "ns": of one step, a mean over M, "cpu_ns": processor time of it}
+    {"do": "generate", "samples": N}  → {"samples": [texts], "ns": of all}
     {"do": "nodes", "steps": N}       → {"nodes": [graph nodes of the first N steps]}
     {"do": "finish"}                  → {"parameters": BASE64, "peak_bytes": …}
 
@@ -135,6 +136,12 @@ class Worker:
                 pass
             total, cpu = total + clock() - started, cpu + cpu_clock() - cpu_started
         return {"loss": loss.hex(), "ns": total / repeats, "cpu_ns": cpu / repeats}
+
+    def generate(self, order: Dict[str, Any]) -> Dict[str, Any]:
+        """Draw samples from the model as it is now, timed as a whole."""
+        started = time.perf_counter_ns()
+        samples = self.trainer.generate(order["samples"])
+        return {"samples": samples, "ns": time.perf_counter_ns() - started}
 
     def nodes(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Count graph nodes, forward passes only."""
