@@ -62,6 +62,14 @@ def check(session: nox.Session) -> None:
 
 
 @nox.session(python=HOST)
+def calibrate(session: nox.Session) -> None:
+    """Measure what this machine can see. Arguments go to `microgpt-bench calibrate`."""
+    install_host(session)
+    build_native(session)
+    session.run("microgpt-bench", "calibrate", *session.posargs)
+
+
+@nox.session(python=HOST)
 def compare(session: nox.Session) -> None:
     """Compare two runs. Arguments go to `microgpt-bench compare`."""
     install_host(session)

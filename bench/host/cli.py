@@ -48,7 +48,8 @@ OK, FOUND, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses; README says what 
 def cli() -> None:
     """What each way of writing a scalar autograd engine costs on each Python runtime, with proof that the losses agree.
 
-    Exit status: 0 all measured and agreed, 1 a cell diverged, failed or broke its promise, 2 bad input.
+    Exit status: 0 all measured and agreed, 1 a cell diverged, failed or broke its promise, 2 bad input, 130 interrupted;
+    check has its own.
     """
 
 
