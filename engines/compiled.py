@@ -1,0 +1,855 @@
+"""Python that writes Python: the ops of `vector_exact` as source, generated once per shape, compiled and kept.
+
+A general loop spends more on its bookkeeping than on its arithmetic: it takes tuples apart, advances iterators, looks
+into lists. Where the shape is known, none of that is needed: numbers become local variables, named in the text, and a
+sum of sixteen products is one expression. Per term there are left two loads, a multiplication and an addition, all of
+which CPython from 3.11 on specializes for floats. What is written out:
+
+- `product`: many sums of products with one matrix, whose numbers are unpacked once into locals. It serves forwards
+  (factors: a position's activation), backwards (its gradient) and for the weights (a column over all positions);
+- `combination`: one such sum, for factors with many zeros: behind a closed relu lies a whole vector;
+- `dots`: only those entries of a product which an open relu lets through;
+- whole rows of `add`, of `rmsnorm` with its chain rule, of a head of attention, and of Adam, which runs through lines
+  of the weights and replaces them one by one, so that the numbers just freed are the next ones to be used.
+
+Larger matrices are cut in tiles of at most `TILE` numbers, wider rows than `WIDE` fall back to loops: no text grows with
+the model, and a tile has as many locals as one byte can name. Show the texts with ``generated()``, one with
+``source(name)``.
+
+Not faster in the first steps: each shape costs about a millisecond of compilation, and an interpreter specializes code
+that has run a few times. Nor on a runtime that compiles loops itself.
+
+Every bit is the reference's, by the orders of summation that `vector_exact` explains. A sum is cut only between two of
+its terms, and the next tile begins with what the last one found.
+"""
+
+import math
+from functools import lru_cache
+from itertools import chain, compress, zip_longest
+from operator import itemgetter
+
+from bench.workload.engine import Engine, Parity
+
+TILE = 256  # numbers of a matrix that one function holds in locals
+WIDE = 64  # rows up to this width are written out number by number
+TAPE = []  # (chain rule, output, inputs and what the chain rule wants to know), oldest first
+
+
+class Node:
+    """An activation (positions, n) as rows, one number per position, or one number; ``grad`` is None until one arrives."""
+
+    __slots__ = ("closing", "data", "grad", "has_zeros", "visit", "waiting")
+
+    def __init__(self, data):
+        self.data = data
+        self.grad = None
+        self.has_zeros = False  # made by relu: many zeros, and where there is one, the gradient is of no use
+        self.closing = False  # read by relu: its gradient has many zeros
+        self.visit = None  # during backward: how a consumer that goes out of turn has reached these rows
+        self.waiting = []  # during backward: shares of linears whose sums must be merged
+
+
+class Matrix:
+    """Weights (n_out, n_in) as lines: rows, or columns where these are shorter, as behind a relu.
+
+    ``grad`` is a list of the lines' gradients, in which None is a line of zeros; None while all are zero.
+    """
+
+    __slots__ = ("_rows", "by_column", "grad", "lines", "shape")
+
+    def __init__(self, rows):
+        rows = [tuple(map(float, row)) for row in rows]
+        if not rows or not rows[0] or len(set(map(len, rows))) != 1:
+            raise ValueError(f"a matrix has rows of numbers, all of one length: got the lengths {[*map(len, rows)]}")
+        self.shape = len(rows), len(rows[0])
+        self.by_column = len(rows[0]) > len(rows)
+        self.place(list(zip(*rows)) if self.by_column else rows)
+
+    def place(self, lines):
+        self.lines, self._rows, self.grad = lines, None, None
+
+    @property
+    def rows(self):
+        if self._rows is None:
+            self._rows = list(zip(*self.lines)) if self.by_column else self.lines
+        return self._rows
+
+    def gather(self, grad):
+        """Add the lines' gradients."""
+        if self.grad is not None:
+            grad = [b if a is None else a if b is None else add_rows([a], [b])[0] for a, b in zip(self.grad, grad)]
+        self.grad = grad
+
+
+# --------------------------------------------------------------------- writing source
+
+GENERATED = {}  # name: text of every function so far
+
+
+def writer(write):
+    """Turn a function that writes the text for a shape into one that returns the function, compiled once per shape."""
+
+    @lru_cache(maxsize=None)
+    def function_for(*shape):
+        name = "_".join(map(str, (write.__name__, *shape))).replace("_False", "").replace("_True", "_")
+        text = f"def {name}{write(*shape)}"
+        names = {"exp": math.exp}
+        exec(compile(text, f"<generated {name}>", "exec"), names)
+        GENERATED[name] = text
+        return names[name]
+
+    return function_for
+
+
+def generated():
+    """The text of every function compiled so far, by name."""
+    return dict(GENERATED)
+
+
+def source(name):
+    """The text of one generated function. Raises KeyError, with the names there are."""
+    if name not in GENERATED:
+        raise KeyError(f"nothing generated is called {name!r}; so far there are: {', '.join(GENERATED) or 'none'}")
+    return GENERATED[name]
+
+
+def names(letter, n):
+    """x0, x1, …, as the target or the parts of a tuple: with a comma at the end, so that one alone is a tuple too."""
+    return "".join(f"{letter}{i}, " for i in range(n)).rstrip() if n > 1 else f"{letter}0,"
+
+
+def nested(letter, rows, n):
+    """(v0_0, v0_1, …), (v1_0, …), …: the numbers of a matrix as targets."""
+    return " ".join(f"({names(f'{letter}{r}_', n)})," for r in range(rows))
+
+
+def lines_of(expressions, indent):
+    """One expression to a line, each with a comma."""
+    return "".join(f"\n{indent}{e}," for e in expressions)
+
+
+def total(terms, backwards=False, start=None):
+    """terms added from left to right, or from right to left."""
+    terms = list(terms)
+    return " + ".join(([start] if start else []) + (terms[::-1] if backwards else terms))
+
+
+# --------------------------------------------------------------------- products
+
+
+@writer
+def product(lines, width, over, backwards=False, start=False):
+    """For each tuple of factors, the sums of its products with a matrix given as lines.
+
+    Over "lines": Σ_k f_k · line k, elementwise. Over "width": for each line Σ_k f_k · line[k].
+    """
+    terms, outs = (lines, width) if over == "lines" else (width, lines)
+    name = "v{k}_{o}" if over == "lines" else "v{o}_{k}"
+    sums = [
+        total((f"f{k} * {name.format(k=k, o=o)}" for k in range(terms)), backwards, f"s{o}" if start else None)
+        for o in range(outs)
+    ]
+    loop = f"for {names('f', terms)} in factors"
+    if start:
+        loop = f"for ({names('f', terms)}), ({names('s', outs)}) in zip(factors, starts)"
+    return f"""(factors, lines{", starts" if start else ""}):
+    {nested("v", lines, width)} = lines
+    return [
+        ({lines_of(sums, "            ")}
+        )
+        {loop}
+    ]
+"""
+
+
+@lru_cache(maxsize=None)
+def tiles(terms, outs):
+    """How to cut a product: slices of its terms and of its outputs, equal but for one."""
+    most = min(terms, max(16, TILE // outs))
+    return pieces(terms, most), pieces(outs, TILE // most)
+
+
+def pieces(n, most):
+    count = -(-n // most)
+    ends = [n * i // count for i in range(count + 1)]
+    return [slice(a, b) for a, b in zip(ends, ends[1:])]
+
+
+def multiply(factors, lines, over, backwards=False):
+    """`product` of any size: (positions, terms) and a matrix → (positions, outputs)."""
+    n, width = len(lines), len(lines[0])
+    if n * width <= TILE:
+        return product(n, width, over, backwards)(factors, lines)
+    along, across = tiles(n, width) if over == "lines" else tiles(width, n)
+    if backwards:
+        along = along[::-1]
+    found = []
+    for out in across:
+        sums = None
+        for term in along:
+            down, right = (term, out) if over == "lines" else (out, term)
+            part = lines if len(across if over == "width" else along) == 1 else lines[down]
+            if right.stop - right.start < width:
+                part = [line[right] for line in part]
+            those = factors if len(along) == 1 else [row[term] for row in factors]
+            shape = len(part), len(part[0]), over, backwards
+            sums = product(*shape)(those, part) if sums is None else product(*shape, True)(those, part, sums)
+        found.append(sums)
+    return found[0] if len(found) == 1 else [tuple(chain.from_iterable(rows)) for rows in zip(*found)]
+
+
+@writer
+def combination(terms, width, backwards=False, start=False):
+    """Σ_k f_k · v_k of so many vectors."""
+    sums = [
+        total((f"f{k} * v{k}_{o}" for k in range(terms)), backwards, f"s{o}" if start else None) for o in range(width)
+    ]
+    return f"""(factors, vectors{", start" if start else ""}):
+    {names("f", terms)} = factors
+    {nested("v", terms, width)} = vectors
+{f"    {names('s', width)} = start" if start else ""}
+    return ({lines_of(sums, "        ")}
+    )
+"""
+
+
+def combine(factors, vectors, width, backwards=False):
+    """Σ factors[k]·vectors[k], or None where all factors are 0. Adding 0·v changes no finite sum: those are left out."""
+    used = tuple(filter(None, factors))
+    n = len(used)
+    if n == 0:
+        return None
+    vectors = compress(vectors, factors)
+    most = TILE // width
+    if n <= most:
+        return combination(n, width, backwards)(used, vectors)
+    vectors = tuple(vectors)
+    if width > WIDE:
+        return multiply([used], vectors, "lines", backwards)[0]
+    parts = pieces(n, most)
+    if backwards:
+        parts.reverse()
+    sums = None
+    for part in parts:
+        shape = part.stop - part.start, width, backwards
+        if sums is None:
+            sums = combination(*shape)(used[part], vectors[part])
+        else:
+            sums = combination(*shape, True)(used[part], vectors[part], sums)
+    return sums
+
+
+@writer
+def dots(width):
+    """One vector's dot products with each of some lines, from the last term to the first."""
+    if width > TILE:
+        return """(vector, lines):
+    vector, found = vector[::-1], []
+    for line in lines:
+        total = 0.0
+        for f, v in zip(vector, reversed(line)):
+            total += f * v
+        found.append(total)
+    return found
+"""
+    return f"""(vector, lines):
+    {names("f", width)} = vector
+    return [
+        {total((f"f{k} * v{k}" for k in range(width)), backwards=True)}
+        for {names("v", width)} in lines
+    ]
+"""
+
+
+# --------------------------------------------------------------------- rows
+
+
+@writer
+def sum_of_rows(width):
+    if width > WIDE:
+        return """(a, b):
+    return [tuple([x + y for x, y in zip(*rows)]) for rows in zip(a, b)]
+"""
+    return f"""(a, b):
+    return [
+        ({lines_of((f"a{i} + b{i}" for i in range(width)), "            ")}
+        )
+        for ({names("a", width)}), ({names("b", width)}) in zip(a, b)
+    ]
+"""
+
+
+def add_rows(a, b):
+    """a + b, elementwise: (positions, n) both."""
+    return sum_of_rows(len(a[0]))(a, b)
+
+
+@writer
+def normalize(width):
+    """Rows over their root mean square, and what the chain rule needs."""
+    if width > WIDE:
+        return f"""(rows):
+    found, saved = [], []
+    for row in rows:
+        total = 0.0
+        for x in row:
+            total += x * x
+        base = total * {width**-1!r} + 1e-05
+        scale = base ** -0.5
+        saved.append((base, scale))
+        found.append(tuple([x * scale for x in row]))
+    return found, saved
+"""
+    return f"""(rows):
+    found, saved = [], []
+    for {names("x", width)} in rows:
+        base = ({total(f"x{i} * x{i}" for i in range(width))}) * {width**-1!r} + 1e-05
+        scale = base ** -0.5
+        saved.append((base, scale))
+        found.append(({lines_of((f"x{i} * scale" for i in range(width)), "            ")}
+        ))
+    return found, saved
+"""
+
+
+@writer
+def normalize_grad(width, start=False):
+    """d x of `normalize`, added to what is there: scale · g, then twice, once for each factor of a square, x · d."""
+    s = "s{i} + " if start else ""
+    if width > WIDE:
+        return f"""(rows, grads, saved{", starts" if start else ""}):
+    found = []
+    for row, grad, (base, scale){", start" if start else ""} in zip(rows, grads, saved{", starts" if start else ""}):
+        total = 0.0
+        for x, g in zip(reversed(row), reversed(grad)):
+            total += x * g
+        d = {width**-1!r} * (-0.5 * base ** -1.5 * total)
+        found.append(tuple([{"s + " if start else ""}scale * g + x * d + x * d for x, g{", s" if start else ""} in zip(row, grad{", start" if start else ""})]))
+    return found
+"""
+    sums = [s.format(i=i) + f"scale * g{i} + x{i} * d + x{i} * d" for i in range(width)]
+    return f"""(rows, grads, saved{", starts" if start else ""}):
+    found = []
+    for ({names("x", width)}), ({names("g", width)}), (base, scale){f", ({names('s', width)})" if start else ""} in zip(
+        rows, grads, saved{", starts" if start else ""}
+    ):
+        d = {width**-1!r} * (
+            -0.5 * base ** -1.5 * ({total((f"x{i} * g{i}" for i in range(width)), backwards=True)})
+        )
+        found.append(({lines_of(sums, "            ")}
+        ))
+    return found
+"""
+
+
+@writer
+def attend(size):
+    """A head's exponentials, their sum and its inverse, and its weights with zeros for what is still to come."""
+    if size > WIDE:
+        scores = "[dot(q, k) * c for k in keys[:seen]]"
+        loop = "q"
+        head = "\n    def dot(a, b):\n        total = 0.0\n        for x, y in zip(a, b):\n            total += x * y\n        return total\n"
+    else:
+        scores = f"[({total(f'q{j} * k{j}' for j in range(size))}) * c for {names('k', size)} in keys[:seen]]"
+        loop = f"({names('q', size)})"
+        head = ""
+    return f"""(queries, keys, seen, c):{head}
+    saved, factors, zeros = [], [], [0.0] * len(keys)
+    for {loop} in queries:
+        scores = {scores}
+        top = max(scores)
+        exps = [exp(s - top) for s in scores]
+        total = 0.0
+        for e in exps:
+            total += e
+        inverse = total ** -1
+        saved.append((exps, total, inverse))
+        factors.append([e * inverse for e in exps] + zeros[seen:])
+        seen += 1
+    return saved, factors
+"""
+
+
+@writer
+def attend_grad(size):
+    """From the gradients of a head's outputs to those of its scores, c included, with zeros as in `attend`."""
+    if size > WIDE:
+        head = "\n    def dot(a, b):\n        total = 0.0\n        for x, y in zip(reversed(a), reversed(b)):\n            total += x * y\n        return total\n"
+        loop, weights = "g", "[dot(g, v) for v in values[:seen]]"
+    else:
+        head, loop = "", f"({names('g', size)})"
+        terms = (f"g{j} * v{j}" for j in range(size))
+        weights = f"[{total(terms, backwards=True)} for {names('v', size)} in values[:seen]]"
+    return f"""(grads, values, saved, seen, c):{head}
+    found, zeros = [], [0.0] * len(values)
+    for {loop}, (exps, total, inverse) in zip(grads, saved):
+        d_weights = {weights}
+        local, d_total = -1 * total ** -2, 0.0
+        for e, d in zip(reversed(exps), reversed(d_weights)):
+            d_total += local * (e * d)  # the reference divides each e anew, so its shares are added one by one
+        found.append([c * (e * (inverse * d + d_total)) for e, d in zip(exps, d_weights)] + zeros[seen:])
+        seen += 1
+    return found
+"""
+
+
+@writer
+def adam(width):
+    """Update lines of weights and moments in place; a line without a gradient needs no squares."""
+    if width > WIDE:
+        return """(lines, ms, vs, grads, rate, beta1, beta2, rest1, rest2, correction1, correction2, eps):
+    for r, (xs, m_line, v_line, gs) in enumerate(zip(lines, ms, vs, grads)):
+        if gs is None:
+            gs = (0.0,) * len(xs)
+        ms[r] = m_line = [beta1 * m + rest1 * g for m, g in zip(m_line, gs)]
+        vs[r] = v_line = [beta2 * v + rest2 * g ** 2.0 for v, g in zip(v_line, gs)]
+        lines[r] = tuple([
+            x - rate * (m / correction1) / ((v / correction2) ** 0.5 + eps)
+            for x, m, v in zip(xs, m_line, v_line)
+        ])
+"""
+    step = [f"x{i} - rate * (m{i} / correction1) / ((v{i} / correction2) ** 0.5 + eps)" for i in range(width)]
+    decays = "".join(f"\n            m{i} = beta1 * m{i}\n            v{i} = beta2 * v{i}" for i in range(width))
+    moments = "".join(
+        f"\n            m{i} = beta1 * m{i} + rest1 * g{i}\n            v{i} = beta2 * v{i} + rest2 * g{i} ** 2.0"
+        for i in range(width)
+    )
+    return f"""(lines, ms, vs, grads, rate, beta1, beta2, rest1, rest2, correction1, correction2, eps):
+    r = -1
+    for ({names("x", width)}), ({names("m", width)}), ({names("v", width)}), grad in zip(lines, ms, vs, grads):
+        r += 1
+        if grad is None:{decays}
+        else:
+            {names("g", width)} = grad{moments}
+        lines[r] = ({lines_of(step, "            ")}
+        )
+        ms[r] = {names("m", width)}
+        vs[r] = {names("v", width)}
+"""
+
+
+# --------------------------------------------------------------------- the ops, each with its chain rule
+
+
+def give(x, grad):
+    """Add rows to a node's gradient. Out of place, because the first gradient may be another node's too."""
+    x.grad = grad if x.grad is None else add_rows(x.grad, grad)
+
+
+def shape(x):
+    return len(x.data), len(x.data[0])
+
+
+def indices(index, limit):
+    """One index or a sequence of them as a list. Raises IndexError outside 0 … limit − 1."""
+    index = [index] if isinstance(index, int) else list(index)
+    if min(index) < 0 or max(index) >= limit:
+        raise IndexError(f"an index in {index} is outside 0 to {limit - 1}")
+    return index
+
+
+def embedding(w, index):
+    """Rows of w. Each row's gradient gathers those of the positions that read it."""
+    index = indices(index, w.shape[0])
+    rows = w.rows
+    y = Node([rows[i] for i in index])
+    TAPE.append((embedding_grad, y, (w, index)))
+    return y
+
+
+def embedding_grad(y, w, index):
+    found = {}
+    for i, row in zip(reversed(index), reversed(y.grad)):
+        found[i] = add_rows([found[i]], [row])[0] if i in found else row
+    grad = [found.get(i) for i in range(w.shape[0])]
+    if w.by_column:
+        zero = (0.0,) * w.shape[1]
+        grad = list(zip(*[row or zero for row in grad]))
+    w.gather(grad)
+
+
+def add(a, b):
+    """a + b: both get the output's gradient."""
+    if len(a.data) != len(b.data) or len(a.data[0]) != len(b.data[0]):
+        raise ValueError(f"cannot add the shapes {shape(a)} and {shape(b)}")
+    y = Node(add_rows(a.data, b.data))
+    TAPE.append((add_grad, y, (a, b)))
+    return y
+
+
+def add_grad(y, a, b):
+    give(a, y.grad)
+    give(b, y.grad)
+
+
+def linear(x, w):
+    """y_p = Σᵢ x_pᵢ · column i of W, so dx_p = Σ_o dy_p_o · row o of W and d row o = Σ_p dy_p_o · x_p."""
+    n_out, n_in = w.shape
+    if len(x.data[0]) != n_in:
+        raise ValueError(f"a matrix {w.shape} cannot multiply the shape {shape(x)}")
+    if not w.by_column:
+        y = Node(multiply(x.data, w.lines, "width"))
+    elif x.has_zeros:
+        zero = (0.0,) * n_out
+        y = Node([combine(row, w.lines, n_out) or zero for row in x.data])
+    else:
+        y = Node(multiply(x.data, w.lines, "lines"))
+    TAPE.append((linear_grad, y, (x, w)))
+    return y
+
+
+def linear_grad(y, x, w):
+    # the weights: a line's gradient is over all positions, from the last to the first
+    if w.by_column:
+        factors, vectors, many_zeros = list(zip(*x.data)), y.grad, x.has_zeros
+    else:
+        factors, vectors, many_zeros = list(zip(*y.grad)), x.data, y.closing
+    if many_zeros:
+        width = len(vectors[0])
+        w.gather([combine(row, vectors, width, True) for row in factors])
+    else:
+        w.gather(multiply(factors, vectors, "lines", True))
+    # the input: from the last row of W to the first, but for those who go out of turn
+    if y.visit is None:
+        if x.has_zeros and w.by_column:
+            give(x, [spread(row, dots(w.shape[0])(g, compress(w.lines, row))) for g, row in zip(y.grad, x.data)])
+        elif y.closing and not w.by_column:
+            n_in = w.shape[1]
+            zero = (0.0,) * n_in
+            give(x, [combine(g, w.lines, n_in, True) or zero for g in y.grad])
+        else:
+            give(x, multiply(y.grad, w.lines, "width" if w.by_column else "lines", True))
+    elif y.visit[0] == "target first":
+        give(x, target_last(y.grad, w, y.visit[1]))
+    else:
+        x.waiting.append((*y.visit, y.grad, w))
+
+
+def spread(row, numbers):
+    """The numbers in the places where row is not 0, zeros elsewhere."""
+    numbers = iter(numbers)
+    return [next(numbers) if x else 0.0 for x in row]
+
+
+def target_last(grad, w, targets):
+    """dx_p with one row's share, another one for each position, at the end."""
+    others, shares = [], []
+    rows = w.rows
+    for row, target in zip(grad, targets):
+        share = row[target]
+        row = list(row)
+        row[target] = 0.0
+        others.append(row)
+        shares.append([share * x for x in rows[target]])
+    return add_rows(multiply(others, w.lines, "width" if w.by_column else "lines", True), shares)
+
+
+def settle(x):
+    """Add what waits for x: the shares of the linears that made an attention's queries, keys and values from x.
+
+    Each position of dx gathers from the last head to the first; in a head from its values, its keys and its
+    queries, each from the last row of its matrix to the first.
+    """
+    while x.waiting:
+        visitor = x.waiting[0][1]
+        # where several have the same role, the rest comes in the next round
+        found = {share[0]: share for share in reversed(x.waiting) if share[1] is visitor}
+        x.waiting = [share for share in x.waiting if not any(share is f for f in found.values())]
+        found = [found[role] for role in "qkv" if role in found]
+        roles = "".join(share[0] for share in found)
+        grads = [tuple(chain.from_iterable(rows)) for rows in zip(*[share[2] for share in found])]
+        rows = list(chain.from_iterable(share[3].rows for share in found))
+        n, (n_head, alone) = len(grads[0]) // len(roles), visitor
+        order = merged_order(roles, n, n_head, False)
+        later = 1 if alone else 0
+        done = []
+        if alone:
+            first = merged_order(roles, n, n_head, True)
+            done = multiply([first(grads[0])], first(rows), "lines")
+        if len(grads) > later:
+            done += multiply([order(g) for g in grads[later:]], order(rows), "lines")
+        give(x, done)
+
+
+@lru_cache(maxsize=64)
+def merged_order(roles, n, n_head, by_turns):
+    """Picks, in the order in which the rows of these matrices add to their input's gradient, from a list of all."""
+    size = n // n_head
+    order = []
+    for head in reversed(range(n_head)):
+        columns = {
+            role: [m * n + i for i in reversed(range(head * size, (head + 1) * size))] for m, role in enumerate(roles)
+        }
+        order += columns.get("v", [])
+        if by_turns:
+            order += chain.from_iterable(zip(*[columns[role] for role in "kq" if role in roles]))
+        else:
+            order += columns.get("k", []) + columns.get("q", [])
+    return itemgetter(*order) if len(order) > 1 else tuple
+
+
+def rmsnorm(x):
+    """y = x·s with s = (mean x² + ε)^−½: ds = Σ xᵢ·dyᵢ, d Σx² = −½·(mean x² + ε)^−3⁄2 · ds / n, dxᵢ = s·dyᵢ + 2·xᵢ·d Σx²."""
+    rows, saved = normalize(len(x.data[0]))(x.data)
+    y = Node(rows)
+    TAPE.append((rmsnorm_grad, y, (x, saved)))
+    return y
+
+
+def rmsnorm_grad(y, x, saved):
+    width = len(x.data[0])
+    if x.grad is None:
+        x.grad = normalize_grad(width)(x.data, y.grad, saved)
+    else:
+        x.grad = normalize_grad(width, True)(x.data, y.grad, saved, x.grad)
+
+
+def relu(x):
+    """max(0, x): the gradient passes where the output is above 0."""
+    y = Node([[xi if xi > 0.0 else 0.0 for xi in row] for row in x.data])
+    y.has_zeros = x.closing = True
+    TAPE.append((relu_grad, y, (x,)))
+    return y
+
+
+def relu_grad(y, x):
+    give(x, [[g if yi else 0.0 for g, yi in zip(*rows)] for rows in zip(y.grad, y.data)])
+
+
+def exponentials(x):
+    """exp(x − max x), their sum from left to right, and its inverse: (n,) → (n,), number, number."""
+    top = max(x)
+    exps = [math.exp(xi - top) for xi in x]
+    total = 0.0
+    for e in exps:
+        total += e
+    return exps, total, total**-1
+
+
+def attention(q, keys, values, n_head):
+    """Per head and position, over its t entries: sₜ = c·q·kₜ with c = 1/√d, eₜ = exp(sₜ − max), wₜ = eₜ·(Σe)⁻¹, y = Σ wₜ·vₜ.
+
+    dwₜ = dy·vₜ, d(Σe) = −(Σe)⁻² · Σ eₜ·dwₜ, deₜ = (Σe)⁻¹·dwₜ + d(Σe), and with rₜ = c·eₜ·deₜ: dq = Σ rₜ·kₜ. Over the
+    positions p that see entry t: dkₜ = Σ rₚₜ·qₚ and dvₜ = Σ wₚₜ·dyₚ. What a position does not see has factor 0.
+    """
+    n = len(q.data[0])
+    k_rows = list(chain.from_iterable(k.data for k in keys))
+    v_rows = list(chain.from_iterable(v.data for v in values))
+    past = len(k_rows) - len(q.data)
+    if n_head < 1 or n % n_head or len(k_rows) != len(v_rows) or past < 0 or {*map(len, k_rows + v_rows)} != {n}:
+        raise ValueError(
+            f"queries {shape(q)}, keys {[*map(shape, keys)]} and values {[*map(shape, values)]}"
+            f" do not fit together and {n_head} heads"
+        )
+    size = n // n_head
+    c = (size**0.5) ** -1
+    scores = attend(size)
+    heads, parts = [], []
+    for start in range(0, n, size):
+        columns = slice(start, start + size)
+        q_h, k_h, v_h = ([row[columns] for row in rows] for rows in (q.data, k_rows, v_rows))
+        saved, weights = scores(q_h, k_h, past + 1, c)
+        parts.append(multiply(weights, v_h, "lines"))
+        heads.append((columns, q_h, k_h, v_h, saved, weights))
+    y = Node(side_by_side(parts))
+    TAPE.append((attention_grad, y, (q, tuple(keys), tuple(values), heads, c, past)))
+    return y
+
+
+def side_by_side(heads):
+    """(heads, positions, d) → (positions, heads · d)."""
+    return [tuple(chain.from_iterable(rows)) for rows in zip(*heads)]
+
+
+def attention_grad(y, q, keys, values, heads, c, past):
+    dq, dk, dv = [], [], []
+    to_scores = attend_grad(len(heads[0][1][0]))
+    for columns, q_h, k_h, v_h, saved, weights in heads:
+        grads = [row[columns] for row in y.grad]
+        scores = to_scores(grads, v_h, saved, past + 1, c)
+        # every number's share of a sum over entries or positions comes from its last term to its first
+        dq.append(multiply(scores, k_h, "lines", True))
+        dk.append(multiply(list(zip(*scores)), q_h, "lines", True))
+        dv.append(multiply(list(zip(*weights)), grads, "lines", True))
+    give(q, side_by_side(dq))
+    give_entries(keys, side_by_side(dk))
+    give_entries(values, side_by_side(dv))
+    visitor = len(heads), past == 0  # a new tuple: its identity tells this attention from others
+    q.visit = "q", visitor
+    for k in keys:
+        k.visit = "k", visitor
+    for v in values:
+        v.visit = "v", visitor
+
+
+def give_entries(entries, grad):
+    """Each entry of the cache gets the gradient of its own positions."""
+    start = 0
+    for entry in entries:
+        stop = start + len(entry.data)
+        give(entry, grad[start:stop])
+        start = stop
+
+
+def softmax(x):
+    """exp(x − max) · (Σe)⁻¹: with pᵢ the output, dxᵢ = eᵢ·((Σe)⁻¹·dpᵢ − (Σe)⁻² · Σ eⱼ·dpⱼ)."""
+    saved = [exponentials(row) for row in x.data]
+    y = Node([[e * inverse for e in exps] for exps, _, inverse in saved])
+    TAPE.append((softmax_grad, y, (x, saved)))
+    return y
+
+
+def softmax_grad(y, x, saved):
+    found = []
+    for (exps, total, inverse), grad in zip(saved, y.grad):
+        (products,) = dots(len(exps))(exps, [grad])
+        d_total = -1 * total**-2 * products
+        found.append([e * (inverse * g + d_total) for e, g in zip(exps, grad)])
+    give(x, found)
+
+
+def cross_entropy(logits, target):
+    """−log(e_target·(Σe)⁻¹) per position: with its gradient g and p the probability, dp = −g/p, d(Σe) = −(Σe)⁻²·e_target·dp.
+
+    Every logit gets eᵢ·d(Σe), the target's e_target·((Σe)⁻¹·dp + d(Σe)).
+    """
+    target = indices(target, len(logits.data[0]))
+    if len(target) != len(logits.data):
+        raise ValueError(f"{len(target)} targets for {len(logits.data)} positions: give one each")
+    saved = [exponentials(row) for row in logits.data]
+    chosen = [exps[t] * inverse for (exps, _, inverse), t in zip(saved, target)]
+    y = Node([-math.log(p) for p in chosen])
+    TAPE.append((cross_entropy_grad, y, (logits, target, saved, chosen)))
+    return y
+
+
+def cross_entropy_grad(y, logits, target, saved, chosen):
+    found = []
+    for g, t, (exps, total, inverse), p in zip(y.grad, target, saved, chosen):
+        d_p = 1 / p * (-1 * g)
+        d_total = -1 * total**-2 * (exps[t] * d_p)
+        row = [e * d_total for e in exps]
+        row[t] = exps[t] * (inverse * d_p + d_total)
+        found.append(row)
+    give(logits, found)
+    logits.visit = "target first", target
+
+
+def mean(losses):
+    """(1/n) · Σ over all numbers of all entries: each gets 1/n of the gradient."""
+    numbers = list(chain.from_iterable(loss.data for loss in losses))
+    n = len(numbers)
+    total = 0.0
+    for x in numbers:
+        total += x
+    y = Node(1 / n * total)
+    TAPE.append((mean_grad, y, (tuple(losses), n)))
+    return y
+
+
+def mean_grad(y, losses, n):
+    for loss in losses:
+        grad = [1 / n * y.grad] * len(loss.data)
+        loss.grad = grad if loss.grad is None else [a + b for a, b in zip(loss.grad, grad)]
+
+
+# --------------------------------------------------------------------- the graph's life
+
+
+def backward(loss):
+    """Each node hands its gradient on and forgets it; the matrices keep theirs."""
+    if not isinstance(loss.data, float):
+        raise ValueError(f"backward starts from one number, a mean of losses: got {len(loss.data)}")
+    loss.grad = 1.0
+    for chain_rule, y, known in reversed(TAPE):
+        if y.waiting:
+            settle(y)
+        if y.grad is not None:
+            chain_rule(y, *known)
+            y.grad = y.visit = None
+
+
+def count_nodes(loss):
+    """Operations and matrices that the loss depends on."""
+    reached = {loss}
+    for _, output, known in reversed(TAPE):
+        if output in reached:
+            for item in known:
+                for part in item if isinstance(item, tuple) else (item,):
+                    if isinstance(part, (Node, Matrix)):
+                        reached.add(part)
+    return len(reached)
+
+
+def probabilities(logits, temperature):
+    if len(logits.data) != 1:
+        raise ValueError(f"probabilities are of one position, not of {len(logits.data)}")
+    inverse_temperature = temperature**-1
+    exps, _, inverse = exponentials([x * inverse_temperature for x in logits.data[0]])
+    return [e * inverse for e in exps]
+
+
+def read_values(w):
+    return [list(row) for row in w.rows]
+
+
+def read_gradients(w):
+    zero = (0.0,) * len(w.lines[0])
+    lines = [line or zero for line in w.grad or [None] * len(w.lines)]
+    return [list(row) for row in (zip(*lines) if w.by_column else lines)]
+
+
+class Adam:
+    """Adam over the lines of all weights, in the reference's order of operations."""
+
+    def __init__(self, matrices, beta1, beta2, eps):
+        self.matrices = list(matrices)
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        zeros = [[(0.0,) * len(w.lines[0])] * len(w.lines) for w in self.matrices]
+        self.m = zeros
+        self.v = [lines[:] for lines in zeros]
+
+    def update(self, t, learning_rate):
+        beta1, beta2 = self.beta1, self.beta2
+        constants = beta1, beta2, 1 - beta1, 1 - beta2, 1 - beta1**t, 1 - beta2**t, self.eps
+        for w, m, v in zip(self.matrices, self.m, self.v):
+            lines = w.lines
+            adam(len(lines[0]))(lines, m, v, w.grad or [None] * len(lines), learning_rate, *constants)
+            w.place(lines)
+
+    def snapshot(self):
+        """Lines are replaced, never changed, so lists of them are enough."""
+        return [w.lines[:] for w in self.matrices], [m[:] for m in self.m], [v[:] for v in self.v]
+
+    def restore(self, snapshot):
+        data, m, v = snapshot
+        for w, lines in zip(self.matrices, data):
+            w.place(lines[:])
+        self.m, self.v = [lines[:] for lines in m], [lines[:] for lines in v]
+
+
+ENGINE = Engine(
+    name="compiled",
+    summary="source written per shape: sums as single expressions over local variables",
+    parent="vector_exact",
+    change="generated, unrolled source",
+    parity=Parity.BIT_IDENTICAL,
+    batched=True,
+    embedding=embedding,
+    add=add,
+    linear=linear,
+    rmsnorm=rmsnorm,
+    relu=relu,
+    softmax=softmax,
+    attention=attention,
+    cross_entropy=cross_entropy,
+    mean=mean,
+    probabilities=probabilities,
+    backward=backward,
+    reset=TAPE.clear,
+    count_nodes=count_nodes,
+    matrix=Matrix,
+    read_values=read_values,
+    read_gradients=read_gradients,
+    optimizer=Adam,
+)
