@@ -38,12 +38,13 @@ TAPE = []  # (chain rule, output, inputs and what the chain rule wants to know),
 class Node:
     """An activation (positions, n) as rows, one number per position, or one number; ``grad`` is None until one arrives."""
 
-    __slots__ = ("closing", "data", "grad", "has_zeros", "visit", "waiting")
+    __slots__ = ("closing", "data", "grad", "has_zeros", "masked", "visit", "waiting")
 
     def __init__(self, data):
         self.data = data
         self.grad = None
         self.has_zeros = False  # made by relu: many zeros, and where there is one, the gradient is of no use
+        self.masked = False  # the gradient has zeros already where it is of no use
         self.closing = False  # read by relu: its gradient has many zeros
         self.visit = None  # during backward: how a consumer that goes out of turn has reached these rows
         self.waiting = []  # during backward: shares of linears whose sums must be merged
@@ -55,7 +56,7 @@ class Matrix:
     ``grad`` is a list of the lines' gradients, in which None is a line of zeros; None while all are zero.
     """
 
-    __slots__ = ("_rows", "by_column", "grad", "lines", "shape")
+    __slots__ = ("_turned", "by_column", "grad", "lines", "shape")
 
     def __init__(self, rows):
         rows = [tuple(map(float, row)) for row in rows]
@@ -66,13 +67,21 @@ class Matrix:
         self.place(list(zip(*rows)) if self.by_column else rows)
 
     def place(self, lines):
-        self.lines, self._rows, self.grad = lines, None, None
+        self.lines, self._turned, self.grad = lines, None, None
+
+    @property
+    def turned(self):
+        if self._turned is None:
+            self._turned = list(zip(*self.lines))
+        return self._turned
 
     @property
     def rows(self):
-        if self._rows is None:
-            self._rows = list(zip(*self.lines)) if self.by_column else self.lines
-        return self._rows
+        return self.turned if self.by_column else self.lines
+
+    @property
+    def columns(self):
+        return self.lines if self.by_column else self.turned
 
     def gather(self, grad):
         """Add the lines' gradients."""
@@ -175,27 +184,41 @@ def pieces(n, most):
     return [slice(a, b) for a, b in zip(ends, ends[1:])]
 
 
-def multiply(factors, lines, over, backwards=False):
-    """`product` of any size: (positions, terms) and a matrix → (positions, outputs)."""
-    n, width = len(lines), len(lines[0])
-    if n * width <= TILE:
-        return product(n, width, over, backwards)(factors, lines)
-    along, across = tiles(n, width) if over == "lines" else tiles(width, n)
-    if backwards:
-        along = along[::-1]
+def mix(factors, vectors, backwards=False):
+    """Σ_k f_k · v_k for each tuple of factors: (sets, terms), (terms, n) → (sets, n)."""
+    terms, n = len(vectors), len(vectors[0])
+    if terms * n <= TILE:
+        return product(terms, n, "lines", backwards)(factors, vectors)
+    along, across = tiles(terms, n)
     found = []
     for out in across:
-        sums = None
-        for term in along:
-            down, right = (term, out) if over == "lines" else (out, term)
-            part = lines if len(across if over == "width" else along) == 1 else lines[down]
-            if right.stop - right.start < width:
-                part = [line[right] for line in part]
-            those = factors if len(along) == 1 else [row[term] for row in factors]
-            shape = len(part), len(part[0]), over, backwards
-            sums = product(*shape)(those, part) if sums is None else product(*shape, True)(those, part, sums)
-        found.append(sums)
-    return found[0] if len(found) == 1 else [tuple(chain.from_iterable(rows)) for rows in zip(*found)]
+        sums = ()
+        for term in reversed(along) if backwards else along:
+            part = [v[out] for v in vectors[term]]
+            shape = len(part), len(part[0]), "lines", backwards, bool(sums)
+            sums = product(*shape)([f[term] for f in factors], part, *sums),
+        found.append(sums[0])
+    return [tuple(chain.from_iterable(rows)) for rows in zip(*found)]
+
+
+def multiply(x, rows, backwards=False):
+    """Σ_k x_pk · row_k for each position p and each row: (positions, terms), (n, terms) → (positions, n).
+
+    The activations are the ones in locals: there are fewer of them than weights.
+    """
+    positions, terms = len(x), len(x[0])
+    if positions * terms <= TILE:
+        return list(zip(*product(positions, terms, "width", backwards)(rows, x)))
+    along, across = tiles(terms, positions)
+    found = []
+    for out in across:
+        sums = ()
+        for term in reversed(along) if backwards else along:
+            part = [v[term] for v in x[out]]
+            shape = len(part), len(part[0]), "width", backwards, bool(sums)
+            sums = product(*shape)([row[term] for row in rows], part, *sums),
+        found += zip(*sums[0])
+    return found
 
 
 @writer
@@ -206,37 +229,54 @@ def combination(terms, width, backwards=False, start=False):
     ]
     return f"""(factors, vectors{", start" if start else ""}):
     {names("f", terms)} = factors
-    {nested("v", terms, width)} = vectors
-{f"    {names('s', width)} = start" if start else ""}
+    {nested("v", terms, width)} = vectors{f"{chr(10)}    {names('s', width)} = start" if start else ""}
     return ({lines_of(sums, "        ")}
     )
 """
 
 
-def combine(factors, vectors, width, backwards=False):
-    """Σ factors[k]·vectors[k], or None where all factors are 0. Adding 0·v changes no finite sum: those are left out."""
-    used = tuple(filter(None, factors))
-    n = len(used)
-    if n == 0:
+def combine(factors, vectors, backwards=False):
+    """As `mix`, but passes over factors 0, and finds None where all are. Adding 0·v changes no finite sum."""
+    sums = combinations(len(vectors[0]), backwards, len(vectors))
+    used = [tuple(filter(None, row)) for row in factors]
+    return [sums[len(u)](u, compress(vectors, row)) for u, row in zip(used, factors)]
+
+
+@lru_cache(maxsize=None)
+def combinations(width, backwards, most):
+    """Functions that add so many products: by their number, 0 to ``most``. Each is compiled at its first call."""
+
+    def later(n):
+        def first_time(factors, vectors):
+            found[n] = combination(n, width, backwards)
+            return found[n](factors, vectors)
+
+        return first_time
+
+    def in_parts(n):
+        parts = pieces(n, TILE // width)
+        first, *rest = reversed(parts) if backwards else parts
+
+        def add_parts(factors, vectors):
+            vectors = tuple(vectors)
+            sums = combination(first.stop - first.start, width, backwards)(factors[first], vectors[first])
+            for part in rest:
+                add = combination(part.stop - part.start, width, backwards, True)
+                sums = add(factors[part], vectors[part], sums)
+            return sums
+
+        return add_parts
+
+    def wide(factors, vectors):
+        return mix([factors], tuple(vectors), backwards)[0]
+
+    def no_term(factors, vectors):
         return None
-    vectors = compress(vectors, factors)
-    most = TILE // width
-    if n <= most:
-        return combination(n, width, backwards)(used, vectors)
-    vectors = tuple(vectors)
-    if width > WIDE:
-        return multiply([used], vectors, "lines", backwards)[0]
-    parts = pieces(n, most)
-    if backwards:
-        parts.reverse()
-    sums = None
-    for part in parts:
-        shape = part.stop - part.start, width, backwards
-        if sums is None:
-            sums = combination(*shape)(used[part], vectors[part])
-        else:
-            sums = combination(*shape, True)(used[part], vectors[part], sums)
-    return sums
+
+    found = [no_term]
+    for n in range(1, most + 1):
+        found.append(wide if width > WIDE else later(n) if n * width <= TILE else in_parts(n))
+    return found
 
 
 @writer
@@ -394,8 +434,11 @@ def attend_grad(size):
 
 
 @writer
-def adam(width):
-    """Update lines of weights and moments in place; a line without a gradient needs no squares."""
+def adam(width, corrected=False):
+    """Update lines of weights and moments in place; a line without a gradient needs no squares.
+
+    ``corrected``: the first moment's correction has become 1, as it does after some 230 steps.
+    """
     if width > WIDE:
         return """(lines, ms, vs, grads, rate, beta1, beta2, rest1, rest2, correction1, correction2, eps):
     for r, (xs, m_line, v_line, gs) in enumerate(zip(lines, ms, vs, grads)):
@@ -408,7 +451,8 @@ def adam(width):
             for x, m, v in zip(xs, m_line, v_line)
         ])
 """
-    step = [f"x{i} - rate * (m{i} / correction1) / ((v{i} / correction2) ** 0.5 + eps)" for i in range(width)]
+    m_hat = "m{i}" if corrected else "(m{i} / correction1)"
+    step = [f"x{i} - rate * {m_hat.format(i=i)} / ((v{i} / correction2) ** 0.5 + eps)" for i in range(width)]
     decays = "".join(f"\n            m{i} = beta1 * m{i}\n            v{i} = beta2 * v{i}" for i in range(width))
     moments = "".join(
         f"\n            m{i} = beta1 * m{i} + rest1 * g{i}\n            v{i} = beta2 * v{i} + rest2 * g{i} ** 2.0"
@@ -431,8 +475,9 @@ def adam(width):
 # --------------------------------------------------------------------- the ops, each with its chain rule
 
 
-def give(x, grad):
+def give(x, grad, masked=False):
     """Add rows to a node's gradient. Out of place, because the first gradient may be another node's too."""
+    x.masked = masked and (x.masked or x.grad is None)
     x.grad = grad if x.grad is None else add_rows(x.grad, grad)
 
 
@@ -487,13 +532,11 @@ def linear(x, w):
     n_out, n_in = w.shape
     if len(x.data[0]) != n_in:
         raise ValueError(f"a matrix {w.shape} cannot multiply the shape {shape(x)}")
-    if not w.by_column:
-        y = Node(multiply(x.data, w.lines, "width"))
-    elif x.has_zeros:
+    if x.has_zeros and w.by_column:
         zero = (0.0,) * n_out
-        y = Node([combine(row, w.lines, n_out) or zero for row in x.data])
+        y = Node([row or zero for row in combine(x.data, w.lines)])
     else:
-        y = Node(multiply(x.data, w.lines, "lines"))
+        y = Node(multiply(x.data, w.rows))
     TAPE.append((linear_grad, y, (x, w)))
     return y
 
@@ -504,21 +547,18 @@ def linear_grad(y, x, w):
         factors, vectors, many_zeros = list(zip(*x.data)), y.grad, x.has_zeros
     else:
         factors, vectors, many_zeros = list(zip(*y.grad)), x.data, y.closing
-    if many_zeros:
-        width = len(vectors[0])
-        w.gather([combine(row, vectors, width, True) for row in factors])
-    else:
-        w.gather(multiply(factors, vectors, "lines", True))
+    w.gather((combine if many_zeros else mix)(factors, vectors, True))
     # the input: from the last row of W to the first, but for those who go out of turn
     if y.visit is None:
         if x.has_zeros and w.by_column:
-            give(x, [spread(row, dots(w.shape[0])(g, compress(w.lines, row))) for g, row in zip(y.grad, x.data)])
+            some = dots(w.shape[0])
+            grad = [spread(row, some(g, compress(w.lines, row))) for g, row in zip(y.grad, x.data)]
+            give(x, grad, masked=True)
         elif y.closing and not w.by_column:
-            n_in = w.shape[1]
-            zero = (0.0,) * n_in
-            give(x, [combine(g, w.lines, n_in, True) or zero for g in y.grad])
+            zero = (0.0,) * w.shape[1]
+            give(x, [row or zero for row in combine(y.grad, w.lines, True)])
         else:
-            give(x, multiply(y.grad, w.lines, "width" if w.by_column else "lines", True))
+            give(x, multiply(y.grad, w.columns, True))
     elif y.visit[0] == "target first":
         give(x, target_last(y.grad, w, y.visit[1]))
     else:
@@ -541,7 +581,7 @@ def target_last(grad, w, targets):
         row[target] = 0.0
         others.append(row)
         shares.append([share * x for x in rows[target]])
-    return add_rows(multiply(others, w.lines, "width" if w.by_column else "lines", True), shares)
+    return add_rows(multiply(others, w.columns, True), shares)
 
 
 def settle(x):
@@ -565,9 +605,9 @@ def settle(x):
         done = []
         if alone:
             first = merged_order(roles, n, n_head, True)
-            done = multiply([first(grads[0])], first(rows), "lines")
+            done = multiply([first(grads[0])], list(zip(*first(rows))))
         if len(grads) > later:
-            done += multiply([order(g) for g in grads[later:]], order(rows), "lines")
+            done += multiply([order(g) for g in grads[later:]], list(zip(*order(rows))))
         give(x, done)
 
 
@@ -598,6 +638,7 @@ def rmsnorm(x):
 
 def rmsnorm_grad(y, x, saved):
     width = len(x.data[0])
+    x.masked = False
     if x.grad is None:
         x.grad = normalize_grad(width)(x.data, y.grad, saved)
     else:
@@ -613,7 +654,7 @@ def relu(x):
 
 
 def relu_grad(y, x):
-    give(x, [[g if yi else 0.0 for g, yi in zip(*rows)] for rows in zip(y.grad, y.data)])
+    give(x, y.grad if y.masked else [[g if yi else 0.0 for g, yi in zip(*rows)] for rows in zip(y.grad, y.data)])
 
 
 def exponentials(x):
@@ -649,7 +690,7 @@ def attention(q, keys, values, n_head):
         columns = slice(start, start + size)
         q_h, k_h, v_h = ([row[columns] for row in rows] for rows in (q.data, k_rows, v_rows))
         saved, weights = scores(q_h, k_h, past + 1, c)
-        parts.append(multiply(weights, v_h, "lines"))
+        parts.append(mix(weights, v_h))
         heads.append((columns, q_h, k_h, v_h, saved, weights))
     y = Node(side_by_side(parts))
     TAPE.append((attention_grad, y, (q, tuple(keys), tuple(values), heads, c, past)))
@@ -668,9 +709,9 @@ def attention_grad(y, q, keys, values, heads, c, past):
         grads = [row[columns] for row in y.grad]
         scores = to_scores(grads, v_h, saved, past + 1, c)
         # every number's share of a sum over entries or positions comes from its last term to its first
-        dq.append(multiply(scores, k_h, "lines", True))
-        dk.append(multiply(list(zip(*scores)), q_h, "lines", True))
-        dv.append(multiply(list(zip(*weights)), grads, "lines", True))
+        dq.append(mix(scores, k_h, True))
+        dk.append(mix(list(zip(*scores)), q_h, True))
+        dv.append(mix(list(zip(*weights)), grads, True))
     give(q, side_by_side(dq))
     give_entries(keys, side_by_side(dk))
     give_entries(values, side_by_side(dv))
@@ -814,7 +855,7 @@ class Adam:
         constants = beta1, beta2, 1 - beta1, 1 - beta2, 1 - beta1**t, 1 - beta2**t, self.eps
         for w, m, v in zip(self.matrices, self.m, self.v):
             lines = w.lines
-            adam(len(lines[0]))(lines, m, v, w.grad or [None] * len(lines), learning_rate, *constants)
+            adam(len(lines[0]), constants[4] == 1.0)(lines, m, v, w.grad or [None] * len(lines), learning_rate, *constants)
             w.place(lines)
 
     def snapshot(self):
