@@ -31,6 +31,7 @@ from operator import itemgetter
 from bench.workload.engine import Engine, Parity
 
 TILE = 256  # numbers of a matrix that one function holds in locals
+BLOCK = 4  # positions that are multiplied at a time
 WIDE = 64  # rows up to this width are written out number by number
 TAPE = []  # (chain rule, output, inputs and what the chain rule wants to know), oldest first
 
@@ -56,7 +57,7 @@ class Matrix:
     ``grad`` is a list of the lines' gradients, in which None is a line of zeros; None while all are zero.
     """
 
-    __slots__ = ("_turned", "by_column", "grad", "lines", "shape")
+    __slots__ = ("_rows", "by_column", "grad", "lines", "shape")
 
     def __init__(self, rows):
         rows = [tuple(map(float, row)) for row in rows]
@@ -67,21 +68,13 @@ class Matrix:
         self.place(list(zip(*rows)) if self.by_column else rows)
 
     def place(self, lines):
-        self.lines, self._turned, self.grad = lines, None, None
-
-    @property
-    def turned(self):
-        if self._turned is None:
-            self._turned = list(zip(*self.lines))
-        return self._turned
+        self.lines, self._rows, self.grad = lines, None, None
 
     @property
     def rows(self):
-        return self.turned if self.by_column else self.lines
-
-    @property
-    def columns(self):
-        return self.lines if self.by_column else self.turned
+        if self._rows is None:
+            self._rows = list(zip(*self.lines)) if self.by_column else self.lines
+        return self._rows
 
     def gather(self, grad):
         """Add the lines' gradients."""
@@ -137,17 +130,16 @@ def lines_of(expressions, indent):
     return "".join(f"\n{indent}{e}," for e in expressions)
 
 
-def total(terms, backwards=False, start=None):
-    """terms added from left to right, or from right to left."""
-    terms = list(terms)
-    return " + ".join(([start] if start else []) + (terms[::-1] if backwards else terms))
+def total(terms, start=None):
+    """start + the first term + the second …"""
+    return " + ".join([start, *terms] if start else terms)
 
 
 # --------------------------------------------------------------------- products
 
 
 @writer
-def product(lines, width, over, backwards=False, start=False):
+def product(lines, width, over, start=False):
     """For each tuple of factors, the sums of its products with a matrix given as lines.
 
     Over "lines": Σ_k f_k · line k, elementwise. Over "width": for each line Σ_k f_k · line[k].
@@ -155,7 +147,7 @@ def product(lines, width, over, backwards=False, start=False):
     terms, outs = (lines, width) if over == "lines" else (width, lines)
     name = "v{k}_{o}" if over == "lines" else "v{o}_{k}"
     sums = [
-        total((f"f{k} * {name.format(k=k, o=o)}" for k in range(terms)), backwards, f"s{o}" if start else None)
+        total((f"f{k} * {name.format(k=k, o=o)}" for k in range(terms)), f"s{o}" if start else None)
         for o in range(outs)
     ]
     loop = f"for {names('f', terms)} in factors"
@@ -172,61 +164,56 @@ def product(lines, width, over, backwards=False, start=False):
 
 
 @lru_cache(maxsize=None)
-def tiles(terms, outs):
-    """How to cut a product: slices of its terms and of its outputs, equal but for one."""
-    most = min(terms, max(16, TILE // outs))
-    return pieces(terms, most), pieces(outs, TILE // most)
-
-
 def pieces(n, most):
+    """Slices that cut n things as evenly as can be, into as few parts of at most ``most`` as there can be."""
     count = -(-n // most)
     ends = [n * i // count for i in range(count + 1)]
     return [slice(a, b) for a, b in zip(ends, ends[1:])]
 
 
-def mix(factors, vectors, backwards=False):
+def mix(factors, vectors):
     """Σ_k f_k · v_k for each tuple of factors: (sets, terms), (terms, n) → (sets, n)."""
     terms, n = len(vectors), len(vectors[0])
     if terms * n <= TILE:
-        return product(terms, n, "lines", backwards)(factors, vectors)
-    along, across = tiles(terms, n)
+        return product(terms, n, "lines")(factors, vectors)
+    most = min(terms, max(16, TILE // n))
     found = []
-    for out in across:
+    for out in pieces(n, TILE // most):
         sums = ()
-        for term in reversed(along) if backwards else along:
+        for term in pieces(terms, most):
             part = [v[out] for v in vectors[term]]
-            shape = len(part), len(part[0]), "lines", backwards, bool(sums)
+            shape = len(part), len(part[0]), "lines", bool(sums)
             sums = product(*shape)([f[term] for f in factors], part, *sums),
         found.append(sums[0])
     return [tuple(chain.from_iterable(rows)) for rows in zip(*found)]
 
 
-def multiply(x, rows, backwards=False):
+def multiply(x, rows):
     """Σ_k x_pk · row_k for each position p and each row: (positions, terms), (n, terms) → (positions, n).
 
-    The activations are the ones in locals: there are fewer of them than weights.
+    The activations are the ones in locals: there are fewer of them than weights. `BLOCK` positions go at a time, so
+    that a document of another length needs no other functions.
     """
-    positions, terms = len(x), len(x[0])
-    if positions * terms <= TILE:
-        return list(zip(*product(positions, terms, "width", backwards)(rows, x)))
-    along, across = tiles(terms, positions)
+    terms = len(x[0])
     found = []
-    for out in across:
-        sums = ()
-        for term in reversed(along) if backwards else along:
-            part = [v[term] for v in x[out]]
-            shape = len(part), len(part[0]), "width", backwards, bool(sums)
-            sums = product(*shape)([row[term] for row in rows], part, *sums),
-        found += zip(*sums[0])
+    for block in pieces(len(x), BLOCK):
+        if terms * BLOCK <= TILE:
+            sums = product(block.stop - block.start, terms, "width")(rows, x[block])
+        else:
+            sums = ()
+            for term in pieces(terms, TILE // BLOCK):
+                part = [v[term] for v in x[block]]
+                shape = len(part), len(part[0]), "width", bool(sums)
+                sums = product(*shape)([row[term] for row in rows], part, *sums),
+            sums = sums[0]
+        found += zip(*sums)
     return found
 
 
 @writer
-def combination(terms, width, backwards=False, start=False):
+def combination(terms, width, start=False):
     """Σ_k f_k · v_k of so many vectors."""
-    sums = [
-        total((f"f{k} * v{k}_{o}" for k in range(terms)), backwards, f"s{o}" if start else None) for o in range(width)
-    ]
+    sums = [total((f"f{k} * v{k}_{o}" for k in range(terms)), f"s{o}" if start else None) for o in range(width)]
     return f"""(factors, vectors{", start" if start else ""}):
     {names("f", terms)} = factors
     {nested("v", terms, width)} = vectors{f"{chr(10)}    {names('s', width)} = start" if start else ""}
@@ -235,47 +222,45 @@ def combination(terms, width, backwards=False, start=False):
 """
 
 
-def combine(factors, vectors, backwards=False):
+def combine(factors, vectors):
     """As `mix`, but passes over factors 0, and finds None where all are. Adding 0·v changes no finite sum."""
-    sums = combinations(len(vectors[0]), backwards, len(vectors))
+    sums = combinations(len(vectors[0]), len(vectors))
     used = [tuple(filter(None, row)) for row in factors]
     return [sums[len(u)](u, compress(vectors, row)) for u, row in zip(used, factors)]
 
 
 @lru_cache(maxsize=None)
-def combinations(width, backwards, most):
+def combinations(width, most):
     """Functions that add so many products: by their number, 0 to ``most``. Each is compiled at its first call."""
 
     def later(n):
         def first_time(factors, vectors):
-            found[n] = combination(n, width, backwards)
+            found[n] = combination(n, width) if n * width <= TILE else in_parts(n)
             return found[n](factors, vectors)
 
         return first_time
 
     def in_parts(n):
         parts = pieces(n, TILE // width)
-        first, *rest = reversed(parts) if backwards else parts
+        first, *rest = [(part, combination(part.stop - part.start, width, part.start > 0)) for part in parts]
 
         def add_parts(factors, vectors):
             vectors = tuple(vectors)
-            sums = combination(first.stop - first.start, width, backwards)(factors[first], vectors[first])
-            for part in rest:
-                add = combination(part.stop - part.start, width, backwards, True)
-                sums = add(factors[part], vectors[part], sums)
+            part, function = first
+            sums = function(factors[part], vectors[part])
+            for part, function in rest:
+                sums = function(factors[part], vectors[part], sums)
             return sums
 
         return add_parts
 
     def wide(factors, vectors):
-        return mix([factors], tuple(vectors), backwards)[0]
+        return mix([factors], tuple(vectors))[0]
 
     def no_term(factors, vectors):
         return None
 
-    found = [no_term]
-    for n in range(1, most + 1):
-        found.append(wide if width > WIDE else later(n) if n * width <= TILE else in_parts(n))
+    found = [no_term, *(wide if width > WIDE else later(n) for n in range(1, most + 1))]
     return found
 
 
@@ -284,10 +269,10 @@ def dots(width):
     """One vector's dot products with each of some lines, from the last term to the first."""
     if width > TILE:
         return """(vector, lines):
-    vector, found = vector[::-1], []
+    found = []
     for line in lines:
         total = 0.0
-        for f, v in zip(vector, reversed(line)):
+        for f, v in zip(reversed(vector), reversed(line)):
             total += f * v
         found.append(total)
     return found
@@ -295,7 +280,7 @@ def dots(width):
     return f"""(vector, lines):
     {names("f", width)} = vector
     return [
-        {total((f"f{k} * v{k}" for k in range(width)), backwards=True)}
+        {total(f"f{k} * v{k}" for k in reversed(range(width)))}
         for {names("v", width)} in lines
     ]
 """
@@ -374,7 +359,7 @@ def normalize_grad(width, start=False):
         rows, grads, saved{", starts" if start else ""}
     ):
         d = {width**-1!r} * (
-            -0.5 * base ** -1.5 * ({total((f"x{i} * g{i}" for i in range(width)), backwards=True)})
+            -0.5 * base ** -1.5 * ({total(f"x{i} * g{i}" for i in reversed(range(width)))})
         )
         found.append(({lines_of(sums, "            ")}
         ))
@@ -412,22 +397,23 @@ def attend(size):
 
 @writer
 def attend_grad(size):
-    """From the gradients of a head's outputs to those of its scores, c included, with zeros as in `attend`."""
+    """From the gradients of a head's outputs to those of its scores, c included, from the last entry to the first."""
     if size > WIDE:
         head = "\n    def dot(a, b):\n        total = 0.0\n        for x, y in zip(reversed(a), reversed(b)):\n            total += x * y\n        return total\n"
         loop, weights = "g", "[dot(g, v) for v in values[:seen]]"
     else:
         head, loop = "", f"({names('g', size)})"
-        terms = (f"g{j} * v{j}" for j in range(size))
-        weights = f"[{total(terms, backwards=True)} for {names('v', size)} in values[:seen]]"
+        terms = (f"g{j} * v{j}" for j in reversed(range(size)))
+        weights = f"[{total(terms)} for {names('v', size)} in values[:seen]]"
     return f"""(grads, values, saved, seen, c):{head}
     found, zeros = [], [0.0] * len(values)
     for {loop}, (exps, total, inverse) in zip(grads, saved):
         d_weights = {weights}
+        exps, d_weights = exps[::-1], d_weights[::-1]
         local, d_total = -1 * total ** -2, 0.0
-        for e, d in zip(reversed(exps), reversed(d_weights)):
+        for e, d in zip(exps, d_weights):
             d_total += local * (e * d)  # the reference divides each e anew, so its shares are added one by one
-        found.append([c * (e * (inverse * d + d_total)) for e, d in zip(exps, d_weights)] + zeros[seen:])
+        found.append(zeros[seen:] + [c * (e * (inverse * d + d_total)) for e, d in zip(exps, d_weights)])
         seen += 1
     return found
 """
@@ -543,22 +529,21 @@ def linear(x, w):
 
 def linear_grad(y, x, w):
     # the weights: a line's gradient is over all positions, from the last to the first
+    xs, grads = x.data[::-1], y.grad[::-1]
     if w.by_column:
-        factors, vectors, many_zeros = list(zip(*x.data)), y.grad, x.has_zeros
+        w.gather((combine if x.has_zeros else mix)(list(zip(*xs)), grads))
     else:
-        factors, vectors, many_zeros = list(zip(*y.grad)), x.data, y.closing
-    w.gather((combine if many_zeros else mix)(factors, vectors, True))
+        w.gather((combine if y.closing else mix)(list(zip(*grads)), xs))
     # the input: from the last row of W to the first, but for those who go out of turn
     if y.visit is None:
         if x.has_zeros and w.by_column:
             some = dots(w.shape[0])
-            grad = [spread(row, some(g, compress(w.lines, row))) for g, row in zip(y.grad, x.data)]
-            give(x, grad, masked=True)
+            give(x, [spread(row, some(g, compress(w.lines, row))) for g, row in zip(y.grad, x.data)], masked=True)
         elif y.closing and not w.by_column:
             zero = (0.0,) * w.shape[1]
-            give(x, [row or zero for row in combine(y.grad, w.lines, True)])
+            give(x, [row or zero for row in combine([g[::-1] for g in y.grad], w.lines[::-1])])
         else:
-            give(x, multiply(y.grad, w.columns, True))
+            give(x, multiply([g[::-1] for g in y.grad], list(zip(*w.rows[::-1]))))
     elif y.visit[0] == "target first":
         give(x, target_last(y.grad, w, y.visit[1]))
     else:
@@ -573,15 +558,14 @@ def spread(row, numbers):
 
 def target_last(grad, w, targets):
     """dx_p with one row's share, another one for each position, at the end."""
-    others, shares = [], []
-    rows = w.rows
+    others, shares, rows = [], [], w.rows
     for row, target in zip(grad, targets):
         share = row[target]
         row = list(row)
         row[target] = 0.0
-        others.append(row)
+        others.append(row[::-1])
         shares.append([share * x for x in rows[target]])
-    return add_rows(multiply(others, w.columns, True), shares)
+    return add_rows(multiply(others, list(zip(*rows[::-1]))), shares)
 
 
 def settle(x):
@@ -709,9 +693,9 @@ def attention_grad(y, q, keys, values, heads, c, past):
         grads = [row[columns] for row in y.grad]
         scores = to_scores(grads, v_h, saved, past + 1, c)
         # every number's share of a sum over entries or positions comes from its last term to its first
-        dq.append(mix(scores, k_h, True))
-        dk.append(mix(list(zip(*scores)), q_h, True))
-        dv.append(mix(list(zip(*weights)), grads, True))
+        dq.append(mix(scores, k_h[::-1]))
+        dk.append(mix(list(zip(*scores[::-1]))[::-1], q_h[::-1]))
+        dv.append(mix(list(zip(*weights[::-1])), grads[::-1]))
     give(q, side_by_side(dq))
     give_entries(keys, side_by_side(dk))
     give_entries(values, side_by_side(dv))
