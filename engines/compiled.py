@@ -25,7 +25,7 @@ its terms, and the next tile begins with what the last one found.
 
 import math
 from functools import lru_cache
-from itertools import chain, compress, zip_longest
+from itertools import chain, compress
 from operator import itemgetter
 
 from bench.workload.engine import Engine, Parity
@@ -91,11 +91,11 @@ GENERATED = {}  # name: text of every function so far
 def writer(write):
     """Turn a function that writes the text for a shape into one that returns the function, compiled once per shape."""
 
-    @lru_cache(maxsize=None)
+    @lru_cache(maxsize=None)  # noqa: UP033 - functools.cache is this one behind another call
     def function_for(*shape):
-        name = "_".join(map(str, (write.__name__, *shape))).replace("_False", "").replace("_True", "_")
+        name = "_".join(map(str, (write.__name__, *shape)))
         text = f"def {name}{write(*shape)}"
-        names = {"exp": math.exp}
+        names = {"exp": math.exp, "dot": dot}
         exec(compile(text, f"<generated {name}>", "exec"), names)
         GENERATED[name] = text
         return names[name]
@@ -116,21 +116,21 @@ def source(name):
 
 
 def names(letter, n):
-    """x0, x1, …, as the target or the parts of a tuple: with a comma at the end, so that one alone is a tuple too."""
-    return "".join(f"{letter}{i}, " for i in range(n)).rstrip() if n > 1 else f"{letter}0,"
+    """x0, x1, …: the numbers of a vector. A single one has a comma, so that it is a tuple too."""
+    return ", ".join(f"{letter}{i}" for i in range(n)) + "," * (n == 1)
 
 
 def nested(letter, rows, n):
-    """(v0_0, v0_1, …), (v1_0, …), …: the numbers of a matrix as targets."""
-    return " ".join(f"({names(f'{letter}{r}_', n)})," for r in range(rows))
+    """((v0_0, v0_1, …), (v1_0, …), …): the numbers of a matrix, a row to a line."""
+    lines = (f"({names(f'{letter}{r}_', n)})" for r in range(rows))
+    return f"({one_a_line(lines, 8)}\n    )"
 
 
-def lines_of(expressions, indent):
-    """One expression to a line, each with a comma."""
-    return "".join(f"\n{indent}{e}," for e in expressions)
+def one_a_line(expressions, indent=12):
+    return "".join(f"\n{' ' * indent}{e}," for e in expressions)
 
 
-def total(terms, start=None):
+def total(terms, start=""):
     """start + the first term + the second …"""
     return " + ".join([start, *terms] if start else terms)
 
@@ -138,32 +138,37 @@ def total(terms, start=None):
 # --------------------------------------------------------------------- products
 
 
+def dot(a, b):
+    """Σ aᵢ·bᵢ, left to right."""
+    total = 0.0
+    for ai, bi in zip(a, b):
+        total += ai * bi
+    return total
+
+
 @writer
-def product(lines, width, over, start=False):
-    """For each tuple of factors, the sums of its products with a matrix given as lines.
+def product(lines, width, over, onto=""):
+    """For each tuple of factors, the sums of its products with a matrix given as lines; ``onto`` other sums if said.
 
     Over "lines": Σ_k f_k · line k, elementwise. Over "width": for each line Σ_k f_k · line[k].
     """
     terms, outs = (lines, width) if over == "lines" else (width, lines)
-    name = "v{k}_{o}" if over == "lines" else "v{o}_{k}"
-    sums = [
-        total((f"f{k} * {name.format(k=k, o=o)}" for k in range(terms)), f"s{o}" if start else None)
-        for o in range(outs)
-    ]
+    entry = "f{k} * v{k}_{o}" if over == "lines" else "f{k} * v{o}_{k}"
+    sums = [total((entry.format(k=k, o=o) for k in range(terms)), onto and f"s{o}") for o in range(outs)]
     loop = f"for {names('f', terms)} in factors"
-    if start:
+    if onto:
         loop = f"for ({names('f', terms)}), ({names('s', outs)}) in zip(factors, starts)"
-    return f"""(factors, lines{", starts" if start else ""}):
+    return f"""(factors, lines{onto and ", starts"}):
     {nested("v", lines, width)} = lines
     return [
-        ({lines_of(sums, "            ")}
+        ({one_a_line(sums)}
         )
         {loop}
     ]
 """
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=None)  # noqa: UP033
 def pieces(n, most):
     """Slices that cut n things as evenly as can be, into as few parts of at most ``most`` as there can be."""
     count = -(-n // most)
@@ -179,12 +184,12 @@ def mix(factors, vectors):
     most = min(terms, max(16, TILE // n))
     found = []
     for out in pieces(n, TILE // most):
-        sums = ()
+        sums = []
         for term in pieces(terms, most):
             part = [v[out] for v in vectors[term]]
-            shape = len(part), len(part[0]), "lines", bool(sums)
-            sums = product(*shape)([f[term] for f in factors], part, *sums),
-        found.append(sums[0])
+            function = product(len(part), len(part[0]), "lines", *["onto" for _ in sums])
+            sums = [function([f[term] for f in factors], part, *sums)]
+        found += sums
     return [tuple(chain.from_iterable(rows)) for rows in zip(*found)]
 
 
@@ -198,26 +203,26 @@ def multiply(x, rows):
     found = []
     for block in pieces(len(x), BLOCK):
         if terms * BLOCK <= TILE:
-            sums = product(block.stop - block.start, terms, "width")(rows, x[block])
+            sums = [product(block.stop - block.start, terms, "width")(rows, x[block])]
         else:
-            sums = ()
+            sums = []
             for term in pieces(terms, TILE // BLOCK):
                 part = [v[term] for v in x[block]]
-                shape = len(part), len(part[0]), "width", bool(sums)
-                sums = product(*shape)([row[term] for row in rows], part, *sums),
-            sums = sums[0]
-        found += zip(*sums)
+                function = product(len(part), len(part[0]), "width", *["onto" for _ in sums])
+                sums = [function([row[term] for row in rows], part, *sums)]
+        found += zip(*sums[0])
     return found
 
 
 @writer
-def combination(terms, width, start=False):
-    """Σ_k f_k · v_k of so many vectors."""
-    sums = [total((f"f{k} * v{k}_{o}" for k in range(terms)), f"s{o}" if start else None) for o in range(width)]
-    return f"""(factors, vectors{", start" if start else ""}):
+def combination(terms, width, onto=""):
+    """Σ_k f_k · v_k of so many vectors, ``onto`` another one if said."""
+    sums = [total((f"f{k} * v{k}_{o}" for k in range(terms)), onto and f"s{o}") for o in range(width)]
+    return f"""(factors, vectors, start=None):
     {names("f", terms)} = factors
-    {nested("v", terms, width)} = vectors{f"{chr(10)}    {names('s', width)} = start" if start else ""}
-    return ({lines_of(sums, "        ")}
+    {nested("v", terms, width)} = vectors
+    {f"{names('s', width)} = start" if onto else "# start is for those that add onto one"}
+    return ({one_a_line(sums, 8)}
     )
 """
 
@@ -229,7 +234,7 @@ def combine(factors, vectors):
     return [sums[len(u)](u, compress(vectors, row)) for u, row in zip(used, factors)]
 
 
-@lru_cache(maxsize=None)
+@lru_cache(maxsize=None)  # noqa: UP033
 def combinations(width, most):
     """Functions that add so many products: by their number, 0 to ``most``. Each is compiled at its first call."""
 
@@ -242,13 +247,11 @@ def combinations(width, most):
 
     def in_parts(n):
         parts = pieces(n, TILE // width)
-        first, *rest = [(part, combination(part.stop - part.start, width, part.start > 0)) for part in parts]
+        parts = [(p, combination(p.stop - p.start, width, *["onto"][: p.start])) for p in parts]
 
         def add_parts(factors, vectors):
-            vectors = tuple(vectors)
-            part, function = first
-            sums = function(factors[part], vectors[part])
-            for part, function in rest:
+            vectors, sums = tuple(vectors), None
+            for part, function in parts:
                 sums = function(factors[part], vectors[part], sums)
             return sums
 
@@ -269,13 +272,8 @@ def dots(width):
     """One vector's dot products with each of some lines, from the last term to the first."""
     if width > TILE:
         return """(vector, lines):
-    found = []
-    for line in lines:
-        total = 0.0
-        for f, v in zip(reversed(vector), reversed(line)):
-            total += f * v
-        found.append(total)
-    return found
+    vector = vector[::-1]
+    return [dot(vector, reversed(line)) for line in lines]
 """
     return f"""(vector, lines):
     {names("f", width)} = vector
@@ -297,7 +295,7 @@ def sum_of_rows(width):
 """
     return f"""(a, b):
     return [
-        ({lines_of((f"a{i} + b{i}" for i in range(width)), "            ")}
+        ({one_a_line(f"a{i} + b{i}" for i in range(width))}
         )
         for ({names("a", width)}), ({names("b", width)}) in zip(a, b)
     ]
@@ -313,56 +311,38 @@ def add_rows(a, b):
 def normalize(width):
     """Rows over their root mean square, and what the chain rule needs."""
     if width > WIDE:
-        return f"""(rows):
-    found, saved = [], []
-    for row in rows:
-        total = 0.0
-        for x in row:
-            total += x * x
-        base = total * {width**-1!r} + 1e-05
-        scale = base ** -0.5
-        saved.append((base, scale))
-        found.append(tuple([x * scale for x in row]))
-    return found, saved
-"""
+        row, squares, scaled = "x", "dot(x, x)", "tuple([xi * scale for xi in x])"
+    else:
+        row, squares = names("x", width), total(f"x{i} * x{i}" for i in range(width))
+        scaled = f"({one_a_line(f'x{i} * scale' for i in range(width))}\n        )"
     return f"""(rows):
     found, saved = [], []
-    for {names("x", width)} in rows:
-        base = ({total(f"x{i} * x{i}" for i in range(width))}) * {width**-1!r} + 1e-05
+    for {row} in rows:
+        base = ({squares}) * {width**-1!r} + 1e-05
         scale = base ** -0.5
         saved.append((base, scale))
-        found.append(({lines_of((f"x{i} * scale" for i in range(width)), "            ")}
-        ))
+        found.append({scaled})
     return found, saved
 """
 
 
 @writer
-def normalize_grad(width, start=False):
-    """d x of `normalize`, added to what is there: scale · g, then twice, once for each factor of a square, x · d."""
-    s = "s{i} + " if start else ""
+def normalize_grad(width, onto=""):
+    """d x of `normalize`: scale · g, then twice, once for each factor of a square, x · d; ``onto`` rows if said."""
+    added = (onto and "s{i} + ") + "scale * g{i} + x{i} * d + x{i} * d"
     if width > WIDE:
-        return f"""(rows, grads, saved{", starts" if start else ""}):
+        x, g, s = "xgs"
+        products = "dot(reversed(x), reversed(g))"
+        found = f"tuple([{added.format(i='i')} for xi, gi{onto and ', si'} in zip(x, g{onto and ', s'})])"
+    else:
+        x, g, s = (f"({names(letter, width)})" for letter in "xgs")
+        products = total(f"x{i} * g{i}" for i in reversed(range(width)))
+        found = f"({one_a_line(added.format(i=i) for i in range(width))}\n        )"
+    return f"""(rows, grads, saved{onto and ", starts"}):
     found = []
-    for row, grad, (base, scale){", start" if start else ""} in zip(rows, grads, saved{", starts" if start else ""}):
-        total = 0.0
-        for x, g in zip(reversed(row), reversed(grad)):
-            total += x * g
-        d = {width**-1!r} * (-0.5 * base ** -1.5 * total)
-        found.append(tuple([{"s + " if start else ""}scale * g + x * d + x * d for x, g{", s" if start else ""} in zip(row, grad{", start" if start else ""})]))
-    return found
-"""
-    sums = [s.format(i=i) + f"scale * g{i} + x{i} * d + x{i} * d" for i in range(width)]
-    return f"""(rows, grads, saved{", starts" if start else ""}):
-    found = []
-    for ({names("x", width)}), ({names("g", width)}), (base, scale){f", ({names('s', width)})" if start else ""} in zip(
-        rows, grads, saved{", starts" if start else ""}
-    ):
-        d = {width**-1!r} * (
-            -0.5 * base ** -1.5 * ({total(f"x{i} * g{i}" for i in reversed(range(width)))})
-        )
-        found.append(({lines_of(sums, "            ")}
-        ))
+    for {x}, {g}, (base, scale){onto and f", {s}"} in zip(rows, grads, saved{onto and ", starts"}):
+        d = {width**-1!r} * (-0.5 * base ** -1.5 * ({products}))
+        found.append({found})
     return found
 """
 
@@ -371,17 +351,14 @@ def normalize_grad(width, start=False):
 def attend(size):
     """A head's exponentials, their sum and its inverse, and its weights with zeros for what is still to come."""
     if size > WIDE:
-        scores = "[dot(q, k) * c for k in keys[:seen]]"
-        loop = "q"
-        head = "\n    def dot(a, b):\n        total = 0.0\n        for x, y in zip(a, b):\n            total += x * y\n        return total\n"
+        row, scores = "q", "dot(q, k) * c for k in keys[:seen]"
     else:
-        scores = f"[({total(f'q{j} * k{j}' for j in range(size))}) * c for {names('k', size)} in keys[:seen]]"
-        loop = f"({names('q', size)})"
-        head = ""
-    return f"""(queries, keys, seen, c):{head}
+        row = f"({names('q', size)})"
+        scores = f"({total(f'q{j} * k{j}' for j in range(size))}) * c for {names('k', size)} in keys[:seen]"
+    return f"""(queries, keys, seen, c):
     saved, factors, zeros = [], [], [0.0] * len(keys)
-    for {loop} in queries:
-        scores = {scores}
+    for {row} in queries:
+        scores = [{scores}]
         top = max(scores)
         exps = [exp(s - top) for s in scores]
         total = 0.0
@@ -399,16 +376,15 @@ def attend(size):
 def attend_grad(size):
     """From the gradients of a head's outputs to those of its scores, c included, from the last entry to the first."""
     if size > WIDE:
-        head = "\n    def dot(a, b):\n        total = 0.0\n        for x, y in zip(reversed(a), reversed(b)):\n            total += x * y\n        return total\n"
-        loop, weights = "g", "[dot(g, v) for v in values[:seen]]"
+        row, weights = "g", "dot(reversed(g), reversed(v)) for v in values[:seen]"
     else:
-        head, loop = "", f"({names('g', size)})"
-        terms = (f"g{j} * v{j}" for j in reversed(range(size)))
-        weights = f"[{total(terms)} for {names('v', size)} in values[:seen]]"
-    return f"""(grads, values, saved, seen, c):{head}
+        row = f"({names('g', size)})"
+        products = total(f"g{j} * v{j}" for j in reversed(range(size)))
+        weights = f"{products} for {names('v', size)} in values[:seen]"
+    return f"""(grads, values, saved, seen, c):
     found, zeros = [], [0.0] * len(values)
-    for {loop}, (exps, total, inverse) in zip(grads, saved):
-        d_weights = {weights}
+    for {row}, (exps, total, inverse) in zip(grads, saved):
+        d_weights = [{weights}]
         exps, d_weights = exps[::-1], d_weights[::-1]
         local, d_total = -1 * total ** -2, 0.0
         for e, d in zip(exps, d_weights):
@@ -420,38 +396,38 @@ def attend_grad(size):
 
 
 @writer
-def adam(width, corrected=False):
+def adam(width, corrected=""):
     """Update lines of weights and moments in place; a line without a gradient needs no squares.
 
     ``corrected``: the first moment's correction has become 1, as it does after some 230 steps.
     """
+    decay = "m{i} = beta1 * m{i}", "v{i} = beta2 * v{i}"
+    gather = "m{i} = beta1 * m{i} + rest1 * g{i}", "v{i} = beta2 * v{i} + rest2 * g{i} ** 2.0"
+    m_hat = "m{i}" if corrected else "(m{i} / correction1)"
+    step = f"x{{i}} - rate * {m_hat} / ((v{{i}} / correction2) ** 0.5 + eps)"
+    arguments = "(lines, ms, vs, grads, rate, beta1, beta2, rest1, rest2, correction1, correction2, eps)"
     if width > WIDE:
-        return """(lines, ms, vs, grads, rate, beta1, beta2, rest1, rest2, correction1, correction2, eps):
+        m, v = (moment.format(i="").split(" = ")[1] for moment in gather)
+        return f"""{arguments}:
     for r, (xs, m_line, v_line, gs) in enumerate(zip(lines, ms, vs, grads)):
         if gs is None:
             gs = (0.0,) * len(xs)
-        ms[r] = m_line = [beta1 * m + rest1 * g for m, g in zip(m_line, gs)]
-        vs[r] = v_line = [beta2 * v + rest2 * g ** 2.0 for v, g in zip(v_line, gs)]
-        lines[r] = tuple([
-            x - rate * (m / correction1) / ((v / correction2) ** 0.5 + eps)
-            for x, m, v in zip(xs, m_line, v_line)
-        ])
+        ms[r] = m_line = [{m} for m, g in zip(m_line, gs)]
+        vs[r] = v_line = [{v} for v, g in zip(v_line, gs)]
+        lines[r] = tuple([{step.format(i="")} for x, m, v in zip(xs, m_line, v_line)])
 """
-    m_hat = "m{i}" if corrected else "(m{i} / correction1)"
-    step = [f"x{i} - rate * {m_hat.format(i=i)} / ((v{i} / correction2) ** 0.5 + eps)" for i in range(width)]
-    decays = "".join(f"\n            m{i} = beta1 * m{i}\n            v{i} = beta2 * v{i}" for i in range(width))
-    moments = "".join(
-        f"\n            m{i} = beta1 * m{i} + rest1 * g{i}\n            v{i} = beta2 * v{i} + rest2 * g{i} ** 2.0"
-        for i in range(width)
-    )
-    return f"""(lines, ms, vs, grads, rate, beta1, beta2, rest1, rest2, correction1, correction2, eps):
+
+    def unrolled(moments):
+        return "".join(f"\n            {moment.format(i=i)}" for i in range(width) for moment in moments)
+
+    return f"""{arguments}:
     r = -1
     for ({names("x", width)}), ({names("m", width)}), ({names("v", width)}), grad in zip(lines, ms, vs, grads):
         r += 1
-        if grad is None:{decays}
+        if grad is None:{unrolled(decay)}
         else:
-            {names("g", width)} = grad{moments}
-        lines[r] = ({lines_of(step, "            ")}
+            {names("g", width)} = grad{unrolled(gather)}
+        lines[r] = ({one_a_line(step.format(i=i) for i in range(width))}
         )
         ms[r] = {names("m", width)}
         vs[r] = {names("v", width)}
@@ -626,7 +602,7 @@ def rmsnorm_grad(y, x, saved):
     if x.grad is None:
         x.grad = normalize_grad(width)(x.data, y.grad, saved)
     else:
-        x.grad = normalize_grad(width, True)(x.data, y.grad, saved, x.grad)
+        x.grad = normalize_grad(width, "onto")(x.data, y.grad, saved, x.grad)
 
 
 def relu(x):
@@ -727,8 +703,7 @@ def softmax(x):
 def softmax_grad(y, x, saved):
     found = []
     for (exps, total, inverse), grad in zip(saved, y.grad):
-        (products,) = dots(len(exps))(exps, [grad])
-        d_total = -1 * total**-2 * products
+        d_total = -1 * total**-2 * dot(reversed(exps), reversed(grad))
         found.append([e * (inverse * g + d_total) for e, g in zip(exps, grad)])
     give(x, found)
 
@@ -837,9 +812,11 @@ class Adam:
     def update(self, t, learning_rate):
         beta1, beta2 = self.beta1, self.beta2
         constants = beta1, beta2, 1 - beta1, 1 - beta2, 1 - beta1**t, 1 - beta2**t, self.eps
+        corrected = ["corrected"] if constants[4] == 1.0 else []
         for w, m, v in zip(self.matrices, self.m, self.v):
             lines = w.lines
-            adam(len(lines[0]), constants[4] == 1.0)(lines, m, v, w.grad or [None] * len(lines), learning_rate, *constants)
+            function = adam(len(lines[0]), *corrected)
+            function(lines, m, v, w.grad or [None] * len(lines), learning_rate, *constants)
             w.place(lines)
 
     def snapshot(self):
