@@ -30,7 +30,7 @@ from operator import itemgetter
 
 from bench.workload.engine import Engine, Parity
 
-TILE = 256  # numbers of a matrix that one function holds in locals
+TILE = 256  # numbers of a matrix that one function holds in locals; at least 16, and WIDE
 BLOCK = 4  # positions that are multiplied at a time
 WIDE = 64  # rows up to this width are written out number by number
 TAPE = []  # (chain rule, output, inputs and what the chain rule wants to know), oldest first
