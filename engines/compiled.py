@@ -399,13 +399,14 @@ def attend_grad(size):
 def adam(width, corrected=""):
     """Update lines of weights and moments in place; a line without a gradient needs no squares.
 
+    One that never had a gradient, so that its moments are still those of the beginning, stays as it is: x − 0 / (0 + ε).
     ``corrected``: the first moment's correction has become 1, as it does after some 230 steps.
     """
     decay = "m{i} = beta1 * m{i}", "v{i} = beta2 * v{i}"
     gather = "m{i} = beta1 * m{i} + rest1 * g{i}", "v{i} = beta2 * v{i} + rest2 * g{i} ** 2.0"
     m_hat = "m{i}" if corrected else "(m{i} / correction1)"
     step = f"x{{i}} - rate * {m_hat} / ((v{{i}} / correction2) ** 0.5 + eps)"
-    arguments = "(lines, ms, vs, grads, rate, beta1, beta2, rest1, rest2, correction1, correction2, eps)"
+    arguments = "(lines, ms, vs, grads, zeros, rate, beta1, beta2, rest1, rest2, correction1, correction2, eps)"
     if width > WIDE:
         m, v = (moment.format(i="").split(" = ")[1] for moment in gather)
         return f"""{arguments}:
@@ -424,7 +425,9 @@ def adam(width, corrected=""):
     r = -1
     for ({names("x", width)}), ({names("m", width)}), ({names("v", width)}), grad in zip(lines, ms, vs, grads):
         r += 1
-        if grad is None:{unrolled(decay)}
+        if grad is None:
+            if ms[r] is zeros and eps:
+                continue{unrolled(decay)}
         else:
             {names("g", width)} = grad{unrolled(gather)}
         lines[r] = ({one_a_line(step.format(i=i) for i in range(width))}
@@ -805,18 +808,18 @@ class Adam:
     def __init__(self, matrices, beta1, beta2, eps):
         self.matrices = list(matrices)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
-        zeros = [[(0.0,) * len(w.lines[0])] * len(w.lines) for w in self.matrices]
-        self.m = zeros
-        self.v = [lines[:] for lines in zeros]
+        self.zeros = [(0.0,) * len(w.lines[0]) for w in self.matrices]
+        self.m = [[zeros] * len(w.lines) for w, zeros in zip(self.matrices, self.zeros)]
+        self.v = [lines[:] for lines in self.m]
 
     def update(self, t, learning_rate):
         beta1, beta2 = self.beta1, self.beta2
         constants = beta1, beta2, 1 - beta1, 1 - beta2, 1 - beta1**t, 1 - beta2**t, self.eps
         corrected = ["corrected"] if constants[4] == 1.0 else []
-        for w, m, v in zip(self.matrices, self.m, self.v):
+        for w, m, v, zeros in zip(self.matrices, self.m, self.v, self.zeros):
             lines = w.lines
             function = adam(len(lines[0]), *corrected)
-            function(lines, m, v, w.grad or [None] * len(lines), learning_rate, *constants)
+            function(lines, m, v, w.grad or [None] * len(lines), zeros, learning_rate, *constants)
             w.place(lines)
 
     def snapshot(self):

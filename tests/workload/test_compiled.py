@@ -127,6 +127,12 @@ def test_after_the_first_moments_correction_is_spent():
     assert ours.weights() == theirs.weights()
 
 
+def test_without_epsilon_a_weight_without_a_gradient_is_an_error_as_in_the_reference():
+    for engine in (E, "reference"):
+        with pytest.raises(ZeroDivisionError):
+            Trainer(engine, ["ab", "ba"], Config(n_embd=2, n_head=1, eps=0.0)).step()
+
+
 def test_a_restored_step_gives_the_same_bits():
     trainer = Trainer(E, ["abc", "cab", "ba"])
     trainer.step()
