@@ -203,7 +203,7 @@ def multiply(x, rows):
     found = []
     for block in pieces(len(x), BLOCK):
         if terms * BLOCK <= TILE:
-            sums = [product(block.stop - block.start, terms, "width")(rows, x[block])]
+            sums = [blocks(terms)[block.stop - block.start](rows, x[block])]
         else:
             sums = []
             for term in pieces(terms, TILE // BLOCK):
@@ -212,6 +212,12 @@ def multiply(x, rows):
                 sums = [function([row[term] for row in rows], part, *sums)]
         found += zip(*sums[0])
     return found
+
+
+@lru_cache(maxsize=None)  # noqa: UP033
+def blocks(terms):
+    """What multiplies 0 to `BLOCK` positions, compiled at once: the next document's length may need any."""
+    return [None, *(product(n, terms, "width") for n in range(1, BLOCK + 1))]
 
 
 @writer
@@ -236,17 +242,17 @@ def combine(factors, vectors):
 
 @lru_cache(maxsize=None)  # noqa: UP033
 def combinations(width, most):
-    """Functions that add so many products: by their number, 0 to ``most``. Each is compiled at its first call."""
+    """Functions that add so many products: by their number, 0 to ``most``, as any of them may be next."""
 
     def later(n):
         def first_time(factors, vectors):
-            found[n] = combination(n, width) if n * width <= TILE else in_parts(n)
+            found[n] = in_parts(n)
             return found[n](factors, vectors)
 
         return first_time
 
     def in_parts(n):
-        parts = pieces(n, TILE // width)
+        parts = pieces(n, at_once)
         parts = [(p, combination(p.stop - p.start, width, *["onto"][: p.start])) for p in parts]
 
         def add_parts(factors, vectors):
@@ -263,7 +269,11 @@ def combinations(width, most):
     def no_term(factors, vectors):
         return None
 
-    found = [no_term, *(wide if width > WIDE else later(n) for n in range(1, most + 1))]
+    if width > WIDE:
+        return [no_term] + [wide] * most
+    at_once = min(16, TILE // width)
+    found = [no_term, *(combination(n, width) for n in range(1, min(at_once, most) + 1))]
+    found += [later(n) for n in range(len(found), most + 1)]
     return found
 
 

@@ -38,7 +38,7 @@ def clean():
 @pytest.fixture
 def fresh(monkeypatch):
     """Nothing generated yet; gives the names compiled since, in order."""
-    for name in (*WRITERS, "combinations", "pieces"):
+    for name in (*WRITERS, "blocks", "combinations", "pieces"):
         getattr(compiled, name).cache_clear()
     compiled.GENERATED.clear()
     order = []
@@ -49,7 +49,7 @@ def fresh(monkeypatch):
 
     monkeypatch.setattr(compiled, "compile", counting, raising=False)
     yield order
-    for name in (*WRITERS, "combinations", "pieces"):
+    for name in (*WRITERS, "blocks", "combinations", "pieces"):
         getattr(compiled, name).cache_clear()
     compiled.GENERATED.clear()
 
