@@ -5,19 +5,22 @@ into lists. Where the shape is known, none of that is needed: numbers become loc
 sum of sixteen products is one expression. Per term there are left two loads, a multiplication and an addition, all of
 which CPython from 3.11 on specializes for floats. What is written out:
 
-- `product`: many sums of products with one matrix, whose numbers are unpacked once into locals. It serves forwards
-  (factors: a position's activation), backwards (its gradient) and for the weights (a column over all positions);
-- `combination`: one such sum, for factors with many zeros: behind a closed relu lies a whole vector;
+- `product`: sums of products of a few vectors, unpacked once into locals, with many others, one after the other.
+  Forwards four positions meet the rows of the weights, backwards four gradients their columns, and for the weights'
+  own gradient all positions meet the gradient of each output;
+- `combination`: one such sum, for factors with many zeros. Behind a relu most numbers are zero (half of them at the
+  start, seven of eight after some hundred steps), and a closed unit leaves a whole vector out;
 - `dots`: only those entries of a product which an open relu lets through;
-- whole rows of `add`, of `rmsnorm` with its chain rule, of a head of attention, and of Adam, which runs through lines
-  of the weights and replaces them one by one, so that the numbers just freed are the next ones to be used.
+- whole rows of `add` and of `rmsnorm` with its chain rule, a head's scores in attention, and Adam, which goes through
+  lines of the weights and replaces them one by one: the memory that a line frees serves the next, still in the cache.
 
-Larger matrices are cut in tiles of at most `TILE` numbers, wider rows than `WIDE` fall back to loops: no text grows with
-the model, and a tile has as many locals as one byte can name. Show the texts with ``generated()``, one with
-``source(name)``.
+Larger matrices are cut in tiles of about `TILE` numbers, and wider rows than `WIDE` fall back to loops: no text grows
+with the model, and a tile has no more locals than one byte can name, but for a few. ``generated()`` gives the texts,
+``source(name)`` one of them.
 
-Not faster in the first steps: each shape costs about a millisecond of compilation, and an interpreter specializes code
-that has run a few times. Nor on a runtime that compiles loops itself.
+Not faster in the very first pass, which compiles for ten to twenty milliseconds, before the interpreter specializes
+code that has run a few times; nor on a runtime that compiles loops itself. Nor does it help where the time goes into
+the arithmetic, as in Adam: two powers and three divisions per weight, which CPython does not specialize.
 
 Every bit is the reference's, by the orders of summation that `vector_exact` explains. A sum is cut only between two of
 its terms, and the next tile begins with what the last one found.
