@@ -270,7 +270,7 @@ def count(
     if not cells:
         raise UsageError(f"nothing to count in {found}: no such cell measured and agreed")
     with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as workspace:
-        plan, measured = setup.resume(found, pathlib.Path(workspace))
+        plan, measured = setup.resume(found, pathlib.Path(workspace), {runtime for _, runtime in cells})
         with RunProgress(counters.ORDERS * len(cells)) as progress:
             try:
                 good = counters.count(plan, measured, cells, progress, timeout)

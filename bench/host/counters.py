@@ -19,11 +19,13 @@ What made the count vary, and what is done about it:
 - **threads** of NumPy's and others' libraries: one, as waiting in a loop is counted too.
 - **address randomization** needs nothing: Valgrind lays the process's memory out itself.
 
-Then the count of the same files repeats to the last instruction. Between two *different* sources the layout can't be
-kept: a longer docstring moves allocations as a longer path does. ``layout`` shifts them on purpose, so that a difference
-can be looked at in several layouts before it is believed.
+Then on CPython the count of the same files repeats to the last instruction. Between two *different* sources the layout
+can't be kept: a longer docstring moves allocations as a longer path does. ``layout`` shifts them on purpose, so that a
+difference can be looked at in several layouts before it is believed.
 
-A count is one interpreter build's on one kind of machine: C libraries choose their code by the processor.
+On PyPy the count varies by about 0.05 % all the same, most of it in what its JIT compiles, and as in a run the steps are
+a cold JIT's: compiling is in them. A count is one interpreter build's on one kind of machine: C libraries choose their
+code by the processor.
 
 **Blocks and peak memory** are tracemalloc's, **the collector's share** comes from the times of gc.callbacks: see the
 orders ``memory`` and ``collector`` of bench/workload/worker.py.
@@ -34,6 +36,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import math
 import os
 import pathlib
 import re
@@ -56,11 +59,11 @@ CYCLE = 6  # documents to go round in, at most
 WARM_UP = 3  # steps of the smaller count
 ENOUGH = 200_000_000  # instructions to count over
 MOST_ROUNDS = 1024
-COLLECTOR_ROUNDS = 5
+COLLECTOR_NANOSECONDS = 2_000_000_000  # to watch the collector for, about
 ORDERS = 5  # progress of a cell: start, memory, collector, nodes, instructions
 PATH_LENGTH = 160
 LAYOUT_BYTES = 16
-PROBE = 1_000  # turns of the empty loop to find the cost of one
+TURN = 30  # instructions of a turn of an empty loop, about
 TIMEOUT = 300.0
 ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")}
 KEPT = ("LD_LIBRARY_PATH", "VALGRIND_LIB")  # without them an interpreter or Valgrind may not start
@@ -129,11 +132,13 @@ def instructions_per_step(
         shutil.copy(documents, process.documents)
         found = _count(process, cycle, steps)
         if slowdown:
-            few = found.steps[0]
-            turn = (process.total(few, PROBE) - process.total(few, 0)) / (few * PROBE)
-            if turn < 1:
+            wanted = slowdown * found.per_step
+            turns = math.ceil(wanted / TURN)
+            # what a turn costs depends on how many there are: it is counted at about as many
+            costs = _count(process, cycle, found.steps, extra=turns).per_step - found.per_step
+            if costs < turns:
                 raise CannotCount("no slowdown can be put in: this interpreter leaves an empty loop out")
-            found = _count(process, cycle, found.steps, extra=round(slowdown * found.per_step / turn))
+            found = _count(process, cycle, found.steps, extra=round(turns * wanted / costs))
         return found
 
 
@@ -254,7 +259,10 @@ def restrict(run: results.Run, engines: Sequence[str], pythons: Sequence[str]) -
 
 
 def count(plan: Plan, run: results.Run, cells: Sequence[Cell], progress: Progress, timeout: float = TIMEOUT) -> bool:
-    """Count these cells and save after each; those counted before are replaced. False if a worker failed."""
+    """Count these cells and save after each; those counted before are replaced. False if a worker failed.
+
+    Without a Valgrind, instructions counted before are kept.
+    """
     try:
         valgrind, missing = valgrind_version(), ""
     except CannotCount as why:
@@ -264,13 +272,16 @@ def count(plan: Plan, run: results.Run, cells: Sequence[Cell], progress: Progres
     for cell in cells:
         before = run.counters.cells if run.counters else {}
         counter = _of_cell(plan, cell, bool(valgrind), progress, timeout)
+        if not valgrind and results.key(cell) in before:  # the engine is the same: so are they
+            old = before[results.key(cell)]
+            counter = dataclasses.replace(counter, instructions=old.instructions, steps=old.steps)
         good = good and not counter.failed
         results.save_counters(
             run,
             CountersRecord(
                 schema=results.SCHEMA,
                 created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-                valgrind=valgrind,
+                valgrind=valgrind or (run.counters.valgrind if run.counters else ""),
                 notes=[missing] if missing else [],
                 cells={**before, results.key(cell): counter},
             ),
@@ -290,7 +301,7 @@ def _of_cell(plan: Plan, cell: Cell, instructions: bool, progress: Progress, tim
     answers: dict[str, Any] = {}
     worker = WorkerProcess(runtime, str(plan.source))
     try:
-        for order in _orders(common, cycle):
+        for order in _orders(common, cycle, answers):
             progress.advance(f"{order['do']} of {cell[0]} on {cell[1]}")
             answers |= worker.ask(timeout, **order)
     except (WorkerFailed, EngineUnavailable) as why:
@@ -304,7 +315,7 @@ def _of_cell(plan: Plan, cell: Cell, instructions: bool, progress: Progress, tim
         blocks=answers["blocks"] and statistics.fmean(answers["blocks"]),
         peak_bytes=answers["peak_bytes"] and statistics.fmean(answers["peak_bytes"]),
         collector_share=answers["share"],
-        collections=None if answers["share"] is None else answers["collections"] / (COLLECTOR_ROUNDS * cycle),
+        collections=None if answers["share"] is None else answers["collections"] / answers["watched"],
     )
     progress.advance(f"instructions of {cell[0]} on {cell[1]}")
     if not instructions:
@@ -325,8 +336,11 @@ def _of_cell(plan: Plan, cell: Cell, instructions: bool, progress: Progress, tim
     return dataclasses.replace(record, instructions=found.per_step, steps=list(found.steps))
 
 
-def _orders(common: dict[str, Any], cycle: int) -> Iterator[dict[str, Any]]:
+def _orders(common: dict[str, Any], cycle: int, answers: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What to ask a worker; ``answers`` are those to the orders so far."""
     yield {"do": "start", **common, "cycle": cycle}
-    yield {"do": "collector", "steps": COLLECTOR_ROUNDS * cycle}
-    yield {"do": "memory", "steps": cycle}
+    yield {"do": "memory", "steps": cycle}  # before anything that the clock decides the amount of
+    rounds = min(MOST_ROUNDS, math.ceil(COLLECTOR_NANOSECONDS / (cycle * max(1, answers["estimate_ns"]))))
+    answers["watched"] = rounds * cycle
+    yield {"do": "collector", "steps": answers["watched"]}
     yield {"do": "nodes", "steps": cycle}

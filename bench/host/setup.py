@@ -9,7 +9,7 @@ import importlib.metadata
 import pathlib
 import shlex
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import engines
 from bench.host import datasets, interpreters, machine, results
@@ -90,8 +90,13 @@ def begin(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Run,
     return plan, run, missing
 
 
-def resume(folder: pathlib.Path, workspace: pathlib.Path) -> tuple[Plan, results.Run]:
-    """The plan of a run on disk, to go on with. Raises UsageError where anything it measures has changed since."""
+def resume(
+    folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] | None = None
+) -> tuple[Plan, results.Run]:
+    """The plan of a run on disk, to go on with. Raises UsageError where anything it measures has changed since.
+
+    ``only``: the runtimes to plan for and to look at; None for all.
+    """
     run = results.load(folder)
     record = run.record
     source = _copy_source(workspace)
@@ -104,6 +109,8 @@ def resume(folder: pathlib.Path, workspace: pathlib.Path) -> tuple[Plan, results
         raise UsageError(f"the dataset {record.workload.data} has changed since {folder} was begun: start a new run")
     runtimes = []
     for name, about in record.runtimes.items():
+        if only is not None and name not in only:
+            continue
         runtime = interpreters.resolve(about.specification, about.environment)
         if runtime.described != about.described:
             raise UsageError(f"{about.specification} is another build than when {folder} was begun: start a new run")

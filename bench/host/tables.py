@@ -187,11 +187,14 @@ def _counters(run: Run, runtime: str) -> Table:
         if found.not_counted:
             below.append(f"{engine}, instructions: {found.not_counted}")
     fine = [found for found in counted.values() if not found.failed]
+    jit = run.record.runtimes[runtime].described["implementation"] != "cpython"
+    if jit and any(found.instructions is not None for found in fine):
+        below.append("instructions: those of compiling included; with this interpreter's JIT they repeat to 0.1 % only")
     if fine and all(found.collector_share is None for found in fine):
         below.append("gc: this interpreter's collector does not tell when it works")
     if fine and all(found.blocks is None for found in fine):
         below.append("blocks, kB: this interpreter has no tracemalloc")
-    if counters and counted:
+    if counters and any(found.instructions is None and not found.not_counted for found in fine):
         below += counters.notes
     headers = ["engine", "instructions", "ratio", "nodes", "blocks", "kB", "gc %", "gcs"]
     # a column that nothing is in is left out, and a line above says why
