@@ -9,7 +9,7 @@ by a first count, hence the same each time.
 What made the count vary, and what is done about it:
 
 - **where the source lies**: the length of its path moves every later allocation. Then sets of graph nodes, hashed by
-  address, collide otherwise, lists grow in place or are copied, pools of memory empty or don't: up to 0.2 %. Each count
+  address, collide otherwise, lists grow in place or are copied, pools of memory empty or don't: up to 0.3 %. Each count
   copies source and documents to a path of a fixed length.
 - **the environment**: it is copied into ``os.environ`` at start: 0.01 %. The process gets a fixed one.
 - **the hash seed**: 0.003 %. It is 0.
