@@ -70,6 +70,14 @@ def calibrate(session: nox.Session) -> None:
 
 
 @nox.session(python=HOST)
+def count(session: nox.Session) -> None:
+    """Add exact counters to the latest run, or to the one named. Arguments go to `microgpt-bench count`."""
+    install_host(session)
+    build_native(session)
+    session.run("microgpt-bench", "count", *session.posargs)
+
+
+@nox.session(python=HOST)
 def compare(session: nox.Session) -> None:
     """Compare two runs. Arguments go to `microgpt-bench compare`."""
     install_host(session)

@@ -16,7 +16,7 @@ import click
 
 import engines as engine_files
 from bench.host import calibrate as calibrating
-from bench.host import checking, datasets, interpreters, lockstep, results, setup, tables
+from bench.host import checking, counters, datasets, interpreters, lockstep, results, setup, tables
 from bench.host import compare as comparing
 from bench.host import gate as gating
 from bench.host import revision as revisions
@@ -440,6 +440,44 @@ def compare(first: str, second: str, folder: pathlib.Path, anyway: bool, style: 
     else:
         click.echo("\n\n".join(tables.render_table(table, style) for table in found))
     return OK
+
+
+@cli.command()
+@click.argument("run_folder", metavar="[RUN]", default="latest", type=click.Path(path_type=pathlib.Path))
+@click.option(
+    "--engine", "engine_names", multiple=True, metavar="NAME", help="Of the run's; repeatable.  [default: all]"
+)
+@click.option("--python", "pythons", multiple=True, metavar="RUNTIME", help="Of the run's; repeatable.  [default: all]")
+@click.option("--timeout", type=Seconds(), default="5m", show_default=True, help="For one process that counts.")
+@RESULTS
+@FORMAT
+def count(
+    run_folder: pathlib.Path,
+    engine_names: tuple[str, ...],
+    pythons: tuple[str, ...],
+    timeout: float,
+    folder: pathlib.Path,
+    style: str,
+) -> int:
+    """Add exact counters to a run: instructions, nodes, memory and the collector's share of a step.
+
+    RUN is a folder, the name of one under results/, or the latest. Its timings stay as they are.
+    """
+    found = _find_run(run_folder, folder)
+    cells = counters.restrict(results.load(found), engine_names, pythons)
+    if not cells:
+        raise UsageError(f"nothing to count in {found}: no such cell measured and agreed")
+    with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as workspace:
+        plan, measured = setup.resume(found, pathlib.Path(workspace), {runtime for _, runtime in cells})
+        with RunProgress(counters.ORDERS * len(cells)) as progress:
+            try:
+                good = counters.count(plan, measured, cells, progress, timeout)
+            except KeyboardInterrupt:
+                progress.say(f"interrupted: the cells counted so far are kept in {found}")
+                return INTERRUPTED
+    click.echo(tables.render_counters(measured, style))
+    click.echo(f"kept in {measured.folder}", err=True)
+    return OK if good else FOUND
 
 
 @cli.command()

@@ -3,6 +3,7 @@
     results/RUN/run.json            what was run, on what: a RunRecord
     results/RUN/rounds/001.json     one round, never changed once written: a RoundRecord
     results/RUN/timings/RUNTIME.json  pyperf's format, one benchmark an engine, one pyperf run a round
+    results/RUN/counters.json       exact counters of a step, where they were taken: a CountersRecord
 
 The records below are the schema, field by field; ``results/SCHEMA.md`` says the same in words. Losses and
 other floats whose bits matter are written as ``float.hex``.
@@ -132,16 +133,53 @@ class RunRecord:
     source_sha256: str
 
 
+@dataclasses.dataclass(frozen=True)
+class CounterRecord:
+    """A cell's exact counters: means a step over ``cycle`` documents; None where there is no such counter.
+
+    ``instructions``: the difference of two counts, of ``steps[0]`` and ``steps[1]`` steps; ``not_counted`` says why not.
+    ``failed``: why there are no counters at all.
+    """
+
+    cycle: int
+    instructions: float | None = None
+    steps: list[int] | None = None
+    nodes: float | None = None
+    blocks: float | None = None
+    peak_bytes: float | None = None
+    collector_share: float | None = None
+    collections: float | None = None
+    not_counted: str = ""
+    failed: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class CountersRecord:
+    """What stands in counters.json. ``cells`` as in a round; ``valgrind``: its version, empty where there was none."""
+
+    schema: int
+    created: str
+    valgrind: str
+    notes: list[str]
+    cells: dict[str, CounterRecord]
+
+
 def key(cell: Cell) -> str:
     """A cell's name in a round's file."""
     return "@".join(cell)
 
 
 class Run:
-    """A run's record and its rounds, with the few questions that tables ask of them."""
+    """A run's record, rounds and counters, with the few questions that tables ask of them."""
 
-    def __init__(self, folder: pathlib.Path, record: RunRecord, rounds: list[RoundRecord]) -> None:
-        self.folder, self.record, self.rounds = folder, record, rounds
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        record: RunRecord,
+        rounds: list[RoundRecord],
+        counters: CountersRecord | None = None,
+    ) -> None:
+        self.folder, self.record, self.rounds, self.counters = folder, record, rounds, counters
 
     @property
     def cells(self) -> list[Cell]:
@@ -253,6 +291,15 @@ def add_round(run: Run, entry: RoundRecord) -> None:
     run.rounds.append(entry)
 
 
+def save_counters(run: Run, counters: CountersRecord) -> None:
+    """Write counters.json, or replace it: counters are added a cell at a time, any time after the run."""
+    try:
+        write_json(run.folder / "counters.json", counters)
+    except OSError as error:
+        raise UsageError(f"cannot write to {run.folder}: {error.strerror}") from None
+    run.counters = counters
+
+
 def export_pyperf(run: Run) -> None:
     """Write timings/RUNTIME.json: a value is the mean seconds per step of one round, because rounds are the replicates."""
     import pyperf
@@ -335,4 +382,5 @@ def load(folder: pathlib.Path) -> Run:
                 raise UsageError(
                     f"{folder}/rounds/{entry.number:03d}.json is damaged: {name} lacks steps: measure again"
                 )
-    return Run(folder, record, rounds)
+    counters = folder / "counters.json"
+    return Run(folder, record, rounds, read(counters, CountersRecord) if counters.exists() else None)

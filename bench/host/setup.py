@@ -10,7 +10,7 @@ import pathlib
 import re
 import shlex
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import engines
 from bench.host import datasets, interpreters, machine, results
@@ -111,8 +111,13 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
     return plan, record, missing
 
 
-def resume(folder: pathlib.Path, workspace: pathlib.Path) -> tuple[Plan, results.Run]:
-    """The plan of a run on disk, to go on with. Raises UsageError where anything it measures has changed since."""
+def resume(
+    folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] | None = None
+) -> tuple[Plan, results.Run]:
+    """The plan of a run on disk, to go on with. Raises UsageError where anything it measures has changed since.
+
+    ``only``: the runtimes to plan for and to look at; None for all.
+    """
     run = results.load(folder)
     record = run.record
     source = _copy_source(workspace)
@@ -125,6 +130,8 @@ def resume(folder: pathlib.Path, workspace: pathlib.Path) -> tuple[Plan, results
         raise UsageError(f"the dataset {record.workload.data} has changed since {folder} was begun: start a new run")
     runtimes = []
     for name, about in record.runtimes.items():
+        if only is not None and name not in only:
+            continue
         runtime = interpreters.resolve(about.specification, {})
         if about.environment:
             runtime = interpreters.with_switches(runtime, about.environment)

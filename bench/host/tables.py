@@ -14,7 +14,7 @@ from bench.host import stats
 from bench.host.errors import UsageError
 from bench.host.lockstep import NODES_STEPS, REFERENCE, SAMPLES
 from bench.host.parity import Finding, Parity
-from bench.host.results import Run, RuntimeRecord
+from bench.host.results import Run, RuntimeRecord, key
 from bench.host.stats import Ratio
 
 FORMATS = ("plain", "github", "html", "json")
@@ -41,7 +41,12 @@ def tables(run: Run, base: str | None = None) -> list[Table]:
     found = [_of_runtime(run, runtime) for runtime in runtimes]
     if len(runtimes) > 1:
         found += [_speedups(run), _across(run, base)]
-    return found
+    return found + counter_tables(run)
+
+
+def counter_tables(run: Run) -> list[Table]:
+    """One table of exact counters per runtime, of those that were counted."""
+    return [table for runtime in run.record.runtimes if (table := _counters(run, runtime)).rows or table.below]
 
 
 def headline(run: Run) -> Table:
@@ -161,6 +166,57 @@ def _across(run: Run, base: str) -> Table:
     )
 
 
+def _counters(run: Run, runtime: str) -> Table:
+    counters = run.counters
+    counted = {
+        engine: counters.cells[key((engine, runtime))]
+        for engine in run.record.engines
+        if counters and key((engine, runtime)) in counters.cells
+    }
+    reference = counted[REFERENCE].instructions if REFERENCE in counted else None
+    rows, below = [], []
+    for engine, found in counted.items():
+        own = found.instructions
+        rows.append(
+            [
+                engine,
+                NOTHING if own is None else f"{own:,.0f}",
+                NOTHING if own is None or reference is None else f"{reference / own:.{_digits(reference / own)}f}",
+                NOTHING if found.nodes is None else f"{found.nodes:,.0f}",
+                NOTHING if found.blocks is None else f"{found.blocks:,.0f}",
+                NOTHING
+                if found.peak_bytes is None
+                else f"{found.peak_bytes / 1e3:,.{0 if found.peak_bytes >= 1e5 else 1}f}",
+                NOTHING if found.collector_share is None else f"{100 * found.collector_share:.1f}",
+                NOTHING if found.collections is None else f"{found.collections:.1f}",
+            ]
+        )
+        if found.failed:
+            below.append(f"{engine} failed: {found.failed}")
+        if found.not_counted:
+            below.append(f"{engine}, instructions: {found.not_counted}")
+    fine = [found for found in counted.values() if not found.failed]
+    jit = run.record.runtimes[runtime].described["implementation"] != "cpython"
+    if jit and any(found.instructions is not None for found in fine):
+        below.append("instructions: those of compiling included; with this interpreter's JIT they repeat to 0.1 % only")
+    if fine and all(found.collector_share is None for found in fine):
+        below.append("gc: this interpreter's collector does not tell when it works")
+    if fine and all(found.blocks is None for found in fine):
+        below.append("blocks, kB: this interpreter has no tracemalloc")
+    if counters and any(found.instructions is None and not found.not_counted for found in fine):
+        below += counters.notes
+    headers = ["engine", "instructions", "ratio", "nodes", "blocks", "kB", "gc %", "gcs"]
+    # a column that nothing is in is left out, and a line above says why
+    kept = [column for column in range(len(headers)) if any(row[column] != NOTHING for row in rows)]
+    return Table(
+        title=f"{runtime}: counters of a step",
+        above=[],
+        headers=[headers[column] for column in kept],
+        rows=[[row[column] for column in kept] for row in rows],
+        below=below,
+    )
+
+
 def _columns(runtimes: Sequence[str]) -> list[str]:
     """Column heads: where all are CPython the version says it, so that six fit on 80 columns."""
     prefix = "cpython-"
@@ -245,6 +301,12 @@ LEGEND = [
     "bit-identical, or the largest |difference of a loss| @ the first step that differs.",
 ]
 
+COUNTERS_LEGEND = [
+    "Counters are means a step over the first documents. instructions: by Valgrind; ratio: the reference's over these.",
+    "blocks: memory blocks alive after backward, above those before the step. kB: the most allocated within a step.",
+    "gc %: of the time, spent in the cyclic garbage collector; gcs: its collections a step.",
+]
+
 
 # --------------------------------------------------------------------- formats
 
@@ -267,8 +329,16 @@ def render(run: Run, style: str, base: str | None = None) -> str:
         )
     parts = ["\n".join(_prose(preamble(run), style))]
     parts += [render_table(table, style) for table in found]
-    parts += ["\n".join(_prose(LEGEND, style))]
+    parts += ["\n".join(_prose(LEGEND + (COUNTERS_LEGEND if run.counters else []), style))]
     return "\n\n".join(parts)
+
+
+def render_counters(run: Run, style: str) -> str:
+    """Only the tables of counters, in one of FORMATS."""
+    found = counter_tables(run)
+    if style == "json":
+        return json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False)
+    return "\n\n".join([*(render_table(table, style) for table in found), "\n".join(_prose(COUNTERS_LEGEND, style))])
 
 
 def render_table(table: Table, style: str, left: bool = False) -> str:

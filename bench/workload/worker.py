@@ -2,18 +2,29 @@
 
 The host writes one JSON object a line on standard input and reads one back:
 
-    {"do": "start", "engine": …, "documents": PATH, "config": {…}, "gc": "on", "slowdown": share, if any}
+    {"do": "start", "engine": …, "documents": PATH, "config": {…}, "gc": "on"}, perhaps "slowdown": S, "cycle": D
         → {"runtime": {…}, "affinity": [CPUs] or null, "gradients": BASE64, "estimate_ns": …}
     {"do": "step", "repeats": M}      → {"loss": HEX, "ns": of one step, a mean over M, "cpu_ns": processor time of it}
     {"do": "generate", "samples": N}  → {"samples": [texts], "ns": of all}
     {"do": "nodes", "steps": N}       → {"nodes": [graph nodes of the first N steps]}
+    {"do": "memory", "steps": N}      → {"blocks": [alive after backward, a step], "peak_bytes": [a step]}
+    {"do": "collector", "steps": N}   → {"share": of N steps' time spent in the cyclic collector, "collections": …}
     {"do": "finish"}                  → {"parameters": BASE64, "peak_bytes": …}
+
+With ``"cycle": D`` training goes round in the first D documents. In place of "start" comes, where a tool outside counts
+this process's instructions, an order that does nothing whose amount depends on a clock:
+
+    {"do": "count", "engine": …, "documents": PATH, "config": {…}, "gc": "on", "cycle": D, "steps": N, "extra": E}
+        → {"loss": HEX}
 
 Anything that goes wrong is answered as {"error": one line}, an engine that lacks something here as
 {"unavailable": one line}, and the worker ends; it also ends when standard input does. What an engine prints goes to standard error. Arrays travel as little-endian doubles.
 
 Everything but the step itself happens outside the clock. A step too short to time well is repeated from
 the same state, so that step k stays the same work in every cell; each repeat must give the same loss.
+
+To prove that a slowdown would be found, a known one can be put in: with ``"slowdown": 0.05`` in "start" every step
+is followed, inside the clock, by a loop that takes another 5 % of its processor time.
 """
 
 from __future__ import annotations
@@ -21,7 +32,9 @@ from __future__ import annotations
 import array
 import base64
 import gc
+import itertools
 import json
+import math
 import os
 import sys
 import time
@@ -65,8 +78,8 @@ def pack(matrices: Iterable[List[List[float]]]) -> str:
 class Worker:
     """The state between orders: a trainer, once started."""
 
-    def start(self, order: Dict[str, Any]) -> Dict[str, Any]:
-        """Build the seeded state, warm up with one forward and backward pass that trains nothing."""
+    def _build(self, order: Dict[str, Any]) -> None:
+        """Set the collector and build the seeded state."""
         if order["gc"] == "off":
             gc.disable()
         if hasattr(gc, "freeze"):  # not on PyPy
@@ -75,6 +88,12 @@ class Worker:
             gc.freeze()
         self.slowdown = order.get("slowdown", 0.0)
         self.trainer = Trainer(order["engine"], order["documents"], Config(**order["config"]))
+        if "cycle" in order:
+            del self.trainer.documents[order["cycle"] :]
+
+    def start(self, order: Dict[str, Any]) -> Dict[str, Any]:
+        """Build the seeded state, warm up with one forward and backward pass that trains nothing."""
+        self._build(order)
         started = time.perf_counter_ns()
         gradients = self.trainer.gradients()
         estimate = time.perf_counter_ns() - started
@@ -130,7 +149,7 @@ class Worker:
                     f"step {trainer.steps_done} gave the loss {loss!r} and, repeated from the same state, {again!r}:"
                     " the engine keeps state that its optimizer's snapshot() and reset() do not cover"
                 )
-        if self.slowdown:  # injected, to see that it is found: busy for a share of what the step took
+        if self.slowdown:  # put in, to see that it is found
             cpu_started, started = cpu_clock(), clock()
             while cpu_clock() - cpu_started < cpu * self.slowdown:
                 pass
@@ -146,6 +165,73 @@ class Worker:
     def nodes(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Count graph nodes, forward passes only."""
         return {"nodes": [self.trainer.count_nodes(step) for step in range(order["steps"])]}
+
+    def count(self, order: Dict[str, Any]) -> Dict[str, Any]:
+        """Build the seeded state and train ``steps`` steps: the same instructions every time.
+
+        Two step counts that differ by a multiple of ``cycle`` differ by whole rounds of the same work. ``extra`` is a
+        known slowdown: so many turns of an empty loop after every step, whose cost can be counted too.
+        """
+        self._build(order)
+        trainer, extra = self.trainer, order["extra"]
+        gc.collect()  # the collector's own counts begin at zero, whatever start-up allocated
+        if order["gc"] == "freeze":
+            gc.freeze()
+        loss = math.nan
+        for _ in range(order["steps"]):
+            loss = trainer.step().loss
+            for _ in itertools.repeat(None, extra):
+                pass
+        return {"loss": loss.hex()}
+
+    def memory(self, order: Dict[str, Any]) -> Dict[str, Any]:
+        """What tracemalloc sees of each of the next steps; None for both where there is none (PyPy).
+
+        ``blocks``: memory blocks alive once the loss is known and backward is done, above those before the step: the
+        graph and its gradients. Blocks come and gone in between are not among them. ``peak_bytes``: the most bytes
+        allocated at any moment of a whole step, above those before it. What C code gets past Python's allocators is unseen.
+        """
+        try:
+            import tracemalloc
+        except ImportError:
+            return {"blocks": None, "peak_bytes": None}
+        trainer, blocks, peaks = self.trainer, [], []
+        tracemalloc.start()
+        trainer.step()  # what is made once and kept is not the next step's
+        for _ in range(order["steps"]):
+            before = trainer.snapshot()
+            document = trainer.documents[trainer.steps_done % len(trainer.documents)]
+            gc.collect()  # what earlier steps left behind would be freed under this one
+            already = len(tracemalloc.take_snapshot().traces)
+            loss = trainer.model.loss(trainer.vocabulary.encode(document))
+            trainer.engine.backward(loss)
+            blocks.append(len(tracemalloc.take_snapshot().traces) - already)
+            del loss
+            trainer.engine.reset()
+            trainer.restore(before)
+            gc.collect()
+            tracemalloc.reset_peak()
+            level = tracemalloc.get_traced_memory()[0]
+            trainer.step()
+            peaks.append(tracemalloc.get_traced_memory()[1] - level)
+        tracemalloc.stop()
+        return {"blocks": blocks, "peak_bytes": peaks}
+
+    def collector(self, order: Dict[str, Any]) -> Dict[str, Any]:
+        """The cyclic collector's share of the next steps' time, and its collections; None where it has no callbacks."""
+        callbacks = getattr(gc, "callbacks", None)
+        if callbacks is None:
+            return {"share": None, "collections": None}
+        clock, moments = time.perf_counter_ns, []
+        gc.collect()
+        callbacks.append(lambda phase, info: moments.append(clock()))
+        started = clock()
+        for _ in range(order["steps"]):
+            self.trainer.step()
+        total = clock() - started
+        callbacks.pop()
+        spent = sum(moments[1::2]) - sum(moments[::2])
+        return {"share": spent / total, "collections": len(moments) // 2}
 
     def finish(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Hand over what the parity check and the table want at the end."""
