@@ -14,7 +14,7 @@ from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from bench.host import machine, results, setup, stats, tables
 from bench.host.errors import UsageError
-from bench.host.gate import Held, Judgement
+from bench.host.gate import COUNT_THRESHOLD, Held, Judgement
 from bench.host.interpreters import ROOT
 from bench.host.lockstep import REFERENCE, Plan
 from bench.host.results import Cell, Run, RunRecord
@@ -38,6 +38,7 @@ class Row:
     rounds: int = 0
     parity: str = NOTHING
     reason: str = ""
+    instructions: float | None = None  # of what it is held against over its own, in counts
 
 
 FAILED = ("REGRESSED", "DIVERGED", "FAILED")
@@ -119,9 +120,34 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str) -> list[Row]:
             word, reason = "FAILED", f"broke its promise: {run.record.engines[engine].parity}"
         finding = run.finding((engine, runtime))
         parity = NOTHING if finding is None else tables.parity_text(finding)
+        reason_count = _counted(judgement.instructions)
+        if reason_count and word in ("PASS", "INCONCLUSIVE"):
+            word, reason = "REGRESSED", reason_count
+        elif reason_count and not reason:
+            reason = reason_count
         claimed = None if held.low == held.high == 1 else Ratio((held.low * held.high) ** 0.5, held.low, held.high, 0)
-        found.append(Row(engine, runtime, word, against, judgement.ratio, claimed, judgement.rounds, parity, reason))
+        found.append(
+            Row(
+                engine,
+                runtime,
+                word,
+                against,
+                judgement.ratio,
+                claimed,
+                judgement.rounds,
+                parity,
+                reason,
+                judgement.instructions,
+            )
+        )
     return found
+
+
+def _counted(instructions: float | None) -> str:
+    """What an exact count has against a cell, or nothing."""
+    if instructions is None or instructions >= 1 / (1 + COUNT_THRESHOLD):
+        return ""
+    return f"takes {1 / instructions - 1:.2%} more instructions a step"
 
 
 def exit_status(found: Sequence[Row], strict: bool) -> int:
@@ -150,13 +176,15 @@ def table(found: Sequence[Row], gate: Gate, run: Run, against: str, notes: Seque
     """The gate's table: a row for each cell, what fails first."""
     one_runtime = len({row.runtime for row in found}) == 1
     claims = any(row.claimed for row in found)
+    counts = any(row.instructions for row in found)
     order = [*FAILED, "INCONCLUSIVE", "IMPROVED", "PASS", "NEW", "SKIPPED"]
     lines, below = [], []
     for row in sorted(found, key=lambda row: order.index(row.word)):
         ratio = NOTHING if row.ratio is None else _ratio(row.ratio)
         claimed = [] if not claims else [NOTHING if row.claimed is None else _interval(row.claimed, "{} to {}")]
+        counted = [] if not counts else [_change(row.instructions)]
         where = [] if one_runtime else [row.runtime.removeprefix("cpython-")]
-        lines.append([row.engine, *where, row.word, ratio, *claimed, str(row.rounds), row.parity])
+        lines.append([row.engine, *where, row.word, ratio, *claimed, str(row.rounds), *counted, row.parity])
         if row.reason:
             below.append(f"{row.engine} on {row.runtime}: {row.reason}")
     what = "speed over the reference" if claims else f"speed over {against}"
@@ -171,6 +199,7 @@ def table(found: Sequence[Row], gate: Gate, run: Run, against: str, notes: Seque
             what,
             *(["held against"] if claims else []),
             "rounds",
+            *(["instructions"] if counts else []),
             "parity",
         ],
         rows=lines,
@@ -178,8 +207,19 @@ def table(found: Sequence[Row], gate: Gate, run: Run, against: str, notes: Seque
             *below,
             f"REGRESSED: all of the interval ({gate.look_confidence:.2%} sure) is more than {threshold} slower than what it is",
             "held against, and a fresh batch of rounds found the same. PASS: all of it is at most that much slower.",
+            *(
+                [
+                    f"Also REGRESSED: more than {COUNT_THRESHOLD:.2%} more instructions, counted under Valgrind in three layouts."
+                ]
+                if counts
+                else []
+            ),
         ],
     )
+
+
+def _change(instructions: float | None) -> str:
+    return NOTHING if instructions is None else f"{1 / instructions - 1:+.2%}" if instructions != 1 else "same"
 
 
 def _ratio(ratio: Ratio) -> str:

@@ -133,6 +133,12 @@ def run(
     help="Share of a step's time that may be added.  [default: 0.01 against a revision, 0.1 against a run, 0.25"
     " against the committed one]",
 )
+@click.option(
+    "--instructions/--no-instructions",
+    default=True,
+    show_default=True,
+    help="Against a revision, also count the instructions of what was changed, under Valgrind, after the timing.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 3 where a cell could not be decided.")
 @click.option("--anyway", is_flag=True, help="Against a run of another machine or build too; the table says so.")
 @click.option(
@@ -151,6 +157,7 @@ def check(
     revision: str | None,
     baseline: pathlib.Path | None,
     threshold: float | None,
+    instructions: bool,
     strict: bool,
     anyway: bool,
     injected: tuple[str, ...],
@@ -212,6 +219,9 @@ def check(
             progress.say(f"{len(helds)} cells against {against}, into {measured.folder}")
             try:
                 judgements = gating.decide(plan, measured, helds, gate, progress)
+                if instructions and held_run is None:
+                    judgements, why_not = gating.count_instructions(plan, judgements, progress)
+                    notes.append(why_not)
             except KeyboardInterrupt:
                 progress.say(f"interrupted, so no verdict; {len(measured.rounds)} rounds are kept in {measured.folder}")
                 return INTERRUPTED

@@ -7,10 +7,14 @@ in the first round, and where it is one of a pair; in every other round losses a
 from __future__ import annotations
 
 import dataclasses
+import math
+import pathlib
+import statistics
 import time
 
-from bench.host import lockstep, results
-from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round
+from bench.host import counters, lockstep, results
+from bench.host.interpreters import Runtime
+from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round, Subject
 from bench.host.results import Cell, Run, Status
 from bench.host.stats import Ratio, round_log_ratios
 from bench.host.verdict import Gate, Verdict, confirmed, signed_rank_ratio
@@ -49,6 +53,7 @@ class Judgement:
     batches: int
     status: Status = "ok"
     reason: str = ""
+    instructions: float | None = None  # of the other cell over this one's, in counts; 1 where the files are the same
 
 
 class Open:
@@ -130,3 +135,74 @@ def decide(plan: Plan, run: Run, helds: list[Held], gate: Gate, progress: Progre
     for one in still:
         found[id(one.held)] = one.look(run, gate, last=True) or one._end(run, Verdict.INCONCLUSIVE)
     return [found[id(held)] for held in helds]
+
+
+LAYOUTS = (0, 1, 2)  # memory layouts to count in before a difference is believed
+COUNT_THRESHOLD = 0.0025  # share of a step's instructions that a changed layout alone may add, and a little more
+
+
+def count_instructions(plan: Plan, judgements: list[Judgement], progress: Progress) -> tuple[list[Judgement], str]:
+    """The judgements with instructions counted under Valgrind, and a line where they could not be.
+
+    Only pairs of one engine in two copies of the sources are counted: between two engines a count says little. The same
+    files have the same count. After an edit the memory layout shifts, which moves a count by up to 0.3 %: a difference
+    that seems to be one is counted in two further layouts on both sides, and the median ratio stands.
+    """
+    counted = []
+    try:
+        for judgement in judgements:
+            (row, name), (other, _) = judgement.held.cell, judgement.held.baseline
+            one, two = plan.engines[row], plan.engines[other]
+            if judgement.status != "ok" or one.loads != two.loads or one.source == two.source:
+                counted.append(judgement)
+                continue
+            ratio = 1.0
+            if one.slowdown != two.slowdown or files_of(one) != files_of(two):
+                runtime = next(runtime for runtime in plan.runtimes if runtime.name == name)
+                progress.advance(f"instructions of {row} on {name}")
+                ratio = _instructions_ratio(plan, runtime, two, one)
+            counted.append(dataclasses.replace(judgement, instructions=ratio))
+    except counters.CannotCount as why:
+        return judgements, str(why)
+    return counted, ""
+
+
+def _instructions_ratio(plan: Plan, runtime: Runtime, before: Subject, after: Subject) -> float:
+    ratios: list[float] = []
+    for layout in LAYOUTS:
+        first = _count(plan, runtime, before, layout, None)
+        ratios.append(first.per_step / _count(plan, runtime, after, layout, first.steps).per_step)
+        if abs(math.log(ratios[0])) <= math.log1p(COUNT_THRESHOLD):
+            break
+    return statistics.median(ratios)
+
+
+def _count(
+    plan: Plan, runtime: Runtime, subject: Subject, layout: int, steps: tuple[int, int] | None
+) -> counters.Instructions:
+    return counters.instructions_per_step(
+        runtime,
+        subject.source,
+        subject.loads,
+        plan.documents,
+        plan.config,
+        gc=plan.record.gc,
+        steps=steps,
+        slowdown=subject.slowdown,
+        layout=layout,
+    )
+
+
+def files_of(subject: Subject) -> dict[str, bytes]:
+    """What a worker reads for this engine: the workload, the engine's own file, and built extensions."""
+    source, engine = subject.source, subject.loads
+    paths = [
+        source / "bench" / "__init__.py",
+        *source.glob("bench/workload/**/*.py"),
+        source / "engines" / "__init__.py",
+    ]
+    if engine == "native":
+        paths += source.glob("native/*.so")
+    found = {str(path.relative_to(source)): path.read_bytes() for path in paths}
+    own = pathlib.Path(engine) if engine.endswith(".py") else source / "engines" / f"{engine}.py"
+    return {**found, "engine": own.read_bytes()}

@@ -224,3 +224,23 @@ def test_other_tools_rules(share):
     rng = np.random.default_rng(3)
     a, b = rng.normal(1, 0.01, 20), rng.normal(1 + share, 0.01, 20)
     assert [rule(a, b) for rule in calibrate.other_rules().values()] == [share > 0] * 4
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="Valgrind is not installed")
+def test_instructions_are_a_second_verdict(project, check):
+    """Half a per cent more, which no clock sees in a second; and the same files need no count."""
+    row = ["--against", "HEAD", "--engine", "fused_dot", "--budget", "1s", "--threshold", "9"]
+    done = check(*row, "--inject", "fused_dot=0.005", "--json", "j.json")
+    cells = {cell["engine"]: cell for cell in json.loads(pathlib.Path("j.json").read_text())["cells"]}
+    assert cells["fused_dot"]["word"] == "REGRESSED" and "more instructions" in cells["fused_dot"]["reason"]
+    assert 0.994 < cells["fused_dot"]["instructions"] < 0.996
+    assert cells["reference"]["instructions"] == 1 and done.exit_code == 1
+
+
+def test_without_valgrind_the_column_is_left_out(project, check, monkeypatch):
+    monkeypatch.setattr("bench.host.counters.shutil.which", lambda _: None)
+    engine = project / "engines" / "fused_dot.py"
+    engine.write_text(engine.read_text() + "\n")
+    done = check("--against", "HEAD", "--engine", "fused_dot", "--budget", "1s", "--threshold", "9")
+    assert done.exit_code == 0 and "apt install valgrind" in done.stdout
+    assert " instructions " not in next(line for line in done.stdout.splitlines() if line.startswith("engine "))
