@@ -78,6 +78,14 @@ def count(session: nox.Session) -> None:
 
 
 @nox.session(python=HOST)
+def explain(session: nox.Session) -> None:
+    """Write the page that explains the engines. Arguments go to `microgpt-bench explain`."""
+    session.install("-e", ".[profile]")
+    build_native(session)
+    session.run("microgpt-bench", "explain", *session.posargs)
+
+
+@nox.session(python=HOST)
 def compare(session: nox.Session) -> None:
     """Compare two runs. Arguments go to `microgpt-bench compare`."""
     install_host(session)

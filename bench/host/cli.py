@@ -18,7 +18,9 @@ import engines as engine_files
 from bench.host import calibrate as calibrating
 from bench.host import checking, counters, datasets, interpreters, lockstep, results, setup, tables
 from bench.host import compare as comparing
+from bench.host import explain as explaining
 from bench.host import gate as gating
+from bench.host import profile as profiling
 from bench.host import revision as revisions
 from bench.host import scale as scaling
 from bench.host.errors import UsageError
@@ -532,6 +534,69 @@ def train(
         results.write_atomically(losses, "".join(f"{loss}\n" for loss in history))
     for number, sample in enumerate(trainer.generate(samples, temperature), 1):
         click.echo(f"sample {number:2d}: {sample}")
+    return OK
+
+
+SECONDS = click.option(
+    "--seconds", type=Seconds(), default="3s", show_default=True, help="To train for while the profiler looks on."
+)
+
+
+@cli.command()
+@click.argument("engine", metavar="NAME|FILE.py")
+@click.option("--python", metavar="VERSION|PATH|NAME=PATH", help="Runtime.  [default: the newest CPython found]")
+@workload_options
+@SECONDS
+@click.option("--output", type=click.Path(path_type=pathlib.Path), help="Of the flame graph.  [default: ENGINE.svg]")
+@FORMAT
+def profile(
+    engine: str, python: str | None, data: str, seconds: float, output: pathlib.Path | None, style: str, **sizes: int
+) -> int:
+    """Where an engine's time goes: its top functions, and a flame graph that opens in a browser."""
+    config = config_from(sizes)
+    engine_files.load(engine)
+    path = output or pathlib.Path(f"{pathlib.Path(engine).stem}.svg")
+    _check_folder_of(path)
+    (runtime,), _ = setup.find_runtimes([python or interpreters.newest()])
+    what = (runtime, interpreters.ROOT, engine, datasets.locate(data).resolve(), dataclasses.asdict(config), seconds)
+    found = profiling.top_functions(*what)
+    profiling.flame_graph(path.resolve(), *what)
+    rows = [[function, f"{share:.1%}"] for function, share in found[:15]]
+    title = f"{engine} on {runtime.name}: own time of functions"
+    table = tables.Table(title, [], ["function", "share"], rows, [f"flame graph: {path}"])
+    click.echo(json.dumps(found, indent=1) if style == "json" else tables.render_table(table, style))
+    return OK
+
+
+@cli.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=pathlib.Path))
+@click.option("--python", metavar="RUNTIME", help="To profile on; of the run's.  [default: its newest CPython]")
+@SECONDS
+@click.option("--output", type=click.Path(path_type=pathlib.Path), help="[default: engines.md beside the run]")
+@RESULTS
+def explain(
+    run_folder: pathlib.Path, python: str | None, seconds: float, output: pathlib.Path | None, folder: pathlib.Path
+) -> int:
+    """Write the page that explains the engines from a run: what each does and bought, and where its time goes."""
+    run = results.load(_find_run(run_folder, folder))
+    path = output or run.folder.parent / "engines.md"
+    _check_folder_of(path)
+    names = list(run.record.runtimes)
+    name = python or names[-1]
+    if name not in names:
+        raise UsageError(f"{run.folder.name} has no runtime {name}: choose from {', '.join(names)}")
+    runtime = interpreters.resolve(run.record.runtimes[name].specification, {})
+    what = (datasets.locate(run.record.workload.data).resolve(), run.record.workload.config, seconds)
+    profiles = {}
+    cells = [engine for engine in run.record.engines if run.status((engine, name))[0] == "ok"]
+    with RunProgress(len(cells)) as progress:
+        for engine in cells:
+            progress.advance(f"profile of {engine}")
+            loads = run.record.engines[engine].path or engine
+            profiles[engine] = profiling.top_functions(runtime, interpreters.ROOT, loads, *what)
+    text = explaining.page(run, profiles, name, explaining.arithmetic(run))
+    results.write_atomically(path, text)
+    click.echo(f"written to {path}")
     return OK
 
 

@@ -120,7 +120,7 @@ def _speedups(run: Run) -> Table:
     return Table(
         title="Speed over the reference on the same runtime",
         above=["Time of the reference over time of the engine, paired step by step: above 1 is faster.", SHORT],
-        headers=["engine", *_columns(runtimes)],
+        headers=["engine", *columns(runtimes)],
         rows=rows,
         below=[],
     )
@@ -160,7 +160,7 @@ def _across(run: Run, base: str) -> Table:
     return Table(
         title=f"Speed over the same engine on {base}",
         above=[f"Time on {base} over time on the runtime, paired step by step: above 1 is faster.", SHORT],
-        headers=["engine", *_columns(runtimes)],
+        headers=["engine", *columns(runtimes)],
         rows=rows,
         below=[],
     )
@@ -217,7 +217,7 @@ def _counters(run: Run, runtime: str) -> Table:
     )
 
 
-def _columns(runtimes: Sequence[str]) -> list[str]:
+def columns(runtimes: Sequence[str]) -> list[str]:
     """Column heads: where all are CPython the version says it, so that six fit on 80 columns."""
     prefix = "cpython-"
     return (
@@ -348,18 +348,22 @@ def render_table(table: Table, style: str, left: bool = False) -> str:
         "github": f"### {_markdown(table.title)}",
         "html": f"<h3>{html.escape(table.title)}</h3>",
     }[style]
-    cells = table.rows if style != "github" else [[_markdown(cell) for cell in row] for row in table.rows]
-    grid = tabulate(
-        cells,
-        headers=table.headers,
-        tablefmt={"plain": "simple", "github": "github", "html": "html"}[style],
-        disable_numparse=True,
-        colalign=["left", *["left" if left else "right"] * (len(table.headers) - 1)],
-    )
-    blocks = [title, *(["\n".join(_prose(table.above, style))] if table.above else []), grid]
+    above = ["\n".join(_prose(table.above, style))] if table.above else []
+    blocks = [title, *above, grid(table.headers, table.rows, style, left)]
     if table.below:
         blocks.append("\n".join(_prose(table.below, style)))
     return ("\n" if style == "plain" else "\n\n").join(blocks)
+
+
+def grid(headers: Sequence[str], rows: Sequence[Sequence[str]], style: str, left: bool = False) -> str:
+    """The cells alone."""
+    return tabulate(
+        rows if style != "github" else [[_markdown(cell) for cell in row] for row in rows],
+        headers=headers,
+        tablefmt={"plain": "simple", "github": "github", "html": "html"}[style],
+        disable_numparse=True,
+        colalign=["left", *["left" if left else "right"] * (len(headers) - 1)],
+    )
 
 
 def _prose(lines: Sequence[str], style: str) -> list[str]:

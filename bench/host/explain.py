@@ -1,0 +1,172 @@
+"""The page that explains the engines: in their own words, what each bought on each runtime, and where its time goes."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import os
+import pathlib
+import re
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bench.host import datasets, stats, tables
+from bench.host.errors import UsageError
+from bench.host.interpreters import ROOT
+from bench.host.lockstep import REFERENCE
+from bench.host.results import Run
+from bench.host.tables import NOTHING, Table, number, ratio_text
+from bench.workload.config import Config
+from bench.workload.trainer import Trainer
+
+Profile = Sequence[tuple[str, float]]
+LIMIT = "native"
+ADAM_FLOPS = 13  # per weight: 3 for the first moment, 4 for the second, 6 for the update; powers count as one
+TOP = 6
+DGEMM = (
+    "import numpy, time\n"
+    "a = numpy.random.default_rng(1).random((512, 512)); times = []\n"
+    "for _ in range(40):\n"
+    "    started = time.perf_counter(); a @ a; times.append(time.perf_counter() - started)\n"
+    "print(2 * 512**3 / min(times))"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Arithmetic:
+    """``step_flops``: of each step of the run; ``limit``: flops per second that one core reached in a matrix product."""
+
+    step_flops: list[float]
+    limit: float
+
+
+def step_flops(config: Config, positions: int, vocabulary: int) -> float:
+    """Floating-point operations that a step needs, whoever does them.
+
+    Twice the multiply-adds of all matrix products and of attention's two sums, times three (the backward pass has two
+    products for each forward one), and Adam's. Norms, exponentials and residuals, some per cent, are left out.
+    """
+    n = config.n_embd
+    products = positions * (12 * config.n_layer * n * n + vocabulary * n)
+    attention = config.n_layer * n * positions * (positions + 1)  # scores and mixes, over 1 to positions entries
+    weights = (2 * vocabulary + config.block_size) * n + 12 * config.n_layer * n * n
+    return 3 * 2 * (products + attention) + ADAM_FLOPS * weights
+
+
+def arithmetic(run: Run) -> Arithmetic:
+    """The run's flops per step, and this machine's limit, measured with NumPy's matrix product on one thread."""
+    config = Config(**run.record.workload.config)  # type: ignore[arg-type]
+    trainer = Trainer(REFERENCE, datasets.locate(run.record.workload.data), config)
+    lengths = [
+        min(config.block_size, len(trainer.documents[step % len(trainer.documents)]) + 1)
+        for step in range(run.record.plan.steps)
+    ]
+    one = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")}
+    done = subprocess.run([sys.executable, "-c", DGEMM], env={**os.environ, **one}, capture_output=True, text=True)
+    if done.returncode:
+        raise UsageError(f"cannot measure the machine's limit: {done.stderr.strip().splitlines()[-1]}")
+    return Arithmetic([step_flops(config, n, len(trainer.vocabulary)) for n in lengths], float(done.stdout))
+
+
+# --------------------------------------------------------------------- the page
+
+
+def page(run: Run, profiles: Mapping[str, Profile], profiled_on: str, limits: Arithmetic) -> str:
+    """Markdown. ``profiles``: by engine, taken on the runtime ``profiled_on``."""
+    if not run.rounds:
+        raise UsageError(f"{run.folder} has no finished round")
+    parts = [
+        "# The engines: what each does, what it bought, where its time goes",
+        f"Made from [`{run.folder.name}`]({run.folder.name}/tables.md) by `microgpt-bench explain {run.folder.name}`;"
+        " the words are the engine files' own.",
+        "\n".join(f"{line}<br>" for line in tables.preamble(run)[:3]),
+        tables.render_table(_distance(run, profiled_on, limits), "github"),
+        tables.render_table(_bought(run), "github"),
+    ]
+    for engine in run.record.engines:
+        parts += _section(run, engine, profiles.get(engine), profiled_on)
+    return "\n\n".join(parts) + "\n"
+
+
+def _bought(run: Run) -> Table:
+    runtimes = list(run.record.runtimes)
+    rows = []
+    for engine, about in run.record.engines.items():
+        if about.parent in run.record.engines and any(run.status((engine, name))[0] == "ok" for name in runtimes):
+            rows.append(
+                [f"{engine} over {about.parent}", *(_over(run, engine, about.parent, name) for name in runtimes)]
+            )
+    return Table(
+        "What each change bought: speed over the parent",
+        ["The engine's one change against the engine that it is a copy of. " + tables.SHORT],
+        ["engine", *tables.columns(runtimes)],
+        rows,
+        [],
+    )
+
+
+def _over(run: Run, engine: str, other: str, runtime: str) -> str:
+    before, after = (other, runtime), (engine, runtime)
+    if run.status(before)[0] != "ok" or run.status(after)[0] != "ok":
+        return NOTHING
+    return ratio_text(stats.paired_ratio(run.times(before), run.times(after)), short=True)
+
+
+def _distance(run: Run, runtime: str, limits: Arithmetic) -> Table:
+    flops, rows = sum(limits.step_flops), []
+    for engine in run.record.engines:
+        cell = (engine, runtime)
+        if run.status(cell)[0] != "ok":
+            continue
+        seconds = float(np.median(run.times(cell), axis=0).sum())
+        native = _over(run, engine, LIMIT, runtime)
+        rows.append(
+            (
+                seconds,
+                [
+                    engine,
+                    number(seconds / len(limits.step_flops) * 1e3),
+                    number(flops / seconds / 1e6),
+                    native,
+                    number(limits.limit * seconds / flops),
+                ],
+            )
+        )
+    return Table(
+        f"How far from the limit, on {runtime}",
+        [
+            f"A step of this run needs {flops / len(limits.step_flops) / 1e3:,.0f} thousand floating-point operations; one core does"
+            f" {limits.limit / 1e9:.1f} thousand million a second in a matrix product (NumPy's, 512 x 512, one thread).",
+        ],
+        ["engine", "ms/step", "million flops/s", f"speed over {LIMIT}", "times the limit"],
+        [row for _, row in sorted(rows)],
+        [],
+    )
+
+
+def _section(run: Run, engine: str, profile: Profile | None, profiled_on: str) -> list[str]:
+    about = run.record.engines[engine]
+    parts = [f"## {engine}", _docstring(engine, about.path)]
+    if about.parent:
+        parts.append(f"A copy of `{about.parent}` but for: {about.change}. Promise: {about.parity}.")
+    runtimes = [name for name in run.record.runtimes if run.status((engine, name))[0] == "ok"]
+    if engine != REFERENCE and runtimes:
+        row = ["over the reference", *(_over(run, engine, REFERENCE, name) for name in runtimes)]
+        parts.append(tables.grid(["speed", *tables.columns(runtimes)], [row], "github"))
+    if profile:
+        rows = [[function, f"{share:.0%}"] for function, share in profile[:TOP]]
+        rows.append(["all others", f"{1 - sum(share for _, share in profile[:TOP]):.0%}"])
+        parts.append(tables.grid([f"own time on {profiled_on} (py-spy)", "share"], rows, "github"))
+    return parts
+
+
+def _docstring(engine: str, path: str | None) -> str:
+    file = pathlib.Path(path) if path else ROOT / "engines" / f"{engine}.py"
+    try:
+        text = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or ""
+    except OSError:
+        return ""
+    return re.sub(r"``(.+?)``", r"`\1`", text)
