@@ -15,6 +15,7 @@ import dataclasses
 import datetime
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -25,16 +26,16 @@ import numpy as np
 from pyperf._utils import is_significant  # no public name gives its rule without printing
 from scipy import stats as scipy_stats
 
-from bench.host import machine, results
+from bench.host import counters, machine, results
 from bench.host.errors import UsageError
-from bench.host.gate import Held, Open, log_ratios
+from bench.host.gate import COUNT_THRESHOLD, Held, Open, instructions_ratio, log_ratios
 from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round
 from bench.host.results import Run
 from bench.host.stats import Floats
 from bench.host.tables import NOTHING, Table
 from bench.host.verdict import Gate, Verdict
 
-SAME = "same"
+COPIES = 4  # equal copies in the same rounds: they share a baseline, which makes trials cheaper
 BLOCK = 16  # rounds that the bootstrap keeps together: a disturbance lasts for several
 GRID = np.arange(0.0025, 0.5001, 0.0025)  # slowdowns looked at for the smallest that is found
 
@@ -51,10 +52,28 @@ class Trial:
     verdict: str
     rounds: int
     took_seconds: float
+    budget_seconds: float
     ratio: float
     logs: list[float]
     baseline: list[float]
     seconds: list[float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """Of a row: the slowdown to inject, the number of trials, and the budget of each."""
+
+    slowdown: float
+    trials: int
+    budget_seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class CountTrial:
+    """Instructions of one copy over another's, whose engine file has a comment more, by the gate's rule."""
+
+    slowdown: float
+    ratio: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +91,7 @@ class Calibration:
     gate: Gate
     machine: dict[str, str | int | float]
     trials: list[Trial]
+    counts: list[CountTrial] = dataclasses.field(default_factory=list)
     found_80: float | None = None  # the smallest slowdown that 80 % of checks find, filled in at the end
     found_95: float | None = None
 
@@ -83,14 +103,14 @@ def measure(
     plan: Plan,
     run: Run,
     engine: str,
-    wanted: dict[str, tuple[float, int]],
+    wanted: dict[str, Wanted],
     burn: bool,
     gate: Gate,
     limit_seconds: float,
     progress: Progress,
     save: Callable[[list[Trial]], None],
 ) -> list[Trial]:
-    """Trials until each row has as many as wanted, or the time is up. ``wanted``: row to its slowdown and trials.
+    """Trials until each row has as many as wanted, or the time is up.
 
     The first half of each row's trials runs on the machine as it is; with ``burn`` another process keeps a core busy
     during the second. ``save`` is called after each trial with all so far.
@@ -99,7 +119,7 @@ def measure(
     trials: list[Trial] = []
     truth: dict[results.Cell, CellState] = {}
     for burning in (False, True):
-        missing = {row: count // 2 if not burning else count - count // 2 for row, (_, count) in wanted.items()}
+        missing = {row: (want.trials + burning) // 2 for row, want in wanted.items()}
         still = {row: Open(Held((row, runtime), (engine, runtime)), len(run.rounds)) for row in missing if missing[row]}
         spent = dict.fromkeys(still, 0.0)
         with burner() if burning and burn else contextlib.nullcontext():
@@ -113,7 +133,7 @@ def measure(
                 truth = truth or current.references()
                 for row, trial in list(still.items()):
                     spent[row] += entry.seconds * 2 / len(cells)  # what a check of this pair alone would have taken
-                    over = plan.record.budget_seconds is not None and spent[row] > plan.record.budget_seconds
+                    over = spent[row] + entry.seconds * 2 / len(cells) > wanted[row].budget_seconds
                     judgement = trial.look(run, gate) or (trial.look(run, gate, last=True) if over else None)
                     if judgement is None:
                         continue
@@ -122,11 +142,12 @@ def measure(
                     held, since = trial.held, trial.begun
                     trials.append(
                         Trial(
-                            wanted[row][0],
+                            wanted[row].slowdown,
                             burning and burn,
                             str(judgement.verdict),
                             judgement.rounds,
                             round(spent[row], 2),
+                            wanted[row].budget_seconds,
                             judgement.ratio.value if judgement.ratio else float("nan"),
                             [round(float(log), 6) for log in log_ratios(run, held, since)],
                             *(_means(run, cell, since) for cell in (held.baseline, held.cell)),
@@ -139,13 +160,50 @@ def measure(
                         still[row] = Open(held, len(run.rounds))
                     else:
                         del still[row]
-                    counts = {name: sum(t.slowdown == share for t in trials) for name, (share, _) in wanted.items()}
+                    done = ", ".join(
+                        f"{share:.1%}: {sum(t.slowdown == share for t in trials)}"
+                        f"/{sum(w.trials for w in wanted.values() if w.slowdown == share)}"
+                        for share in dict.fromkeys(want.slowdown for want in wanted.values())
+                    )
+                    burnt = ", a core burning" if burning and burn else ""
+                    share = wanted[row].slowdown
                     progress.say(
-                        ", ".join(f"{name.partition('@')[2]} {counts[name]}/{wanted[name][1]}" for name in wanted)
-                        + f": {wanted[row][0]:.1%} was {judgement.verdict} after {judgement.rounds} rounds"
-                        + (", a core burning" if burning and burn else "")
+                        f"{done} trials; {share:.1%} was {judgement.verdict} after {judgement.rounds} rounds{burnt}"
                     )
     return trials
+
+
+def measure_counts(
+    plan: Plan,
+    engine: str,
+    slowdown: float,
+    count: int,
+    workspace: pathlib.Path,
+    progress: Progress,
+    save: Callable[[list[CountTrial]], None],
+) -> None:
+    """As many comparisons of instruction counts of two copies, and as many with a slowdown put in.
+
+    A copy has one comment more, each time a longer one: other bytes, and so another memory layout, for the same code.
+    Raises CannotCount where there is no Valgrind.
+    """
+    runtime, before = plan.runtimes[0], plan.engines[engine]
+    counted: dict[int, counters.Instructions] = {}
+    trials: list[CountTrial] = []
+    for share in (0.0, slowdown):
+        for number in range(1, count + 1):
+            source = workspace / f"copy-{share}-{number}"
+            shutil.copytree(before.source, source)
+            file = source / "engines" / f"{before.loads}.py"
+            file.write_text(file.read_text(encoding="utf-8") + f"# {'-' * 37 * number}\n", encoding="utf-8")
+            after = dataclasses.replace(before, source=source, slowdown=share)
+            progress.advance(f"instructions, {share:.1%} more")
+            trials.append(CountTrial(share, instructions_ratio(plan, runtime, before, after, counted)))
+            save(trials)
+            shutil.rmtree(source)
+            progress.say(
+                f"instructions {len(trials)}/{2 * count}: {share:.2%} more was seen as {1 / trials[-1].ratio - 1:+.3%}"
+            )
 
 
 def _means(run: Run, cell: results.Cell, since: int) -> list[float]:
@@ -269,17 +327,24 @@ def table(calibration: Calibration) -> Table:
     equal = any(trial.slowdown == 0 for trial in calibration.trials)
     lines = [
         f"{calibration.engine} on {calibration.runtime}, {calibration.machine['cpu']}, {calibration.machine['cores']} cores; {calibration.created}",
-        f"A trial is a check of one engine, within {calibration.budget_seconds:.0f} s; threshold {calibration.gate.threshold:.1%}.",
+        f"A trial is a check of one engine; threshold {calibration.gate.threshold:.1%}.",
         sees(calibration),
     ]
+    for share in dict.fromkeys(trial.slowdown for trial in calibration.counts):
+        seen = [1 / trial.ratio - 1 for trial in calibration.counts if trial.slowdown == share]
+        alarms = sum(change > COUNT_THRESHOLD for change in seen)
+        lines.append(
+            f"{share:.1%} more instructions: {alarms} of {len(seen)} counts alarmed; seen as {min(seen):+.3%} to {max(seen):+.3%}"
+        )
     for share in [0.0, *shares] if equal else shares:
         trials = [trial for trial in calibration.trials if trial.slowdown == share]
         rounds, seconds = (np.median([getattr(t, name) for t in trials]) for name in ("rounds", "took_seconds"))
+        budget = trials[0].budget_seconds
         longest = max(trial.took_seconds for trial in trials)
         words = [trial.verdict for trial in trials]
         said = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(sorted(words)))
         lines.append(
-            f"{share:.1%} slower: {said}; {rounds:.0f} rounds, {seconds:.0f} s (median), {longest:.0f} s (longest)"
+            f"{share:.1%} slower: {said}; {rounds:.0f} rounds, {seconds:.0f} s (median), {longest:.0f} s (longest of {budget:.0f} s allowed)"
         )
     return Table(
         title="What this machine can see",

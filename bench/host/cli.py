@@ -240,6 +240,17 @@ def check(
     return checking.exit_status(found, strict)
 
 
+def _parse_slowdown(text: str) -> tuple[float, float]:
+    share, _, times = text.partition(":")
+    try:
+        parsed = float(share), float(times or 1)
+    except ValueError:
+        parsed = 0.0, 0.0
+    if not 0 < parsed[0] <= 10 or not 0 < parsed[1] <= 1000:
+        raise UsageError(f"--slowdown {text!r} is not SHARE[:TIMES], as in 0.05 or 0.02:4")
+    return parsed
+
+
 def _parse_injection(text: str) -> tuple[str, float]:
     engine, _, share = text.rpartition("=")
     try:
@@ -259,24 +270,38 @@ def _parse_injection(text: str) -> tuple[str, float]:
     "--slowdown",
     "slowdowns",
     multiple=True,
-    type=click.FloatRange(0, 10, min_open=True),
-    default=(0.05, 0.02),
+    metavar="SHARE[:TIMES]",
+    default=("0.05", "0.02:4"),
     show_default=True,
-    help="Injected into a copy, as a share of a step; repeatable.",
+    help="Injected into a copy, as a share of a step, to be found in so many times the budget; repeatable.",
 )
 @click.option("--trials", type=click.IntRange(0), default=8, show_default=True, help="Trials of each slowdown.")
+@click.option(
+    "--counts", type=click.IntRange(0), default=0, show_default=True, help="Comparisons of instruction counts, too."
+)
+@click.option(
+    "--more", type=click.FloatRange(0, 1, min_open=True), default=0.005, show_default=True, help="Put in, in those."
+)
 @click.option("--burn", is_flag=True, help="Keep another core busy during half of the trials.")
 @click.option("--limit", type=Seconds(), default="20m", show_default=True, help="Stop then, with the trials made.")
 @click.option("--threshold", type=click.FloatRange(0), default=0.01, show_default=True, help="The gate's.")
-@click.option("--budget", type=Seconds(), default="5m", show_default=True, help="Of one check.")
+@click.option(
+    "--budget",
+    type=Seconds(),
+    default="25s",
+    show_default=True,
+    help="Of a trial: about what one engine has in a check of all.",
+)
 @RESULTS
 @FORMAT
 def calibrate(
     engine: str,
     python: str | None,
     equal: int,
-    slowdowns: tuple[float, ...],
+    slowdowns: tuple[str, ...],
     trials: int,
+    counts: int,
+    more: float,
     burn: bool,
     limit: float,
     threshold: float,
@@ -299,11 +324,15 @@ def calibrate(
         )
         plan, record, _ = setup.prepare(request, workspace)
         row = pathlib.Path(engine).stem if engine.endswith(".py") else engine
-        wanted = {}
-        for share, count in [(0.0, equal), *((share, trials) for share in slowdowns)]:
-            copy = setup.row_at(row, f"{share:.1%}" if share else calibrating.SAME)
-            plan.engines[copy] = dataclasses.replace(plan.engines[row], slowdown=share)
-            wanted[copy] = share, count
+        copies = min(calibrating.COPIES, max(1, equal // 2))
+        wanted = {
+            setup.row_at(row, f"equal{number}"): calibrating.Wanted(0.0, (equal + number) // copies, budget)
+            for number in range(copies)
+        }
+        for share, times in map(_parse_slowdown, slowdowns):
+            wanted[setup.row_at(row, f"{share:.2%}")] = calibrating.Wanted(share, trials, budget * times)
+        for copy, want in wanted.items():
+            plan.engines[copy] = dataclasses.replace(plan.engines[row], slowdown=want.slowdown)
         measured = results.Run(workspace, record, [])  # of these rounds only the trials are kept
         path, runtime = calibrating.path_in(folder), plan.runtimes[0]
 
@@ -320,12 +349,18 @@ def calibrate(
                 gate,
                 record.machine,
                 done,
+                counted,
             )
 
         done: list[calibrating.Trial] = []
+        counted: list[calibrating.CountTrial] = []
 
         def save(found: list[calibrating.Trial]) -> None:
             done[:] = found
+            calibrating.save(path, state(done))
+
+        def save_counts(found: list[calibrating.CountTrial]) -> None:
+            counted[:] = found
             calibrating.save(path, state(done))
 
         with RunProgress(None) as progress:
@@ -335,9 +370,11 @@ def calibrate(
             status = OK
             try:
                 calibrating.measure(plan, measured, row, wanted, burn, gate, limit, progress, save)
+                if counts:
+                    calibrating.measure_counts(plan, row, more, counts, workspace, progress, save_counts)
             except KeyboardInterrupt:
                 status = INTERRUPTED
-    if not done:
+    if not done and not counted:
         raise UsageError("no trial came to its end: give more time with --limit")
     calibration = calibrating.concluded(state(done))
     calibrating.save(path, calibration)

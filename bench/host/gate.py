@@ -160,18 +160,28 @@ def count_instructions(plan: Plan, judgements: list[Judgement], progress: Progre
             if one.slowdown != two.slowdown or files_of(one) != files_of(two):
                 runtime = next(runtime for runtime in plan.runtimes if runtime.name == name)
                 progress.advance(f"instructions of {row} on {name}")
-                ratio = _instructions_ratio(plan, runtime, two, one)
+                ratio = instructions_ratio(plan, runtime, two, one)
             counted.append(dataclasses.replace(judgement, instructions=ratio))
     except counters.CannotCount as why:
         return judgements, str(why)
     return counted, ""
 
 
-def _instructions_ratio(plan: Plan, runtime: Runtime, before: Subject, after: Subject) -> float:
+def instructions_ratio(
+    plan: Plan,
+    runtime: Runtime,
+    before: Subject,
+    after: Subject,
+    counted: dict[int, counters.Instructions] | None = None,
+) -> float:
+    """Instructions of a step before over after, by the rule above. ``counted``: of before by layout, filled as needed."""
     ratios: list[float] = []
+    counted = {} if counted is None else counted
     for layout in LAYOUTS:
-        first = _count(plan, runtime, before, layout, None)
-        ratios.append(first.per_step / _count(plan, runtime, after, layout, first.steps).per_step)
+        if layout not in counted:
+            counted[layout] = _count(plan, runtime, before, layout, None)
+        after_count = _count(plan, runtime, after, layout, counted[layout].steps)
+        ratios.append(counted[layout].per_step / after_count.per_step)
         if abs(math.log(ratios[0])) <= math.log1p(COUNT_THRESHOLD):
             break
     return statistics.median(ratios)

@@ -207,7 +207,7 @@ def test_the_smallest_slowdown_that_is_found():
 
     def of(spread):
         logs = [float(x) for x in np.random.default_rng(5).normal(0, spread, 200)]
-        trial = calibrate.Trial(0.0, False, "PASS", 200, 60.0, 1.0, logs, [1.0] * 200, [1.0] * 200)
+        trial = calibrate.Trial(0.0, False, "PASS", 200, 60.0, 60.0, 1.0, logs, [1.0] * 200, [1.0] * 200)
         return calibrate.Calibration(1, "", "", "x", "y", "z", 6, 60.0, Gate(), {}, [trial])
 
     quiet, noisy = of(0.005), of(0.03)
