@@ -609,13 +609,20 @@ def profile(
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=pathlib.Path))
 @click.option("--python", metavar="RUNTIME", help="To profile on; of the run's.  [default: its newest CPython]")
 @SECONDS
+@click.option("--gc-off", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="One with --gc off, to compare.")
 @click.option("--output", type=click.Path(path_type=pathlib.Path), help="[default: engines.md beside the run]")
 @RESULTS
 def explain(
-    run_folder: pathlib.Path, python: str | None, seconds: float, output: pathlib.Path | None, folder: pathlib.Path
+    run_folder: pathlib.Path,
+    python: str | None,
+    seconds: float,
+    gc_off: pathlib.Path | None,
+    output: pathlib.Path | None,
+    folder: pathlib.Path,
 ) -> int:
     """Write the page that explains the engines from a run: what each does and bought, and where its time goes."""
     run = results.load(_find_run(run_folder, folder))
+    off = None if gc_off is None else results.load(_find_run(gc_off, folder))
     path = output or run.folder.parent / "engines.md"
     _check_folder_of(path)
     names = list(run.record.runtimes)
@@ -631,7 +638,7 @@ def explain(
             progress.advance(f"profile of {engine}")
             loads = run.record.engines[engine].path or engine
             profiles[engine] = profiling.top_functions(runtime, interpreters.ROOT, loads, *what)
-    text = explaining.page(run, profiles, name, explaining.arithmetic(run))
+    text = explaining.page(run, profiles, name, explaining.arithmetic(run), off)
     results.write_atomically(path, text)
     click.echo(f"written to {path}")
     return OK

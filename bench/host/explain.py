@@ -74,8 +74,10 @@ def arithmetic(run: Run) -> Arithmetic:
 # --------------------------------------------------------------------- the page
 
 
-def page(run: Run, profiles: Mapping[str, Profile], profiled_on: str, limits: Arithmetic) -> str:
-    """Markdown. ``profiles``: by engine, taken on the runtime ``profiled_on``."""
+def page(
+    run: Run, profiles: Mapping[str, Profile], profiled_on: str, limits: Arithmetic, collector_off: Run | None = None
+) -> str:
+    """Markdown. ``profiles``: by engine, taken on the runtime ``profiled_on``. ``collector_off``: a run with --gc off."""
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round")
     parts = [
@@ -85,6 +87,7 @@ def page(run: Run, profiles: Mapping[str, Profile], profiled_on: str, limits: Ar
         "\n".join(f"{line}<br>" for line in tables.preamble(run)[:3]),
         tables.render_table(_distance(run, profiled_on, limits), "github"),
         tables.render_table(_bought(run), "github"),
+        *([tables.render_table(_collector(run, collector_off), "github")] if collector_off else []),
     ]
     for engine in run.record.engines:
         parts += _section(run, engine, profiles.get(engine), profiled_on)
@@ -113,6 +116,26 @@ def _over(run: Run, engine: str, other: str, runtime: str) -> str:
     if run.status(before)[0] != "ok" or run.status(after)[0] != "ok":
         return NOTHING
     return ratio_text(stats.paired_ratio(run.times(before), run.times(after)), short=True)
+
+
+def _collector(run: Run, off: Run) -> Table:
+    """Speeds over the reference with the cyclic collector on, which is the rule, and off."""
+    names = [name for name in run.record.runtimes if name in off.record.runtimes]
+    if off.record.plan.gc != "off" or not names:
+        raise UsageError(f"{off.folder.name} is no run with --gc off on the same runtimes")
+    heads = [f"{head} {state}" for head in tables.columns(names) for state in ("on", "off")]
+    rows = [
+        [engine, *(_over(it, engine, REFERENCE, name) for name in names for it in (run, off))]
+        for engine in run.record.engines
+        if engine != REFERENCE and engine in off.record.engines
+    ]
+    return Table(
+        "The cyclic garbage collector: speed over the reference with it on and off",
+        [f"Off: from the run {off.folder.name}, where the reference runs without it too. " + tables.SHORT],
+        ["engine", *heads],
+        [row for row in rows if set(row[1:]) != {NOTHING}],
+        [],
+    )
 
 
 def _distance(run: Run, runtime: str, limits: Arithmetic) -> Table:
