@@ -25,6 +25,7 @@ NAMES: Tuple[str, ...] = (
     "numpy",
     "torch",
     "vector_exact",
+    "vector",
     "native",
 )
 
