@@ -611,12 +611,15 @@ class Adam:
         beta1, beta2 = self.beta1, self.beta2
         # moments of the plain gradient: what weighs it, and the corrections for t, are constants of the step
         scale = sqrt((1 - beta2) / (1 - beta2**t))
-        rate = learning_rate * (1 - beta1) / (1 - beta1**t) / scale
-        eps = self.eps / scale
+        whole_rate = learning_rate * (1 - beta1) / (1 - beta1**t) / scale
         grads = list(chain.from_iterable([w.flat_grad for w in self.matrices]))
-        self.m = [beta1 * m + g for m, g in zip(self.m, grads)]
-        self.v = [beta2 * v + g * g for v, g in zip(self.v, grads)]
-        self.data = [x - rate * m / (sqrt(v) + eps) for x, m, v in zip(self.data, self.m, self.v)]
+        self.m = [b * m + g for b in (beta1,) for m, g in zip(self.m, grads)]
+        self.v = [b * v + g * g for b in (beta2,) for v, g in zip(self.v, grads)]
+        self.data = [
+            x - rate * m / (root(v) + eps)
+            for rate, eps, root in ((whole_rate, self.eps / scale, sqrt),)
+            for x, m, v in zip(self.data, self.m, self.v)
+        ]
         self.place()
 
     def place(self):

@@ -683,14 +683,13 @@ class Adam:
         self.v = [0.0] * len(self.data)
 
     def update(self, t, learning_rate):
-        beta1, beta2, eps = self.beta1, self.beta2, self.eps
-        rest1, rest2 = 1 - beta1, 1 - beta2
-        correction1, correction2 = 1 - beta1**t, 1 - beta2**t
+        beta1, beta2 = self.beta1, self.beta2
         grads = list(chain.from_iterable([w.flat_grad for w in self.matrices]))
-        self.m = [beta1 * m + rest1 * g for m, g in zip(self.m, grads)]
-        self.v = [beta2 * v + rest2 * g**2.0 for v, g in zip(self.v, grads)]
+        self.m = [b * m + rest * g for b, rest in ((beta1, 1 - beta1),) for m, g in zip(self.m, grads)]
+        self.v = [b * v + rest * g**2.0 for b, rest in ((beta2, 1 - beta2),) for v, g in zip(self.v, grads)]
         self.data = [
-            x - learning_rate * (m / correction1) / ((v / correction2) ** 0.5 + eps)
+            x - rate * (m / correction1) / ((v / correction2) ** 0.5 + eps)
+            for rate, correction1, correction2, eps in ((learning_rate, 1 - beta1**t, 1 - beta2**t, self.eps),)
             for x, m, v in zip(self.data, self.m, self.v)
         ]
         self.place()
