@@ -26,6 +26,7 @@ NAMES: Tuple[str, ...] = (
     "torch",
     "vector_exact",
     "compiled",
+    "vector",
     "native",
 )
 

@@ -27,11 +27,11 @@ its terms, and the next tile begins with what the last one found.
 """
 
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, compress
 from operator import itemgetter
 
-from bench.workload.engine import Engine, Parity
+from bench.workload.engine import Engine, Parity, without_tape
 
 TILE = 256  # numbers of a matrix that one function holds in locals; at least 16, and WIDE
 BLOCK = 4  # positions that are multiplied at a time
@@ -865,6 +865,7 @@ ENGINE = Engine(
     probabilities=probabilities,
     backward=backward,
     reset=TAPE.clear,
+    no_graph=partial(without_tape, globals()),
     count_nodes=count_nodes,
     matrix=Matrix,
     read_values=read_values,

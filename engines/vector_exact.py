@@ -2,10 +2,17 @@
 
 A node is an activation (positions, n); a step leaves some twenty of them on the tape where the reference makes sixty
 thousand. What a scalar node cost (an object, two tuples, its share of the sort and of the garbage collector) is paid
-per op, and what is left is arithmetic. Nearly all of that is one sum, f₀·v₀ + f₁·v₁ + …, of vectors: a product of
-matrices forwards and backwards, attention's mix of values, a weight's gradient over all positions. It is written out
-for up to eight terms, so that the interpreter does little but multiply and add, and it passes over terms with
-factor 0: behind a closed relu lies a whole vector. Weights and Adam's moments lie in flat lists.
+per op, and what is left is arithmetic. Two thirds of it are sums of products, in three roles: activations times rows of
+weights, gradients times their columns, and for the weights' own gradient a sum over positions. What matters there:
+
+- a sum is one expression over numbers in locals: two loads, a multiplication and an addition per term, which CPython
+  specializes for floats from 3.11 on. It is written out for up to eight and for sixteen terms; longer ones go in parts;
+- `products` takes whole matrices, so that one comprehension makes all sums of an op. Its names are the comprehension's
+  own, because up to CPython 3.11 those of the function around it are cells and slower to load;
+- behind a relu half of the numbers are zero, and more later: `combine` adds only the vectors behind the others;
+- few objects live long, so the collector has next to nothing to do: a step runs as fast with it off.
+
+The last third is Adam: two powers and three divisions per weight, which no version specializes.
 
 Not faster where an activation holds a few numbers only: a call and some lists per op cost as much as some ten nodes.
 
@@ -24,17 +31,17 @@ gradients to a number in the reverse of the order in which the search finished t
   before those of the next (and at the very first position query and key by turns: q₀ k₀ q₁ k₁ …). The three matrices
   that made them read the same vector, whose gradient therefore merges their rows: see `settle`.
 
-Powers are the reference's own: ``g**2``, ``v**0.5``, ``total**-1``. With glibc 2.36 ``x**2`` differs from ``x*x`` in
+Powers are the reference's own: ``g**2.0`` (the same C function as ``g**2``), ``v**0.5``, ``total**-1``. With glibc 2.36 ``x**2`` differs from ``x*x`` in
 the last bit for about one number in 1,200 and ``x**0.5`` from ``sqrt(x)`` likewise, subnormal numbers included, so
 neither may stand for the other. Another graph than the fixed GPT's gets right gradients too, in an order of its own.
 """
 
-import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, compress
+from math import exp, isfinite, log
 from operator import itemgetter
 
-from bench.workload.engine import Engine, Parity
+from bench.workload.engine import Engine, Parity, without_tape
 
 TAPE = []  # (chain rule, output, inputs and what the chain rule wants to know), oldest first
 
@@ -42,19 +49,20 @@ TAPE = []  # (chain rule, output, inputs and what the chain rule wants to know),
 class Node:
     """An activation (positions, n) as rows, one number per position, or one number; ``grad`` is None until one arrives."""
 
-    __slots__ = ("data", "grad", "visit", "waiting")
+    __slots__ = ("data", "gated", "grad", "visit", "waiting")
 
     def __init__(self, data):
         self.data = data
         self.grad = None
+        self.gated = False  # a relu's output: no gradient is wanted where it is 0
         self.visit = None  # during backward: how a consumer that goes out of turn has reached these rows
         self.waiting = []  # during backward: shares of linears whose sums must be merged
 
 
 class Matrix:
-    """Weights (n_out, n_in) as rows, and their gradient, a list of rows or None while it is zero."""
+    """Weights (n_out, n_in) as rows, and their gradient, one flat list or None while it is zero."""
 
-    __slots__ = ("_columns", "grad", "rows")
+    __slots__ = ("_finite", "grad", "rows")
 
     def __init__(self, rows):
         rows = [tuple(map(float, row)) for row in rows]
@@ -63,77 +71,227 @@ class Matrix:
         self.place(rows)
 
     def place(self, rows):
-        self.rows, self._columns, self.grad = rows, None, None
+        self.rows, self.grad, self._finite = rows, None, None
 
     @property
-    def columns(self):
-        if self._columns is None:
-            self._columns = list(zip(*self.rows))
-        return self._columns
+    def finite(self):
+        """Whether 0 times any row is 0; where not, no factor 0 may be passed over."""
+        if self._finite is None:
+            self._finite = isfinite(sum(map(sum, self.rows)))
+        return self._finite
+
+    @property
+    def flat_grad(self):
+        return self.grad or [0.0] * (len(self.rows) * len(self.rows[0]))
+
+    def gather(self, grad):
+        self.grad = [a + b for a, b in zip(self.grad, grad)] if self.grad else grad
 
 
-# --------------------------------------------------------------------- sums of vectors
+# --------------------------------------------------------------------- sums of products
 
-# s + f₀·v₀ + f₁·v₁ + …, elementwise and from left to right, for so many terms
+# The two families below do nearly all arithmetic: every sum is one expression, from left to right.
+# fmt: off
 
-
-def sum_1(s, f, v):
-    (a,) = f
-    return [s + a * i for s, i in zip(s, *v)]
+# all dot products of rows of so many numbers: (m, terms), (n, terms) → m · n numbers
 
 
-def sum_2(s, f, v):
-    a, b = f
-    return [s + a * i + b * j for s, i, j in zip(s, *v)]
+def products_1(a_rows, b_rows):
+    return [a0 * b0 for (a0,) in a_rows for (b0,) in b_rows]
 
 
-def sum_3(s, f, v):
-    a, b, c = f
-    return [s + a * i + b * j + c * k for s, i, j, k in zip(s, *v)]
+def products_2(a_rows, b_rows):
+    return [a0 * b0 + a1 * b1 for a0, a1 in a_rows for b0, b1 in b_rows]
 
 
-def sum_4(s, f, v):
-    a, b, c, d = f
-    return [s + a * i + b * j + c * k + d * q for s, i, j, k, q in zip(s, *v)]
+def products_3(a_rows, b_rows):
+    return [a0 * b0 + a1 * b1 + a2 * b2 for a0, a1, a2 in a_rows for b0, b1, b2 in b_rows]
 
 
-def sum_5(s, f, v):
-    a, b, c, d, e = f
-    return [s + a * i + b * j + c * k + d * q + e * m for s, i, j, k, q, m in zip(s, *v)]
+def products_4(a_rows, b_rows):
+    return [a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 for a0, a1, a2, a3 in a_rows for b0, b1, b2, b3 in b_rows]
 
 
-def sum_6(s, f, v):
-    a, b, c, d, e, g = f
-    return [s + a * i + b * j + c * k + d * q + e * m + g * n for s, i, j, k, q, m, n in zip(s, *v)]
-
-
-def sum_7(s, f, v):
-    a, b, c, d, e, g, h = f
-    return [s + a * i + b * j + c * k + d * q + e * m + g * n + h * o for s, i, j, k, q, m, n, o in zip(s, *v)]
-
-
-def sum_8(s, f, v):
-    a, b, c, d, e, g, h, t = f
+def products_5(a_rows, b_rows):
     return [
-        s + a * i + b * j + c * k + d * q + e * m + g * n + h * o + t * p for s, i, j, k, q, m, n, o, p in zip(s, *v)
+        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4
+        for a0, a1, a2, a3, a4 in a_rows
+        for b0, b1, b2, b3, b4 in b_rows
     ]
 
 
-SUMS = (None, sum_1, sum_2, sum_3, sum_4, sum_5, sum_6, sum_7, sum_8)
+def products_6(a_rows, b_rows):
+    return [
+        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5
+        for a0, a1, a2, a3, a4, a5 in a_rows
+        for b0, b1, b2, b3, b4, b5 in b_rows
+    ]
+
+
+def products_7(a_rows, b_rows):
+    return [
+        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6
+        for a0, a1, a2, a3, a4, a5, a6 in a_rows
+        for b0, b1, b2, b3, b4, b5, b6 in b_rows
+    ]
+
+
+def products_8(a_rows, b_rows):
+    return [
+        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
+        for a0, a1, a2, a3, a4, a5, a6, a7 in a_rows
+        for b0, b1, b2, b3, b4, b5, b6, b7 in b_rows
+    ]
+
+
+def products_16(a_rows, b_rows):
+    return [
+        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
+        + a8 * b8 + a9 * b9 + a10 * b10 + a11 * b11 + a12 * b12 + a13 * b13 + a14 * b14 + a15 * b15
+        for a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15 in a_rows
+        for b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15 in b_rows
+    ]
+
+
+# the same, added onto the numbers of an iterator
+
+
+def more_8(start, a_rows, b_rows):
+    return [
+        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
+        for a0, a1, a2, a3, a4, a5, a6, a7 in a_rows
+        for (b0, b1, b2, b3, b4, b5, b6, b7), s in zip(b_rows, start)
+    ]
+
+
+def more_16(start, a_rows, b_rows):
+    return [
+        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
+        + a8 * b8 + a9 * b9 + a10 * b10 + a11 * b11 + a12 * b12 + a13 * b13 + a14 * b14 + a15 * b15
+        for a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15 in a_rows
+        for (b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15), s in zip(b_rows, start)
+    ]
+
+
+# start + f₀·v₀ + f₁·v₁ + …, elementwise, for so many vectors
+
+
+def sum_1(start, factors, vectors):
+    return [s + a0 * b0 for (a0,) in (factors,) for s, b0 in zip(start, *vectors)]
+
+
+def sum_2(start, factors, vectors):
+    return [s + a0 * b0 + a1 * b1 for a0, a1 in (factors,) for s, b0, b1 in zip(start, *vectors)]
+
+
+def sum_3(start, factors, vectors):
+    return [s + a0 * b0 + a1 * b1 + a2 * b2 for a0, a1, a2 in (factors,) for s, b0, b1, b2 in zip(start, *vectors)]
+
+
+def sum_4(start, factors, vectors):
+    return [
+        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3
+        for a0, a1, a2, a3 in (factors,)
+        for s, b0, b1, b2, b3 in zip(start, *vectors)
+    ]
+
+
+def sum_5(start, factors, vectors):
+    return [
+        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4
+        for a0, a1, a2, a3, a4 in (factors,)
+        for s, b0, b1, b2, b3, b4 in zip(start, *vectors)
+    ]
+
+
+def sum_6(start, factors, vectors):
+    return [
+        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5
+        for a0, a1, a2, a3, a4, a5 in (factors,)
+        for s, b0, b1, b2, b3, b4, b5 in zip(start, *vectors)
+    ]
+
+
+def sum_7(start, factors, vectors):
+    return [
+        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6
+        for a0, a1, a2, a3, a4, a5, a6 in (factors,)
+        for s, b0, b1, b2, b3, b4, b5, b6 in zip(start, *vectors)
+    ]
+
+
+def sum_8(start, factors, vectors):
+    return [
+        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
+        for a0, a1, a2, a3, a4, a5, a6, a7 in (factors,)
+        for s, b0, b1, b2, b3, b4, b5, b6, b7 in zip(start, *vectors)
+    ]
+
+
+def sum_16(start, factors, vectors):
+    return [
+        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
+        + a8 * b8 + a9 * b9 + a10 * b10 + a11 * b11 + a12 * b12 + a13 * b13 + a14 * b14 + a15 * b15
+        for a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15 in (factors,)
+        for s, b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15 in zip(start, *vectors)
+    ]
+
+
+# fmt: on
+
+PRODUCTS = {
+    1: products_1,
+    2: products_2,
+    3: products_3,
+    4: products_4,
+    5: products_5,
+    6: products_6,
+    7: products_7,
+    8: products_8,
+    16: products_16,
+}
+SUMS = {1: sum_1, 2: sum_2, 3: sum_3, 4: sum_4, 5: sum_5, 6: sum_6, 7: sum_7, 8: sum_8, 16: sum_16}
+
+
+def products(a_rows, b_rows):
+    """A·Bᵀ as one flat list, each sum from its first term to its last: (m, terms), (n, terms) → m · n numbers."""
+    terms = len(a_rows[0])
+    if terms in PRODUCTS:
+        return PRODUCTS[terms](a_rows, b_rows)
+    stop = terms % 16 or 16
+    if stop > 8 and stop != 16:
+        stop -= 8
+    total = PRODUCTS[stop](part(a_rows, 0, stop), part(b_rows, 0, stop))
+    while stop < terms:
+        start, more, stop = (stop, more_16, stop + 16) if (terms - stop) % 16 == 0 else (stop, more_8, stop + 8)
+        total = more(iter(total), part(a_rows, start, stop), part(b_rows, start, stop))
+    return total
+
+
+def part(rows, start, stop):
+    return [row[start:stop] for row in rows]
+
+
+def in_rows(numbers, n):
+    return [numbers[i : i + n] for i in range(0, len(numbers), n)]
+
+
+def columns(rows):
+    return list(zip(*rows))
 
 
 def combine(start, factors, vectors):
-    """start + Σ factors[k]·vectors[k], left to right: (n,), (terms,), (terms, n) → (n,).
-
-    Adding 0·v changes no finite sum, so those terms are left out.
-    """
+    """start + Σ factors[k]·vectors[k], left to right, without the terms with factor 0: (n,), (terms,), (terms, n) → (n,)."""
     vectors = list(compress(vectors, factors))
     factors = list(filter(None, factors))
-    total = start
-    for k in range(0, len(factors), 8):
-        f = factors[k : k + 8]
-        total = SUMS[len(f)](total, f, vectors[k : k + 8])
-    return total
+    if len(factors) % 16 > 8:  # one sum of 16 terms is faster than one of 8 and another
+        missing = -len(factors) % 16
+        factors += [0.0] * missing
+        vectors += vectors[:1] * missing
+    for k in range(0, len(factors), 16):
+        f = factors[k : k + 16]
+        start = SUMS[len(f)](start, f, vectors[k : k + 16])
+    return start
 
 
 def dot(a, b):
@@ -171,16 +329,13 @@ def embedding(w, index):
 
 
 def embedding_grad(y, w, index):
-    grad = gradient_of(w)
+    n, rows = len(w.rows[0]), {}
     for i, row in zip(reversed(index), reversed(y.grad)):
-        grad[i] = [a + b for a, b in zip(grad[i], row)]
-
-
-def gradient_of(w):
-    if w.grad is None:
-        zero = [0.0] * len(w.rows[0])
-        w.grad = [zero] * len(w.rows)  # rows are replaced, never changed
-    return w.grad
+        rows[i] = [a + b for a, b in zip(rows[i], row)] if i in rows else row
+    grad = [0.0] * (n * len(w.rows))
+    for i, row in rows.items():
+        grad[i * n : i * n + n] = row
+    w.gather(grad)
 
 
 def add(a, b):
@@ -202,43 +357,55 @@ def shape(x):
 
 
 def linear(x, w):
-    """y_p = Σᵢ x_pᵢ · column i of W, so dx_p = Σ_o dy_p_o · row o of W and d row o = Σ_p dy_p_o · x_p."""
-    if len(x.data[0]) != len(w.rows[0]):
-        raise ValueError(f"a matrix ({len(w.rows)}, {len(w.rows[0])}) cannot multiply the shape {shape(x)}")
-    columns, zero = w.columns, [0.0] * len(w.rows)
-    y = Node([combine(zero, row, columns) for row in x.data])
+    """y_p = W · x_p, so dx_p = Wᵀ · dy_p and dW = Σ_p dy_p ⊗ x_p.
+
+    Behind a relu about half of x is 0: only the other columns of W are added up, and only they hand back a gradient.
+    """
+    n_out, n_in = len(w.rows), len(w.rows[0])
+    if len(x.data[0]) != n_in:
+        raise ValueError(f"a matrix ({n_out}, {n_in}) cannot multiply the shape {shape(x)}")
+    if x.gated and w.finite:
+        zero, w_columns = [0.0] * n_out, columns(w.rows)
+        y = Node([combine(zero, row, w_columns) for row in x.data])
+    else:
+        y = Node(in_rows(products(x.data, w.rows), n_out))
     TAPE.append((linear_grad, y, (x, w)))
     return y
 
 
 def linear_grad(y, x, w):
     # over all positions at once, from the last to the first
-    vectors = x.data[::-1]
-    w.grad = [combine(start, dy, vectors) for start, dy in zip(gradient_of(w), zip(*reversed(y.grad)))]
+    w.gather(products(columns(y.grad[::-1]), columns(x.data[::-1])))
     if y.visit is None:
-        add_products(x, y.grad, w.rows)
+        add_products(x, [row[::-1] for row in y.grad], w.rows[::-1], 0.0 in y.grad[0] and w.finite)
     elif y.visit[0] == "target first":
-        add_products_target_last(x, y.grad, w.rows, y.visit[1])
+        add_products_target_last(x, y.grad, w, y.visit[1])
     else:
         x.waiting.append((*y.visit, y.grad, w))
 
 
-def add_products(x, grad, rows):
-    """dx_p += Σ_o dy_p_o · row o of W, from the last row to the first."""
-    rows = rows[::-1]
-    x.grad = [combine(start, row[::-1], rows) for start, row in zip(start_of(x), grad)]
+def add_products(x, factors, rows, sparse=False):
+    """dx_p += Σ factors_p[k] · rows[k], in this order: (positions, terms), (terms, n)."""
+    if sparse or x.grad is not None:
+        x.grad = [combine(start, row, rows) for start, row in zip(start_of(x), factors)]
+    elif x.gated:
+        turned, x.grad = columns(rows), []
+        for row, passed in zip(factors, x.data):
+            found = iter(products([row], list(compress(turned, passed))))
+            x.grad.append([next(found) if xi else 0.0 for xi in passed])
+    else:
+        x.grad = in_rows(products(factors, columns(rows)), len(rows[0]))
 
 
-def add_products_target_last(x, grad, rows, targets):
+def add_products_target_last(x, grad, w, targets):
     """The same with one row's share, another one for each position, at the end."""
-    backwards = rows[::-1]
-    found = []
-    for start, row, target in zip(start_of(x), grad, targets):
-        others = list(row)
-        others[target] = 0.0
-        others.reverse()
-        found.append(combine(combine(start, others, backwards), [row[target]], [rows[target]]))
-    x.grad = found
+    others = [list(row) for row in grad]
+    for row, target in zip(others, targets):
+        row[target] = 0.0
+        row.reverse()
+    add_products(x, others, w.rows[::-1])
+    last = [(row[target], w.rows[target]) for row, target in zip(grad, targets)]
+    x.grad = [[s + factor * wi for s, wi in zip(start, row)] for start, (factor, row) in zip(x.grad, last)]
 
 
 def start_of(x):
@@ -261,30 +428,29 @@ def settle(x):
         grads = [list(chain.from_iterable(rows)) for rows in zip(*[share[2] for share in found])]
         rows = list(chain.from_iterable(share[3].rows for share in found))
         n, (n_head, alone) = len(grads[0]) // len(roles), visitor
-        order = itemgetter(*merged_order(roles, n, n_head, False), 0)  # one more, so that it gives a tuple
-        first = itemgetter(*merged_order(roles, n, n_head, True), 0)
-        done = []
-        for p, (start, row) in enumerate(zip(start_of(x), grads)):
-            pick = first if p == 0 and alone else order
-            done.append(combine(start, pick(row)[:-1], pick(rows)))
-        x.grad = done
+        order, first = merged_order(roles, n, n_head, False), merged_order(roles, n, n_head, True)
+        if alone:  # the first position on its own
+            begin = combine(start_of(x)[0], first(grads[0]), first(rows))
+        add_products(x, [*map(order, grads)], order(rows))
+        if alone:
+            x.grad[0] = begin
 
 
 @lru_cache(maxsize=64)
 def merged_order(roles, n, n_head, by_turns):
-    """In which order the rows of these matrices, one under the other, add to their input's gradient."""
+    """Picks the rows of these matrices, one under the other, in the order in which they add to their input's gradient."""
     size = n // n_head
     order = []
     for head in reversed(range(n_head)):
-        columns = {
+        found = {
             role: [m * n + i for i in reversed(range(head * size, (head + 1) * size))] for m, role in enumerate(roles)
         }
-        order += columns.get("v", [])
+        order += found.get("v", [])
         if by_turns:
-            order += chain.from_iterable(zip(*[columns[role] for role in "kq" if role in roles]))
+            order += chain.from_iterable(zip(*[found[role] for role in "kq" if role in roles]))
         else:
-            order += columns.get("k", []) + columns.get("q", [])
-    return order
+            order += found.get("k", []) + found.get("q", [])
+    return itemgetter(*order) if len(order) > 1 else lambda row: (row[order[0]],)
 
 
 def rmsnorm(x):
@@ -302,13 +468,14 @@ def rmsnorm_grad(y, x, bases, scales, per_n):
     for start, row, grad, base, scale in zip(start_of(x), x.data, y.grad, bases, scales):
         d_squares = per_n * (-0.5 * base**-1.5 * dot(reversed(row), reversed(grad)))
         # once for each factor of a square: doubling would round differently
-        found.append([s + scale * g + xi * d_squares + xi * d_squares for s, g, xi in zip(start, grad, row)])
+        found.append([s + scale * g + (d := xi * d_squares) + d for s, g, xi in zip(start, grad, row)])
     x.grad = found
 
 
 def relu(x):
-    """max(0, x): the gradient passes where the output is above 0."""
-    y = Node([[xi if xi > 0.0 else 0.0 for xi in row] for row in x.data])
+    """max(0, x): the gradient passes where the output is above 0. NaN passes too."""
+    y = Node([[0.0 if xi <= 0.0 else xi for xi in row] for row in x.data])
+    y.gated = True
     TAPE.append((relu_grad, y, (x,)))
     return y
 
@@ -317,14 +484,16 @@ def relu_grad(y, x):
     give(x, [[g if yi else 0.0 for g, yi in zip(*rows)] for rows in zip(y.grad, y.data)])
 
 
-def exponentials(x):
-    """exp(x − max x), their sum from left to right, and its inverse: (n,) → (n,), number, number."""
-    max_val = max(x)
-    exps = [math.exp(xi - max_val) for xi in x]
-    total = 0.0
-    for e in exps:
-        total += e
-    return exps, total, total**-1
+def exponentials(rows):
+    """Of each row: exp(x − max x), their sums from left to right, and the sums' inverses."""
+    exps = [[exp(xi - top) for xi in row] for row, top in zip(rows, map(max, rows))]
+    totals = []
+    for row in exps:
+        total = 0.0
+        for e in row:
+            total += e
+        totals.append(total)
+    return exps, totals, [total**-1 for total in totals]
 
 
 def attention(q, keys, values, n_head):
@@ -342,21 +511,18 @@ def attention(q, keys, values, n_head):
             f"queries {shape(q)}, keys {[*map(shape, keys)]} and values {[*map(shape, values)]}"
             f" do not fit together and {n_head} heads"
         )
-    size = n // n_head
+    size, n_keys = n // n_head, len(k_rows)
     c = (size**0.5) ** -1
-    zero = [0.0] * size
+    zero = [0.0] * n_keys
     heads, parts = [], []
     for start in range(0, n, size):
-        columns = slice(start, start + size)
-        q_h, k_h, v_h = ([row[columns] for row in rows] for rows in (q.data, k_rows, v_rows))
-        y_h, saved = [], []
-        for p, row in enumerate(q_h, past + 1):
-            exps, total, inverse = exponentials([dot(row, k) * c for k in k_h[:p]])
-            weights = [e * inverse for e in exps]
-            y_h.append(combine(zero, weights, v_h))
-            saved.append((exps, total, inverse, weights))
-        parts.append(y_h)
-        heads.append((columns, q_h, k_h, v_h, saved))
+        q_h, k_h, v_h = (part(rows, start, start + size) for rows in (q.data, k_rows, v_rows))
+        # what lies ahead of a position is cut off its scores, and has weight 0
+        scores = in_rows([s * c for s in products(q_h, k_h)], n_keys)
+        exps, totals, inverses = exponentials([row[:seen] for seen, row in enumerate(scores, past + 1)])
+        weights = [[e * inverse for e in row] + zero[len(row) :] for row, inverse in zip(exps, inverses)]
+        parts.append(in_rows(products(weights, columns(v_h)), size))
+        heads.append((start, start + size, q_h, k_h, v_h, exps, totals, inverses, weights))
     y = Node(side_by_side(parts))
     TAPE.append((attention_grad, y, (q, tuple(keys), tuple(values), heads, c, past)))
     return y
@@ -369,32 +535,21 @@ def side_by_side(heads):
 
 def attention_grad(y, q, keys, values, heads, c, past):
     dq, dk, dv = [], [], []
-    for columns, q_h, k_h, v_h, saved in heads:
-        grads = [row[columns] for row in y.grad]
-        # every number's share of a sum over j or t comes from its last term to its first
-        k_back, v_turned = k_h[::-1], [v[::-1] for v in v_h]
-        zero = [0.0] * len(k_h[0])
-        dq_h, weight_rows, score_rows = [], [], []
-        for grad, (exps, total, inverse, weights) in zip(grads, saved):
-            turned = grad[::-1]
-            dw = [dot(v, turned) for v in v_turned[: len(exps)]]
+    for start, stop, q_h, k_h, v_h, exps, totals, inverses, weights in heads:
+        # every number's share of a sum over j, t or p comes from its last term to its first
+        grads, size, n_keys = part(y.grad, start, stop), stop - start, len(k_h)
+        zero = [0.0] * n_keys
+        shares = in_rows(products([row[::-1] for row in grads], [row[::-1] for row in v_h]), n_keys)
+        scores = []
+        for dw, row, total, inverse in zip(shares, exps, totals, inverses):
+            pairs = list(zip(row, dw))
             local, d_total = -1 * total**-2, 0.0
-            for e, d in zip(reversed(exps), reversed(dw)):
+            for e, d in reversed(pairs):
                 d_total += local * (e * d)  # the reference divides each e anew, so its shares are added one by one
-            score = [c * (e * (inverse * d + d_total)) for e, d in zip(exps, dw)]
-            dq_h.append(combine(zero, score[::-1], k_back[-len(score) :]))
-            weight_rows.append(weights)
-            score_rows.append(score)
-        q_back, g_back = q_h[::-1], grads[::-1]
-        last = len(k_h) - 1
-        dk_h, dv_h = [], []
-        for t in range(len(k_h)):
-            seen = min(last - t + 1, len(q_h))  # by so many positions, the last ones
-            dk_h.append(combine(zero, [row[t] for row in score_rows[: -seen - 1 : -1]], q_back))
-            dv_h.append(combine(zero, [row[t] for row in weight_rows[: -seen - 1 : -1]], g_back))
-        dq.append(dq_h)
-        dk.append(dk_h)
-        dv.append(dv_h)
+            scores.append([c * (e * (inverse * d + d_total)) for e, d in pairs] + zero[len(row) :])
+        dq.append(in_rows(products([row[::-1] for row in scores], columns(k_h[::-1])), size))
+        dk.append(in_rows(products(columns(scores[::-1]), columns(q_h[::-1])), size))
+        dv.append(in_rows(products(columns(weights[::-1]), columns(grads[::-1])), size))
     give(q, side_by_side(dq))
     give_entries(keys, side_by_side(dk))
     give_entries(values, side_by_side(dv))
@@ -417,17 +572,17 @@ def give_entries(entries, grad):
 
 def softmax(x):
     """exp(x − max) · (Σe)⁻¹: with pᵢ the output, dxᵢ = eᵢ·((Σe)⁻¹·dpᵢ − (Σe)⁻² · Σ eⱼ·dpⱼ)."""
-    saved = [exponentials(row) for row in x.data]
-    y = Node([[e * inverse for e in exps] for exps, _, inverse in saved])
-    TAPE.append((softmax_grad, y, (x, saved)))
+    exps, totals, inverses = exponentials(x.data)
+    y = Node([[e * inverse for e in row] for row, inverse in zip(exps, inverses)])
+    TAPE.append((softmax_grad, y, (x, exps, totals, inverses)))
     return y
 
 
-def softmax_grad(y, x, saved):
+def softmax_grad(y, x, exps, totals, inverses):
     found = []
-    for (exps, total, inverse), grad in zip(saved, y.grad):
-        d_total = -1 * total**-2 * dot(reversed(exps), reversed(grad))
-        found.append([e * (inverse * g + d_total) for e, g in zip(exps, grad)])
+    for row, total, inverse, grad in zip(exps, totals, inverses, y.grad):
+        d_total = -1 * total**-2 * dot(reversed(row), reversed(grad))
+        found.append([e * (inverse * g + d_total) for e, g in zip(row, grad)])
     give(x, found)
 
 
@@ -439,21 +594,21 @@ def cross_entropy(logits, target):
     target = indices(target, len(logits.data[0]))
     if len(target) != len(logits.data):
         raise ValueError(f"{len(target)} targets for {len(logits.data)} positions: give one each")
-    saved = [exponentials(row) for row in logits.data]
-    chosen = [exps[t] * inverse for (exps, _, inverse), t in zip(saved, target)]
-    y = Node([-math.log(p) for p in chosen])
-    TAPE.append((cross_entropy_grad, y, (logits, target, saved, chosen)))
+    exps, totals, inverses = exponentials(logits.data)
+    chosen = [row[t] * inverse for row, inverse, t in zip(exps, inverses, target)]
+    y = Node([-log(p) for p in chosen])
+    TAPE.append((cross_entropy_grad, y, (logits, target, exps, totals, inverses, chosen)))
     return y
 
 
-def cross_entropy_grad(y, logits, target, saved, chosen):
+def cross_entropy_grad(y, logits, target, exps, totals, inverses, chosen):
     found = []
-    for g, t, (exps, total, inverse), p in zip(y.grad, target, saved, chosen):
+    for g, t, row, total, inverse, p in zip(y.grad, target, exps, totals, inverses, chosen):
         d_p = 1 / p * (-1 * g)
-        d_total = -1 * total**-2 * (exps[t] * d_p)
-        row = [e * d_total for e in exps]
-        row[t] = exps[t] * (inverse * d_p + d_total)
-        found.append(row)
+        d_total = -1 * total**-2 * (row[t] * d_p)
+        shares = [e * d_total for e in row]
+        shares[t] = row[t] * (inverse * d_p + d_total)
+        found.append(shares)
     give(logits, found)
     logits.visit = "target first", target
 
@@ -505,7 +660,7 @@ def probabilities(logits, temperature):
     if len(logits.data) != 1:
         raise ValueError(f"probabilities are of one position, not of {len(logits.data)}")
     inverse_temperature = temperature**-1
-    exps, _, inverse = exponentials([x * inverse_temperature for x in logits.data[0]])
+    (exps,), _, (inverse,) = exponentials([[x * inverse_temperature for x in logits.data[0]]])
     return [e * inverse for e in exps]
 
 
@@ -514,7 +669,7 @@ def read_values(w):
 
 
 def read_gradients(w):
-    return [list(row) for row in w.grad] if w.grad else [[0.0] * len(row) for row in w.rows]
+    return in_rows(w.flat_grad, len(w.rows[0]))
 
 
 class Adam:
@@ -528,26 +683,25 @@ class Adam:
         self.v = [0.0] * len(self.data)
 
     def update(self, t, learning_rate):
-        beta1, beta2, eps = self.beta1, self.beta2, self.eps
-        rest1, rest2 = 1 - beta1, 1 - beta2
-        correction1, correction2 = 1 - beta1**t, 1 - beta2**t
-        grads = []
-        for w in self.matrices:
-            grads.extend(chain.from_iterable(gradient_of(w)))
-        self.m = [beta1 * m + rest1 * g for m, g in zip(self.m, grads)]
-        self.v = [beta2 * v + rest2 * g**2 for v, g in zip(self.v, grads)]
+        beta1, beta2 = self.beta1, self.beta2
+        grads = list(chain.from_iterable([w.flat_grad for w in self.matrices]))
+        self.m = [b * m + rest * g for b, rest in ((beta1, 1 - beta1),) for m, g in zip(self.m, grads)]
+        self.v = [b * v + rest * g**2.0 for b, rest in ((beta2, 1 - beta2),) for v, g in zip(self.v, grads)]
         self.data = [
-            x - learning_rate * (m / correction1) / ((v / correction2) ** 0.5 + eps)
+            x - rate * (m / correction1) / ((v / correction2) ** 0.5 + eps)
+            for rate, correction1, correction2, eps in ((learning_rate, 1 - beta1**t, 1 - beta2**t, self.eps),)
             for x, m, v in zip(self.data, self.m, self.v)
         ]
         self.place()
 
     def place(self):
         """Give the matrices their rows of the flat list."""
-        numbers = iter(self.data)
+        start = 0
         for w in self.matrices:
             n_out, n_in = len(w.rows), len(w.rows[0])
-            w.place([row for _, row in zip(range(n_out), zip(*[numbers] * n_in))])
+            stop = start + n_out * n_in
+            w.place(list(zip(*[iter(self.data[start:stop])] * n_in)))
+            start = stop
 
     def snapshot(self):
         return self.data, self.m, self.v  # an update makes new lists, so these stay
@@ -576,6 +730,7 @@ ENGINE = Engine(
     probabilities=probabilities,
     backward=backward,
     reset=TAPE.clear,
+    no_graph=partial(without_tape, globals()),
     count_nodes=count_nodes,
     matrix=Matrix,
     read_values=read_values,
