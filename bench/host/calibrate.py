@@ -19,6 +19,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import cattrs
@@ -109,17 +110,17 @@ def measure(
     limit_seconds: float,
     progress: Progress,
     save: Callable[[list[Trial]], None],
+    trials: list[Trial],
 ) -> list[Trial]:
-    """Trials until each row has as many as wanted, or the time is up.
+    """Trials, added to those there are, until each row has as many as wanted, or the time is up.
 
     The first half of each row's trials runs on the machine as it is; with ``burn`` another process keeps a core busy
     during the second. ``save`` is called after each trial with all so far.
     """
     runtime, begun = plan.runtimes[0].name, time.monotonic()
-    trials: list[Trial] = []
     truth: dict[results.Cell, CellState] = {}
     for burning in (False, True):
-        missing = {row: (want.trials + burning) // 2 for row, want in wanted.items()}
+        missing = _missing(wanted, trials, burning, burn)
         still = {row: Open(Held((row, runtime), (engine, runtime)), len(run.rounds)) for row in missing if missing[row]}
         spent = dict.fromkeys(still, 0.0)
         with burner() if burning and burn else contextlib.nullcontext():
@@ -171,6 +172,21 @@ def measure(
                         f"{done} trials; {share:.1%} was {judgement.verdict} after {judgement.rounds} rounds{burnt}"
                     )
     return trials
+
+
+def _missing(wanted: dict[str, Wanted], trials: Sequence[Trial], burning: bool, burn: bool) -> dict[str, int]:
+    """Trials that each row still needs in this half; rows that are copies of one another share what there is."""
+    missing = {}
+    there = Counter((t.slowdown, t.budget_seconds) for t in trials if t.burning is (burning and burn))
+    if not burn and burning:  # both halves are alike: what was over in the first counts here
+        for want in wanted.values():
+            there[want.slowdown, want.budget_seconds] -= want.trials // 2
+    for row, want in wanted.items():
+        half = (want.trials + burning) // 2
+        done = max(0, min(half, there[want.slowdown, want.budget_seconds]))
+        there[want.slowdown, want.budget_seconds] -= done
+        missing[row] = half - done
+    return missing
 
 
 def measure_counts(
@@ -381,6 +397,15 @@ def sees(calibration: Calibration) -> str:
 def path_in(folder: pathlib.Path) -> pathlib.Path:
     """Where this machine's calibration is kept in a results folder."""
     return folder / "calibration" / f"{machine.describe()['identity']}.json"
+
+
+def before(path: pathlib.Path, now: Calibration) -> Calibration:
+    """What is on disk, to add to. Raises UsageError where that is another engine, build, gate or way of measuring."""
+    found = load(path)
+    for what in ("engine", "runtime", "build", "steps", "gate"):
+        if getattr(found, what) != getattr(now, what):
+            raise UsageError(f"{path} is of another {what} ({getattr(found, what)}): leave --add out to replace it")
+    return found
 
 
 def save(path: pathlib.Path, calibration: Calibration) -> None:

@@ -283,6 +283,7 @@ def _parse_injection(text: str) -> tuple[str, float]:
     "--more", type=click.FloatRange(0, 1, min_open=True), default=0.005, show_default=True, help="Put in, in those."
 )
 @click.option("--burn", is_flag=True, help="Keep another core busy during half of the trials.")
+@click.option("--add", is_flag=True, help="Add to this machine's calibration of the same engine and build.")
 @click.option("--limit", type=Seconds(), default="20m", show_default=True, help="Stop then, with the trials made.")
 @click.option("--threshold", type=click.FloatRange(0), default=0.01, show_default=True, help="The gate's.")
 @click.option(
@@ -303,6 +304,7 @@ def calibrate(
     counts: int,
     more: float,
     burn: bool,
+    add: bool,
     limit: float,
     threshold: float,
     budget: float,
@@ -355,9 +357,12 @@ def calibrate(
         done: list[calibrating.Trial] = []
         counted: list[calibrating.CountTrial] = []
 
+        if add and path.is_file():
+            earlier = calibrating.before(path, state([]))
+            done, counted = list(earlier.trials), list(earlier.counts)
+
         def save(found: list[calibrating.Trial]) -> None:
-            done[:] = found
-            calibrating.save(path, state(done))
+            calibrating.save(path, state(found))
 
         def save_counts(found: list[calibrating.CountTrial]) -> None:
             counted[:] = found
@@ -369,7 +374,7 @@ def calibrate(
             progress.say(f"{row} on {runtime.name}, into {path}; Ctrl-C keeps what is done")
             status = OK
             try:
-                calibrating.measure(plan, measured, row, wanted, burn, gate, limit, progress, save)
+                calibrating.measure(plan, measured, row, wanted, burn, gate, limit, progress, save, done)
                 if counts:
                     calibrating.measure_counts(plan, row, more, counts, workspace, progress, save_counts)
             except KeyboardInterrupt:
