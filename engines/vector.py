@@ -4,7 +4,7 @@ A node is a whole activation (positions, n), sums of products are written out ov
 relu are passed over, all as in `vector_exact`. What may round differently here, largest gain first:
 
 - Adam: ``g * g`` and ``sqrt(v)`` in place of powers, and all factors that are the same for every weight of a step taken
-  together, which leaves one division per weight. Moments are those of the plain gradient, without 1 − β before it;
+  together, which leaves one division per weight. Moments are sums of plain gradients, without 1 − β before them;
 - sums of sixteen terms and more by `math.sumprod`, where it is there (CPython 3.12): it is as fast as an expression
   with sixteen terms and half as fast again with 64 (on 3.14: 9 and 6 ns per term), although it rounds only once;
 - everything that reads the same vector (queries, keys and values) hands back one gradient, as one longer sum, in no

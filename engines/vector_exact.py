@@ -12,7 +12,8 @@ weights, gradients times their columns, and for the weights' own gradient a sum 
 - behind a relu half of the numbers are zero, and more later: `combine` adds only the vectors behind the others;
 - few objects live long, so the collector has next to nothing to do: a step runs as fast with it off.
 
-The last third is Adam: two powers and three divisions per weight, which no version specializes.
+The last third is Adam: two powers and three divisions per weight, which no version specializes. It goes over all
+weights in lines of sixteen, written out as well.
 
 Not faster where an activation holds a few numbers only: a call and some lists per op cost as much as some ten nodes.
 
@@ -31,9 +32,10 @@ gradients to a number in the reverse of the order in which the search finished t
   before those of the next (and at the very first position query and key by turns: q₀ k₀ q₁ k₁ …). The three matrices
   that made them read the same vector, whose gradient therefore merges their rows: see `settle`.
 
-Powers are the reference's own: ``g**2.0`` (the same C function as ``g**2``), ``v**0.5``, ``total**-1``. With glibc 2.36 ``x**2`` differs from ``x*x`` in
-the last bit for about one number in 1,200 and ``x**0.5`` from ``sqrt(x)`` likewise, subnormal numbers included, so
-neither may stand for the other. Another graph than the fixed GPT's gets right gradients too, in an order of its own.
+Powers are the reference's own: ``g**2.0`` (the same C function as ``g**2``), ``v**0.5``, ``total**-1``. With glibc 2.36
+``x**2`` differs from ``x*x`` in the last bit for about one number in 1,200 and ``x**0.5`` from ``sqrt(x)`` likewise,
+subnormal numbers included, so neither may stand for the other. Another graph than the fixed GPT's gets right gradients
+too, in an order of its own.
 """
 
 from functools import lru_cache
