@@ -12,7 +12,8 @@ weights, gradients times their columns, and for the weights' own gradient a sum 
 - behind a relu half of the numbers are zero, and more later: `combine` adds only the vectors behind the others;
 - few objects live long, so the collector has next to nothing to do: a step runs as fast with it off.
 
-The last third is Adam: two powers and three divisions per weight, which no version specializes.
+The last third is Adam: two powers and three divisions per weight, which no version specializes. It goes over all
+weights in lines of sixteen, written out as well.
 
 Not faster where an activation holds a few numbers only: a call and some lists per op cost as much as some ten nodes.
 
@@ -31,9 +32,10 @@ gradients to a number in the reverse of the order in which the search finished t
   before those of the next (and at the very first position query and key by turns: q₀ k₀ q₁ k₁ …). The three matrices
   that made them read the same vector, whose gradient therefore merges their rows: see `settle`.
 
-Powers are the reference's own: ``g**2.0`` (the same C function as ``g**2``), ``v**0.5``, ``total**-1``. With glibc 2.36 ``x**2`` differs from ``x*x`` in
-the last bit for about one number in 1,200 and ``x**0.5`` from ``sqrt(x)`` likewise, subnormal numbers included, so
-neither may stand for the other. Another graph than the fixed GPT's gets right gradients too, in an order of its own.
+Powers are the reference's own: ``g**2.0`` (the same C function as ``g**2``), ``v**0.5``, ``total**-1``. With glibc 2.36
+``x**2`` differs from ``x*x`` in the last bit for about one number in 1,200 and ``x**0.5`` from ``sqrt(x)`` likewise,
+subnormal numbers included, so neither may stand for the other. Another graph than the fixed GPT's gets right gradients
+too, in an order of its own.
 """
 
 from functools import lru_cache, partial
@@ -672,35 +674,94 @@ def read_gradients(w):
     return in_rows(w.flat_grad, len(w.rows[0]))
 
 
+# --------------------------------------------------------------------- Adam, for lines of sixteen numbers
+# fmt: off
+
+
+def first_moments(beta, moments, grads):
+    return [
+        (
+            b * m0 + r * g0, b * m1 + r * g1, b * m2 + r * g2, b * m3 + r * g3,
+            b * m4 + r * g4, b * m5 + r * g5, b * m6 + r * g6, b * m7 + r * g7,
+            b * m8 + r * g8, b * m9 + r * g9, b * m10 + r * g10, b * m11 + r * g11,
+            b * m12 + r * g12, b * m13 + r * g13, b * m14 + r * g14, b * m15 + r * g15,
+        )
+        for b, r in ((beta, 1 - beta),)
+        for (m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15),
+            (g0, g1, g2, g3, g4, g5, g6, g7, g8, g9, g10, g11, g12, g13, g14, g15) in zip(moments, grads)
+    ]
+
+
+def second_moments(beta, moments, grads):
+    return [
+        (
+            b * v0 + r * g0**2.0, b * v1 + r * g1**2.0, b * v2 + r * g2**2.0, b * v3 + r * g3**2.0,
+            b * v4 + r * g4**2.0, b * v5 + r * g5**2.0, b * v6 + r * g6**2.0, b * v7 + r * g7**2.0,
+            b * v8 + r * g8**2.0, b * v9 + r * g9**2.0, b * v10 + r * g10**2.0, b * v11 + r * g11**2.0,
+            b * v12 + r * g12**2.0, b * v13 + r * g13**2.0, b * v14 + r * g14**2.0, b * v15 + r * g15**2.0,
+        )
+        for b, r in ((beta, 1 - beta),)
+        for (v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15),
+            (g0, g1, g2, g3, g4, g5, g6, g7, g8, g9, g10, g11, g12, g13, g14, g15) in zip(moments, grads)
+    ]
+
+
+def updated(weights, first, second, rate, correction1, correction2, eps):
+    return [
+        (
+            x0 - r * (m0 / c) / ((v0 / d) ** 0.5 + e), x1 - r * (m1 / c) / ((v1 / d) ** 0.5 + e),
+            x2 - r * (m2 / c) / ((v2 / d) ** 0.5 + e), x3 - r * (m3 / c) / ((v3 / d) ** 0.5 + e),
+            x4 - r * (m4 / c) / ((v4 / d) ** 0.5 + e), x5 - r * (m5 / c) / ((v5 / d) ** 0.5 + e),
+            x6 - r * (m6 / c) / ((v6 / d) ** 0.5 + e), x7 - r * (m7 / c) / ((v7 / d) ** 0.5 + e),
+            x8 - r * (m8 / c) / ((v8 / d) ** 0.5 + e), x9 - r * (m9 / c) / ((v9 / d) ** 0.5 + e),
+            x10 - r * (m10 / c) / ((v10 / d) ** 0.5 + e), x11 - r * (m11 / c) / ((v11 / d) ** 0.5 + e),
+            x12 - r * (m12 / c) / ((v12 / d) ** 0.5 + e), x13 - r * (m13 / c) / ((v13 / d) ** 0.5 + e),
+            x14 - r * (m14 / c) / ((v14 / d) ** 0.5 + e), x15 - r * (m15 / c) / ((v15 / d) ** 0.5 + e),
+        )
+        for r, c, d, e in ((rate, correction1, correction2, eps),)
+        for (x0, x1, x2, x3, x4, x5, x6, x7, x8, x9, x10, x11, x12, x13, x14, x15),
+            (m0, m1, m2, m3, m4, m5, m6, m7, m8, m9, m10, m11, m12, m13, m14, m15),
+            (v0, v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15) in zip(weights, first, second)
+    ]
+
+
+# fmt: on
+
+
+def in_lines(numbers):
+    """Numbers in tuples of sixteen; fewer than sixteen at the end are left out."""
+    return list(zip(*[iter(numbers)] * 16))
+
+
 class Adam:
-    """Adam over flat lists of all weights and their moments, in the reference's order of operations."""
+    """Adam over lines of sixteen weights, whatever rows they are of, in the reference's order of operations."""
 
     def __init__(self, matrices, beta1, beta2, eps):
         self.matrices = list(matrices)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
-        self.data = [x for w in self.matrices for row in w.rows for x in row]
-        self.m = [0.0] * len(self.data)
-        self.v = [0.0] * len(self.data)
+        numbers = [x for w in self.matrices for row in w.rows for x in row]
+        self.fill = [1.0] * (-len(numbers) % 16)  # weights and gradients of nothing; not 0, which may divide by 0
+        self.data = in_lines(numbers + self.fill)
+        self.m = self.v = [(0.0,) * 16] * len(self.data)
 
     def update(self, t, learning_rate):
-        beta1, beta2 = self.beta1, self.beta2
-        grads = list(chain.from_iterable([w.flat_grad for w in self.matrices]))
-        self.m = [b * m + rest * g for b, rest in ((beta1, 1 - beta1),) for m, g in zip(self.m, grads)]
-        self.v = [b * v + rest * g**2.0 for b, rest in ((beta2, 1 - beta2),) for v, g in zip(self.v, grads)]
-        self.data = [
-            x - rate * (m / correction1) / ((v / correction2) ** 0.5 + eps)
-            for rate, correction1, correction2, eps in ((learning_rate, 1 - beta1**t, 1 - beta2**t, self.eps),)
-            for x, m, v in zip(self.data, self.m, self.v)
-        ]
+        grads = in_lines(chain(*[w.flat_grad for w in self.matrices], self.fill))
+        self.m = first_moments(self.beta1, self.m, grads)
+        self.v = second_moments(self.beta2, self.v, grads)
+        self.data = updated(self.data, self.m, self.v, learning_rate, 1 - self.beta1**t, 1 - self.beta2**t, self.eps)
         self.place()
 
     def place(self):
-        """Give the matrices their rows of the flat list."""
+        """Give the matrices their rows."""
         start = 0
         for w in self.matrices:
             n_out, n_in = len(w.rows), len(w.rows[0])
             stop = start + n_out * n_in
-            w.place(list(zip(*[iter(self.data[start:stop])] * n_in)))
+            rows = self.data[start // 16 : -(-stop // 16)]
+            if n_in != 16 or start % 16:
+                numbers = list(chain.from_iterable(rows))[start % 16 :]
+                rows = list(zip(*[iter(numbers[: stop - start])] * n_in))
+            w.place(rows)
             start = stop
 
     def snapshot(self):
