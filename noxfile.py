@@ -109,6 +109,9 @@ def workload(session: nox.Session) -> None:
     # hypothesis has a compiled part since 2026: where it has no wheel, its last release without one is taken
     session.install("--only-binary", "hypothesis", "--group", "workload-tests")
     session.run("python", "-m", "pytest", "-n", "auto", "-m", "not slow", *(session.posargs or ["tests/workload"]))
+    if not QUICK and session.python in (WORKLOAD[0], VERSIONS[-1]) and not session.posargs:
+        # the oldest and the newest CPython keep the bits over the whole training run too
+        session.run("python", "-m", "pytest", "-n", "auto", "-m", "slow", "-k", "thousand", "tests/workload")
 
 
 @nox.session(python=HOST)
