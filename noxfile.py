@@ -78,6 +78,14 @@ def count(session: nox.Session) -> None:
 
 
 @nox.session(python=HOST)
+def scale(session: nox.Session) -> None:
+    """How each engine's time grows with the model. Arguments go to `microgpt-bench scale`."""
+    install_host(session)
+    build_native(session)
+    session.run("microgpt-bench", "scale", *session.posargs)
+
+
+@nox.session(python=HOST)
 def explain(session: nox.Session) -> None:
     """Write the page that explains the engines. Arguments go to `microgpt-bench explain`."""
     session.install("-e", ".[profile]")

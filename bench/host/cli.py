@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import importlib
 import itertools
 import json
 import os
@@ -650,8 +651,19 @@ def explain(
 
 
 @cli.command("engines")
-def list_engines() -> int:
+@click.option("--source", metavar="NAME", help="Print what this engine generates for the default model, not the list.")
+def list_engines(source: str | None) -> int:
     """List the engines: what each changes, against which parent, and what parity it promises."""
+    if source is not None:
+        engine = engine_files.load(source)
+        generated = getattr(importlib.import_module(f"engines.{engine.name}"), "generated", None)
+        if generated is None:
+            raise UsageError(f"{source} generates no source; compiled does")
+        trainer = Trainer(engine)
+        trainer.step()
+        trainer.generate(1)
+        click.echo("\n\n".join(text.rstrip() for _, text in sorted(generated().items())))
+        return OK
     rows = []
     for name in engine_files.NAMES:
         engine = engine_files.load(name)

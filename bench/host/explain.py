@@ -145,16 +145,16 @@ def _distance(run: Run, runtime: str, limits: Arithmetic) -> Table:
         if run.status(cell)[0] != "ok":
             continue
         seconds = float(np.median(run.times(cell), axis=0).sum())
-        native = _over(run, engine, LIMIT, runtime)
+        native = _over(run, LIMIT, engine, runtime) if LIMIT in run.record.engines else NOTHING
         rows.append(
             (
                 seconds,
                 [
                     engine,
                     number(seconds / len(limits.step_flops) * 1e3),
-                    number(flops / seconds / 1e6),
+                    f"{flops / seconds / 1e6:,.1f}",
                     native,
-                    number(limits.limit * seconds / flops),
+                    f"{limits.limit * seconds / flops:,.0f}",
                 ],
             )
         )
@@ -164,7 +164,7 @@ def _distance(run: Run, runtime: str, limits: Arithmetic) -> Table:
             f"A step of this run needs {flops / len(limits.step_flops) / 1e3:,.0f} thousand floating-point operations; one core does"
             f" {limits.limit / 1e9:.1f} thousand million a second in a matrix product (NumPy's, 512 x 512, one thread).",
         ],
-        ["engine", "ms/step", "million flops/s", f"speed over {LIMIT}", "times the limit"],
+        ["engine", "ms/step", "million flops/s", f"times {LIMIT}'s time", "times the limit's"],
         [row for _, row in sorted(rows)],
         [],
     )

@@ -1,0 +1,83 @@
+"""Commands that make pages: scaling, profiles, the engines' explanation."""
+
+import pathlib
+import shutil
+import sys
+
+import pytest
+
+from bench.host import explain, profile, scale
+from bench.workload.config import Config
+from tests.host.conftest import SMALL
+
+PY_SPY = shutil.which("py-spy") or pathlib.Path(sys.executable).with_name("py-spy").exists()
+needs_py_spy = pytest.mark.skipif(not PY_SPY, reason="py-spy is not installed")
+
+
+def test_scale(bench_command, documents):
+    done = bench_command("scale", "--python", sys.executable, "--data", documents, "--engine", "combined", "--n-embd", "4,8",
+        "--n-layer", "1,2", "--block-size", "4", "--steps", 2, "--rounds", 2, "--turn", "0.001", "--name", "grown")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert (
+        "Time over n_embd" in done.stdout and "Time over n_layer" in done.stdout and "block_size on" not in done.stdout
+    )
+    found = scale.load(pathlib.Path("results/grown"))
+    assert len(found.points) == 2 * 3 and all(point.parity for point in found.points)
+    nodes = [point.nodes for point in found.series("reference", "n_layer")]
+    assert nodes[0] < nodes[1]
+    assert bench_command("scale", "--show", "grown").stdout == done.stdout
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        (["--n-embd", "8,4"], "growing sizes"),
+        (["--n-embd", "x"], "no list of sizes"),
+        (["--n-embd", "4", "--n-layer", "1", "--block-size", "4"], "at least two of one"),
+        (["--n-embd", "5,10"], "does not divide into 4 heads"),
+        (["--show", "nowhere"], "has no scale.json"),
+        (["--python", sys.executable, "--env", "A=1"], "one runtime"),
+    ],
+)
+def test_bad_sizes(bench_command, options, words):
+    done = bench_command("scale", *options)
+    assert done.exit_code == 2 and words in done.stderr and done.stderr.count("\n") == 1
+    assert not pathlib.Path("results").exists()
+
+
+def test_documents_that_fill_a_block():
+    joined = scale.long_documents(["ab", "c", "def"], 7)
+    assert joined and all(len(document) >= 7 for document in joined)
+
+
+def test_flops_of_a_step_by_hand():
+    """One layer of width 1, one head, one position, a vocabulary of 2: 12 + 2 products, 2 of attention, 17 weights."""
+    config = Config(n_layer=1, n_embd=1, n_head=1, block_size=1)
+    assert explain.step_flops(config, 1, 2) == 6 * (14 + 2) + 13 * 17
+
+
+@needs_py_spy
+def test_profile_and_explain(bench_command, small_run, documents):
+    assert small_run("--engine", "fused_dot").exit_code == 0
+    done = bench_command("explain", "small", "--seconds", "1s")
+    assert done.exit_code == 0, done.output
+    text = pathlib.Path("results/engines.md").read_text()
+    assert "## fused_dot" in text and "own time on" in text and "fused_dot over reference" in text
+    done = bench_command("profile", "fused_dot", "--python", sys.executable, "--data", documents, *SMALL[:6],
+        "--seconds", "1s", "--output", "flame.svg")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "backward" in done.stdout and "<svg" in pathlib.Path("flame.svg").read_text()
+
+
+def test_without_py_spy(bench_command, monkeypatch, documents):
+    monkeypatch.setattr(profile.shutil, "which", lambda _: None)
+    monkeypatch.setattr(profile.sys, "executable", "/nowhere/python")
+    done = bench_command("profile", "tape", "--python", "3.11", "--data", documents)
+    assert done.exit_code == 2 and "pip install py-spy" in done.stderr
+
+
+def test_generated_source(bench_command):
+    done = bench_command("engines", "--source", "compiled")
+    assert done.exit_code == 0 and "def product_" in done.stdout
+    compile(done.stdout, "<printed>", "exec")
+    assert bench_command("engines", "--source", "tape").exit_code == 2
