@@ -5,6 +5,9 @@ from __future__ import annotations
 import dataclasses
 import html
 import json
+import math
+import shutil
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +20,7 @@ from bench.host.parity import Finding, Parity
 from bench.host.results import Run, RuntimeRecord, key
 from bench.host.stats import Ratio
 
+LESS_IMPORTANT = ("samples", "MB")  # columns that a narrow terminal goes without
 FORMATS = ("plain", "github", "html", "json")
 NOTHING = "–"
 
@@ -341,8 +345,29 @@ def render_counters(run: Run, style: str) -> str:
     return "\n\n".join([*(render_table(table, style) for table in found), "\n".join(_prose(COUNTERS_LEGEND, style))])
 
 
+def narrowed(table: Table) -> Table:
+    """The table without its least important columns, as far as needed for a terminal of the width at hand.
+
+    What is written to a file or a pipe keeps all its columns.
+    """
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else math.inf
+    for column in LESS_IMPORTANT:
+        if max(map(len, grid(table.headers, table.rows, "plain").splitlines())) > width and column in table.headers:
+            at = table.headers.index(column)
+            rows = [[*row[:at], *row[at + 1 :]] for row in table.rows]
+            table = dataclasses.replace(
+                table,
+                headers=[*table.headers[:at], *table.headers[at + 1 :]],
+                rows=rows,
+                below=[*table.below, f"({column} is left out here: the terminal is too narrow)"],
+            )
+    return table
+
+
 def render_table(table: Table, style: str, left: bool = False) -> str:
     """One table with its title and lines."""
+    if style == "plain":
+        table = narrowed(table)
     title = {
         "plain": table.title,
         "github": f"### {_markdown(table.title)}",
