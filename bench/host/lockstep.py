@@ -131,7 +131,7 @@ class Round:
 
     ``truth``: what references said in an earlier round, for a round that leaves them out; the seeded
     state is the same in every round, so its gradients, losses and parameters are too. ``introduce``: give the user a
-    first look and count nodes, once a run.
+    first look and draw samples, once a run; ``nodes``: count them, also once.
     """
 
     def __init__(
@@ -142,9 +142,10 @@ class Round:
         progress: Progress,
         truth: Mapping[Cell, CellState] | None = None,
         introduce: bool = False,
+        nodes: bool = False,
     ) -> None:
         self.plan, self.number, self.cells, self.progress = plan, number, cells, progress
-        self.truth, self.introduce = truth or {}, introduce
+        self.truth, self.introduce, self.nodes = truth or {}, introduce, nodes
         # the same plan gives the same orders again
         self.rng = random.Random(f"{plan.record.order_seed}/{number}")
         self.states: dict[Cell, CellState] = {}
@@ -169,7 +170,7 @@ class Round:
             self._check_parameters()
             if self.introduce:
                 self._draw_samples()
-            if self.introduce:  # last, as counting needs memory of its own
+            if self.nodes:  # last, as counting needs memory of its own
                 self._count_nodes()
         finally:
             for state in self.states.values():
@@ -347,7 +348,7 @@ def measure(plan: Plan, run: results.Run, progress: Progress) -> None:
             break
         # a cell that failed or diverged once is not worth another round's waiting
         cells = [cell for cell in plan.cells if run.status(cell)[0] == "ok" or not run.rounds]
-        current = Round(plan, number, cells, progress, introduce=number == 1)
+        current = Round(plan, number, cells, progress, introduce=number == 1, nodes=number == 1)
         entry = current.run()
         longest = max(longest, entry.seconds)
         add(run, current, entry)

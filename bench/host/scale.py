@@ -96,7 +96,7 @@ def measure(
         cells = {(row(engine, point), runtime): point for point in points}
         alive = list(cells)
         for number_ in range(plan.record.rounds):
-            current = Round(plan, len(run.rounds) + 1, alive, progress, truth, introduce=number_ == 0)
+            current = Round(plan, len(run.rounds) + 1, alive, progress, truth, nodes=number_ == 0)
             run.rounds.append(current.run())
             truth = truth | current.references()
             alive = [cell for cell in alive if current.states[cell].status == "ok"]
