@@ -165,7 +165,7 @@ def summary(found: Sequence[Row], strict: bool) -> str:
     words = [row.word for row in found]
     counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     return {
-        0: f"PASS: {counts}",
+        0: f"{'no regression found' if 'INCONCLUSIVE' in words else 'PASS'}: {counts}",
         1: f"FAIL: {counts}",
         2: f"FAIL: nothing was measured ({counts})",
         3: f"INCONCLUSIVE: {counts}; more --budget decides more",
