@@ -219,7 +219,13 @@ def test_interrupt_keeps_the_finished_rounds_and_resume_goes_on(bench_command, d
         "--engine", "tape", "--steps", "3", "--rounds", "200", "--name", "long", "--budget", "1h",
     ]  # fmt: skip
     process = subprocess.Popen(
-        command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # where the tests run in a shell's background, Ctrl-C is ignored, and children inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     rounds = pathlib.Path("results/long/rounds")
     deadline = time.monotonic() + 60
