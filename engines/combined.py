@@ -232,12 +232,18 @@ class Adam:
         self.m = [0.0] * len(self.parameters)
         self.v = [0.0] * len(self.parameters)
 
-    def update(self, t, learning_rate):
+    def update(self, t, learning_rate, corrections=None, shrink=1.0, decay=1.0):
         beta1, beta2, eps, sqrt = self.beta1, self.beta2, self.eps, math.sqrt
         rest1, rest2 = 1 - beta1, 1 - beta2
-        rate = learning_rate / (1 - beta1**t)
-        correction = 1 / (1 - beta2**t)
+        correction1, correction2 = corrections or (1 - beta1**t, 1 - beta2**t)
+        rate = learning_rate / correction1
+        correction = 1 / correction2
         grads = [p.grad for p in self.parameters]
+        if shrink != 1.0:
+            grads = [g * shrink for g in grads]
+        if decay != 1.0:
+            for p in self.parameters:
+                p.data *= decay
         self.m = [beta1 * m + rest1 * g for m, g in zip(self.m, grads)]
         self.v = [beta2 * v + rest2 * g * g for v, g in zip(self.v, grads)]
         for p, m, v in zip(self.parameters, self.m, self.v):

@@ -60,7 +60,7 @@ class Matrix:
     ``grad`` is a list of the lines' gradients, in which None is a line of zeros; None while all are zero.
     """
 
-    __slots__ = ("_rows", "by_column", "grad", "lines", "shape")
+    __slots__ = ("_rows", "by_column", "grad", "lines", "shape", "share")
 
     def __init__(self, rows):
         rows = [tuple(map(float, row)) for row in rows]
@@ -72,6 +72,7 @@ class Matrix:
 
     def place(self, lines):
         self.lines, self._rows, self.grad = lines, None, None
+        self.share = None  # where a linear alone gave the gradient: its inputs and its output's gradient
 
     @property
     def rows(self):
@@ -481,6 +482,8 @@ def embedding(w, index):
 
 
 def embedding_grad(y, w, index):
+    if w.share is not None and len(w.share[0]) == len(index):
+        return tied_grad(y, w, index)
     found = {}
     for i, row in zip(reversed(index), reversed(y.grad)):
         found[i] = add_rows([found[i]], [row])[0] if i in found else row
@@ -489,6 +492,21 @@ def embedding_grad(y, w, index):
         zero = (0.0,) * w.shape[1]
         grad = list(zip(*[row or zero for row in grad]))
     w.gather(grad)
+
+
+def tied_grad(y, w, index):
+    """The gradient of a matrix that is the last one too: at each position, from the last to the first, the linear's share
+    of a row comes before the embedding's."""
+    rows = read_gradients(w)
+    positions = [*zip(index, *w.share, y.grad)][::-1]
+    for i in set(index):
+        rows[i] = [0.0] * w.shape[1]
+        for read, xs, factors, grad in positions:
+            rows[i] = [total + factors[i] * x for total, x in zip(rows[i], xs)]
+            if read == i:
+                rows[i] = [total + g for total, g in zip(rows[i], grad)]
+    w.grad = list(zip(*rows)) if w.by_column else [tuple(row) for row in rows]
+    w.share = None
 
 
 def add(a, b):
@@ -522,6 +540,7 @@ def linear(x, w):
 def linear_grad(y, x, w):
     # the weights: a line's gradient is over all positions, from the last to the first
     xs, grads = x.data[::-1], y.grad[::-1]
+    w.share = None if w.grad else (x.data, y.grad)
     if w.by_column:
         w.gather((combine if x.has_zeros else mix)(list(zip(*xs)), grads))
     else:
@@ -825,12 +844,16 @@ class Adam:
         self.m = [[zeros] * len(w.lines) for w, zeros in zip(self.matrices, self.zeros)]
         self.v = [lines[:] for lines in self.m]
 
-    def update(self, t, learning_rate):
+    def update(self, t, learning_rate, corrections=None, shrink=1.0, decay=1.0):
         beta1, beta2 = self.beta1, self.beta2
-        constants = beta1, beta2, 1 - beta1, 1 - beta2, 1 - beta1**t, 1 - beta2**t, self.eps
+        constants = beta1, beta2, 1 - beta1, 1 - beta2, *(corrections or (1 - beta1**t, 1 - beta2**t)), self.eps
         corrected = ["corrected"] if constants[4] == 1.0 else []
         for w, m, v, zeros in zip(self.matrices, self.m, self.v, self.zeros):
             lines = w.lines
+            if shrink != 1.0 and w.grad:
+                w.grad = [line and tuple([g * shrink for g in line]) for line in w.grad]
+            if decay != 1.0:
+                lines = [tuple([x * decay for x in line]) for line in lines]
             function = adam(len(lines[0]), *corrected)
             function(lines, m, v, w.grad or [None] * len(lines), zeros, learning_rate, *constants)
             w.place(lines)

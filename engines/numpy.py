@@ -364,9 +364,14 @@ class Adam:
             w.place(data, grad)
             start = stop
 
-    def update(self, t, learning_rate):
+    def update(self, t, learning_rate, corrections=None, shrink=1.0, decay=1.0):
         beta1, beta2, grad, m, v, scratch = self.beta1, self.beta2, self.grad, self.m, self.v, self.scratch
-        root = ((1 - beta2) / (1 - beta2**t)) ** 0.5
+        correction1, correction2 = corrections or (1 - beta1**t, 1 - beta2**t)
+        root = ((1 - beta2) / correction2) ** 0.5
+        if shrink != 1.0:
+            grad *= shrink
+        if decay != 1.0:
+            self.data *= decay
         m *= self.beta1_array
         m += grad
         np.multiply(grad, grad, scratch)
@@ -375,7 +380,7 @@ class Adam:
         np.sqrt(v, scratch)
         scratch += self.eps / root
         np.divide(m, scratch, scratch)
-        scratch *= learning_rate * (1 - beta1) / ((1 - beta1**t) * root)
+        scratch *= learning_rate * (1 - beta1) / (correction1 * root)
         self.data -= scratch
         self.zero()
 

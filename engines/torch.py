@@ -119,8 +119,17 @@ class Adam:
                 "exp_avg_sq": torch.zeros_like(w),
             }
 
-    def update(self, t, learning_rate):
+    def update(self, t, learning_rate, corrections=None, shrink=1.0, decay=1.0):
+        # it works out its own corrections, which agree with those given but for rounding
+        if shrink != 1.0:
+            for w in self.matrices:
+                if w.grad is not None:
+                    w.grad *= shrink
         self.adam.param_groups[0]["lr"] = learning_rate
+        if decay != 1.0:
+            with torch.no_grad():
+                for w in self.matrices:
+                    w *= decay
         self.adam.step()
         self.adam.zero_grad()
 

@@ -668,12 +668,17 @@ class Adam:
         self.data = in_lines(numbers + self.fill)
         self.m = self.v = [(0.0,) * 16] * len(self.data)
 
-    def update(self, t, learning_rate):
+    def update(self, t, learning_rate, corrections=None, shrink=1.0, decay=1.0):
         beta1, beta2 = self.beta1, self.beta2
         # moments of the plain gradient: what weighs it, and the corrections for t, are constants of the step
-        scale = sqrt((1 - beta2) / (1 - beta2**t))
-        rate = learning_rate * (1 - beta1) / (1 - beta1**t) / scale
+        correction1, correction2 = corrections or (1 - beta1**t, 1 - beta2**t)
+        scale = sqrt((1 - beta2) / correction2)
+        rate = learning_rate * (1 - beta1) / correction1 / scale
         grads = in_lines(chain(*[w.flat_grad for w in self.matrices], self.fill))
+        if shrink != 1.0:
+            grads = [tuple([g * shrink for g in line]) for line in grads]
+        if decay != 1.0:
+            self.data = [tuple([x * decay for x in line]) for line in self.data]
         self.m = first_moments(beta1, self.m, grads)
         self.v = second_moments(beta2, self.v, grads)
         self.data = updated(self.data, self.m, self.v, rate, self.eps / scale)

@@ -64,7 +64,7 @@ class Node:
 class Matrix:
     """Weights (n_out, n_in) as rows, and their gradient, one flat list or None while it is zero."""
 
-    __slots__ = ("_finite", "grad", "rows")
+    __slots__ = ("_finite", "grad", "rows", "share")
 
     def __init__(self, rows):
         rows = [tuple(map(float, row)) for row in rows]
@@ -74,6 +74,7 @@ class Matrix:
 
     def place(self, rows):
         self.rows, self.grad, self._finite = rows, None, None
+        self.share = None  # where a linear alone gave the gradient: its inputs and its output's gradient
 
     @property
     def finite(self):
@@ -332,6 +333,19 @@ def embedding(w, index):
 
 def embedding_grad(y, w, index):
     n, rows = len(w.rows[0]), {}
+    if w.share is not None and len(w.share[0]) == len(index):
+        # The matrix is the last one too (tied): at each position, from the last to the first, the linear's share of a row
+        # comes before the embedding's.
+        positions = [*zip(index, *w.share, y.grad)][::-1]
+        for i in set(index):
+            total = [0.0] * n
+            for read, xs, factors, grad in positions:
+                total = [t + factors[i] * x for t, x in zip(total, xs)]
+                if read == i:
+                    total = [t + g for t, g in zip(total, grad)]
+            w.grad[i * n : i * n + n] = total
+        w.share = None
+        return
     for i, row in zip(reversed(index), reversed(y.grad)):
         rows[i] = [a + b for a, b in zip(rows[i], row)] if i in rows else row
     grad = [0.0] * (n * len(w.rows))
@@ -377,6 +391,7 @@ def linear(x, w):
 
 def linear_grad(y, x, w):
     # over all positions at once, from the last to the first
+    w.share = None if w.grad else (x.data, y.grad)
     w.gather(products(columns(y.grad[::-1]), columns(x.data[::-1])))
     if y.visit is None:
         add_products(x, [row[::-1] for row in y.grad], w.rows[::-1], 0.0 in y.grad[0] and w.finite)
@@ -744,11 +759,16 @@ class Adam:
         self.data = in_lines(numbers + self.fill)
         self.m = self.v = [(0.0,) * 16] * len(self.data)
 
-    def update(self, t, learning_rate):
+    def update(self, t, learning_rate, corrections=None, shrink=1.0, decay=1.0):
+        correction1, correction2 = corrections or (1 - self.beta1**t, 1 - self.beta2**t)
         grads = in_lines(chain(*[w.flat_grad for w in self.matrices], self.fill))
+        if shrink != 1.0:
+            grads = [tuple([g * shrink for g in line]) for line in grads]
+        if decay != 1.0:
+            self.data = [tuple([x * decay for x in line]) for line in self.data]
         self.m = first_moments(self.beta1, self.m, grads)
         self.v = second_moments(self.beta2, self.v, grads)
-        self.data = updated(self.data, self.m, self.v, learning_rate, 1 - self.beta1**t, 1 - self.beta2**t, self.eps)
+        self.data = updated(self.data, self.m, self.v, learning_rate, correction1, correction2, self.eps)
         self.place()
 
     def place(self):

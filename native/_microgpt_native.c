@@ -190,6 +190,7 @@ typedef struct {
     double *transposed; /* (cols, padded rows), made when a linear first needs it after a change of data */
     uint64_t version, transposed_version; /* of data: 0 is no version */
     uint64_t counted;                     /* the last count_nodes() that saw it */
+    size_t gathered;                      /* how many nodes have added to grad since it was 0 */
 } Matrix;
 
 /* A node's number, good for the generation that made it. */
@@ -805,6 +806,7 @@ static int linear_backward(size_t index)
     Node *node = &tape.nodes[index], *x = &tape.nodes[node->a];
     Matrix *w = node->matrix;
     size_t last = node->rows - 1;
+    w->gathered++;
     kernels->product(w->grad, w->stride, w->rows, w->stride, node->rows, node->grad + last * node->stride, 1,
                      -(ptrdiff_t)node->stride, x->data + last * x->stride, -(ptrdiff_t)x->stride, 1);
     switch (node->visit) {
@@ -962,17 +964,47 @@ static void cross_entropy_backward(size_t index)
     }
 }
 
+/* From the last position to the first, each adds to the gradient of the row that it read. */
+static void embedding_backward(size_t index)
+{
+    Node *node = &tape.nodes[index], *linear = NULL;
+    Matrix *w = node->matrix;
+    if (w->gathered++ == 1) /* perhaps by the last linear of tied weights */
+        for (size_t i = index + 1; i < tape.length && !linear; i++) {
+            Node *other = &tape.nodes[i];
+            if (other->op == LINEAR && other->matrix == w && other->rows == node->rows && other->has_grad)
+                linear = other;
+        }
+    for (size_t p = node->rows; p-- > 0;) {
+        size_t row = node->indices[p], later = node->rows - 1;
+        double *grad = w->grad + row * w->stride;
+        if (!linear) {
+            kernels->sum_of(grad, grad, node->grad + p * node->stride, node->stride);
+            continue;
+        }
+        while (later > p && node->indices[later] != row)
+            later--;
+        if (later > p) /* the row is done */
+            continue;
+        /* once more from 0: at each position the linear's share comes before the embedding's */
+        memset(grad, 0, w->stride * sizeof(double));
+        for (size_t q = node->rows; q-- > 0;) {
+            const double *x = tape.nodes[linear->a].data + q * node->stride;
+            double factor = linear->grad[q * linear->stride + row];
+            for (size_t i = 0; i < w->cols; i++)
+                grad[i] += factor * x[i];
+            if (node->indices[q] == row)
+                kernels->sum_of(grad, grad, node->grad + q * node->stride, node->stride);
+        }
+    }
+}
+
 static int node_backward(size_t index)
 {
     Node *node = &tape.nodes[index];
     size_t n = node->rows * node->stride;
     switch (node->op) {
-    case EMBEDDING:
-        for (size_t p = node->rows; p-- > 0;) {
-            double *grad = node->matrix->grad + node->indices[p] * node->stride;
-            kernels->sum_of(grad, grad, node->grad + p * node->stride, node->stride);
-        }
-        return 1;
+    case EMBEDDING: embedding_backward(index); return 1;
     case ADD:
         add_to(&tape.nodes[node->a], node->grad);
         add_to(&tape.nodes[node->b], node->grad);
@@ -1354,12 +1386,27 @@ failed:
 static PyObject *adam_update(PyObject *self, PyObject *const *args, Py_ssize_t n_args)
 {
     Adam *adam = (Adam *)self;
-    if (!count_is("update", n_args, 2))
+    if (n_args != 2 && !count_is("update", n_args, 5)) /* the trainer's options come all three or not at all */
         return NULL;
-    double t = PyFloat_AsDouble(args[0]), learning_rate = PyFloat_AsDouble(args[1]);
+    double t = PyFloat_AsDouble(args[0]), learning_rate = PyFloat_AsDouble(args[1]), shrink = 1.0, decay = 1.0;
     if (PyErr_Occurred())
         return NULL;
     double correction1 = 1.0 - power(adam->beta1, t), correction2 = 1.0 - power(adam->beta2, t);
+    if (n_args == 5) {
+        if (args[2] != Py_None && !PyArg_ParseTuple(args[2], "dd", &correction1, &correction2))
+            return NULL;
+        shrink = PyFloat_AsDouble(args[3]);
+        decay = PyFloat_AsDouble(args[4]);
+        if (PyErr_Occurred())
+            return NULL;
+        for (size_t i = 0; i < adam->n_matrices; i++) { /* padding is 0 and stays so */
+            Matrix *w = adam->matrices[i];
+            for (size_t k = 0; shrink != 1.0 && k < size_of(w); k++)
+                w->grad[k] *= shrink;
+            for (size_t k = 0; decay != 1.0 && k < size_of(w); k++)
+                w->data[k] *= decay;
+        }
+    }
     AdamStep step = {adam->beta1, 1.0 - adam->beta1, correction1,   adam->beta2,
                      1.0 - adam->beta2, correction2, learning_rate, adam->eps};
     int trouble = correction1 == 0.0 || correction2 == 0.0 ? ADAM_DIVISION : 0;
@@ -1367,6 +1414,7 @@ static PyObject *adam_update(PyObject *self, PyObject *const *args, Py_ssize_t n
     for (size_t i = 0; i < adam->n_matrices && !trouble; i++) {
         Matrix *w = adam->matrices[i];
         w->version = new_stamp();
+        w->gathered = 0;
         if (w->cols == w->stride)
             trouble = kernels->adam(w->data, w->grad, first, second, size_of(w), size_of(w), &step);
         else
@@ -1412,6 +1460,7 @@ static PyObject *adam_restore(PyObject *self, PyObject *bytes)
         size_t size = size_of(w) * sizeof(double);
         memcpy(w->data, from, size);
         memset(w->grad, 0, size);
+        w->gathered = 0;
         w->version = new_stamp();
         from += size;
     }
@@ -1423,7 +1472,7 @@ static PyObject *adam_restore(PyObject *self, PyObject *bytes)
 #define FAST(function) (PyCFunction)(void (*)(void))(function), METH_FASTCALL
 
 static PyMethodDef adam_methods[] = {
-    {"update", FAST(adam_update), "update(t, learning_rate): one update; t counts from 1; gradients go to 0"},
+    {"update", FAST(adam_update), "update(t, learning_rate[, corrections, shrink, decay]): one update; t counts from 1; gradients go to 0"},
     {"snapshot", adam_snapshot, METH_NOARGS, "everything an update changes, as bytes"},
     {"restore", adam_restore, METH_O, "go back to a snapshot; gradients go to 0"},
     {NULL},

@@ -424,7 +424,7 @@ def scale(
         factors = dict(zip(scaling.FACTORS, (n_embd, n_layer, block_size)))
         scaling.check_factors(factors)
         for values in itertools.product(*factors.values()):
-            Config(**dict(zip(factors, values)))
+            Config(**dict(zip(factors, values)))  # type: ignore[arg-type]
         with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as temporary:
             workspace = pathlib.Path(temporary)
             joined = scaling.long_documents(read_documents(datasets.locate(data)), max(block_size))
@@ -601,7 +601,7 @@ def profile(
     path = output or pathlib.Path(f"{pathlib.Path(engine).stem}.svg")
     _check_folder_of(path)
     (runtime,), _ = setup.find_runtimes([python or interpreters.newest()])
-    what = (runtime, interpreters.ROOT, engine, datasets.locate(data).resolve(), dataclasses.asdict(config), seconds)
+    what = (runtime, interpreters.ROOT, engine, datasets.locate(data).resolve(), config.record(), seconds)
     found = profiling.top_functions(*what)
     profiling.flame_graph(path.resolve(), *what)
     rows = [[function, f"{share:.1%}"] for function, share in found[:15]]

@@ -86,6 +86,7 @@ class CellState:
         self.reason = ""
         self.repeats = 1
         self.losses: list[float] = []
+        self.validations: list[float] = []
         self.nanoseconds: list[float] = []
         self.cpu_nanoseconds: list[float] = []
         self.findings: list[Finding] = []
@@ -112,6 +113,7 @@ class CellState:
             status=self.status,
             reason=self.reason,
             losses=[loss.hex() for loss in self.losses],
+            validations=[loss.hex() for loss in self.validations],
             nanoseconds=self.nanoseconds,
             cpu_nanoseconds=self.cpu_nanoseconds,
             repeats=self.repeats,
@@ -254,6 +256,8 @@ class Round:
         )
         if answer is not None:
             state.losses.append(float.fromhex(answer["loss"]))
+            if "validation" in answer:
+                state.validations.append(float.fromhex(answer["validation"]))
             state.nanoseconds.append(round(answer["ns"], 1))
             if "cpu_ns" in answer:
                 state.cpu_nanoseconds.append(round(answer["cpu_ns"], 1))
@@ -326,6 +330,13 @@ class Round:
                 reference.losses[step - 1 : step], state.losses[step - 1 : step], first_step=step
             ),
         )
+        if step % (self.plan.config.get("validate_every") or step + 1) == 0:
+            self._against_reference(
+                self._alive(),
+                lambda reference, state: parity.compare_losses(
+                    reference.validations[-1:], state.validations[-1:], first_step=step
+                ),
+            )
 
     def _check_parameters(self) -> None:
         self._against_reference(

@@ -11,7 +11,7 @@ import psutil
 
 from bench.host import tables
 from bench.host.results import PlanRecord
-from bench.workload.config import Config
+from bench.workload.config import CHOICES, OPTIONS, PRESETS, Config
 from bench.workload.data import DEFAULT
 from bench.workload.data import embedded as embedded_data
 
@@ -37,8 +37,38 @@ class Seconds(click.ParamType[float]):
         return seconds
 
 
+# fields of Config that are off by default: None here says that nothing was asked for, so that a preset may decide
+TRAINING: list[tuple[str, dict[str, Any]]] = [
+    ("--tied/--untied", {"help": "The embedding of tokens is the last matrix too."}),
+    ("--schedule", {"type": click.Choice(CHOICES["schedule"]), "help": "How the learning rate falls to 0."}),
+    ("--clip-norm", {"type": float, "help": "Largest norm of all gradients together."}),
+    ("--weight-decay", {"type": float, "help": "Decoupled from Adam's update, as in AdamW."}),
+    (
+        "--bias-correction",
+        {"type": click.Choice(CHOICES["bias_correction"]), "help": "Adam's: a power a weight, or a running product."},
+    ),
+    ("--validation-split", {"type": float, "help": "Share of the documents that is held out, as in 0.1."}),
+    ("--validate-every", {"type": int, "help": "So many steps, the loss of held-out documents is taken."}),
+    ("--validation-documents", {"type": int, "help": "So many of them, at most."}),
+    ("--rng", {"type": click.Choice(CHOICES["rng"]), "help": "Random numbers: Python's, or the JavaScript ports'."}),
+    ("--gaussian", {"type": click.Choice(CHOICES["gaussian"]), "help": "Of mulberry32: how weights are drawn."}),
+]
+
+
 def workload_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that decide the losses."""
+    for name, about in reversed(TRAINING):
+        default = getattr(DEFAULTS, name.strip("-").partition("/")[0].replace("-", "_"))
+        shown = {True: "on", False: "off", None: "off"}.get(default, default)
+        about = {**about, "help": f"{about['help']}  [default: {shown}]"}
+        command = click.option(name, default=None, **about)(command)
+    command = click.option(
+        "--preset",
+        type=click.Choice(list(PRESETS)),
+        default="microgpt",
+        show_default=True,
+        help="Training options: none, or those of the known optimized variant; the options below go before it.",
+    )(command)
     sizes = [
         ("--n-layer", DEFAULTS.n_layer, "Transformer layers."),
         ("--n-embd", DEFAULTS.n_embd, "Width of an activation."),
@@ -56,7 +86,11 @@ def workload_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def config_from(options: dict[str, Any]) -> Config:
     """Take the workload's options out of ``options``. Raises WorkloadError."""
     names = ("n_layer", "n_embd", "block_size", "n_head", "seed", "schedule_steps")
-    return Config(**{name: options.pop(name) for name in names})
+    chosen = dict(PRESETS[options.pop("preset")])
+    for name in OPTIONS:
+        if (asked := options.pop(name)) is not None:
+            chosen[name] = asked
+    return Config(**{name: options.pop(name) for name in names}, **chosen)
 
 
 class Numbers(click.ParamType[list[int]]):

@@ -37,7 +37,7 @@ class WorkloadRecord:
     documents: int
     vocabulary: int
     parameters: int
-    config: dict[str, int | float]
+    config: dict[str, str | int | float]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +90,7 @@ class CellRecord:
     status: Status
     reason: str = ""
     losses: list[str] = dataclasses.field(default_factory=list)
+    validations: list[str] = dataclasses.field(default_factory=list)  # after each step that one follows
     nanoseconds: list[float] = dataclasses.field(default_factory=list)
     cpu_nanoseconds: list[float] = dataclasses.field(default_factory=list)
     repeats: int = 1

@@ -79,7 +79,7 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
             documents=len(documents),
             vocabulary=vocabulary,
             parameters=count_parameters(request.config, vocabulary),
-            config=dataclasses.asdict(request.config),
+            config=request.config.record(),
         ),
         plan=request.measuring,
         machine=machine.describe(),
@@ -105,7 +105,7 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
         subjects,
         runtimes,
         _copy_documents(path, workspace),
-        dataclasses.asdict(request.config),
+        request.config.record(),
         request.measuring,
     )
     return plan, record, missing

@@ -19,6 +19,7 @@ from bench.host.lockstep import NODES_STEPS, REFERENCE, SAMPLES
 from bench.host.parity import Finding, Parity
 from bench.host.results import Run, RuntimeRecord, key
 from bench.host.stats import Ratio
+from bench.workload.config import OPTIONS
 
 LESS_IMPORTANT = ("samples", "MB")  # columns that a narrow terminal goes without
 FORMATS = ("plain", "github", "html", "json")
@@ -287,8 +288,10 @@ def preamble(run: Run) -> list[str]:
     record, plan, workload = run.record, run.record.plan, run.record.workload
     config = workload.config
     sizes = ", ".join(f"{name} {config[name]}" for name in ("n_layer", "n_embd", "n_head", "block_size"))
+    options = [f"{name} {value}" for name, value in config.items() if name in OPTIONS]
     return [
         f"{workload.data}: {workload.documents:,} documents, {workload.vocabulary} tokens; {sizes}; {workload.parameters:,} parameters; seed {config['seed']}",
+        *(["training options: " + ", ".join(options)] if options else []),
         f"steps 1 to {plan.steps} of a schedule of {config['schedule_steps']}, {len(run.rounds)} rounds of fresh processes, "
         f"in lockstep; cyclic garbage collector {plan.gc}"
         + ("" if plan.affinity is None else f"; workers on CPU {', '.join(map(str, plan.affinity))} only"),

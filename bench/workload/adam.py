@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Sequence, Tuple
+from typing import Any, List, Optional, Sequence, Tuple
 
 Snapshot = Tuple[List[float], List[float], List[float]]
 
@@ -20,9 +20,32 @@ class Adam:
         self.m = [0.0] * len(self.parameters)
         self.v = [0.0] * len(self.parameters)
 
-    def update(self, t: int, learning_rate: float) -> None:
-        """One update with the gradients gathered in ``grad``; ``t`` counts from 1."""
+    def update(
+        self,
+        t: int,
+        learning_rate: float,
+        corrections: Optional[Tuple[float, float]] = None,
+        shrink: float = 1.0,
+        decay: float = 1.0,
+    ) -> None:
+        """One update with the gradients gathered in ``grad``; ``t`` counts from 1.
+
+        With training options on, the trainer gives all five: ``corrections`` 1 − β₁ᵗ and 1 − β₂ᵗ (None: to be worked
+        out here), a factor ``shrink`` that gradients are multiplied by first, and ``decay``, the same for weights.
+        """
         beta1, beta2, eps, m, v = self.beta1, self.beta2, self.eps, self.m, self.v
+        if shrink != 1.0 or decay != 1.0:
+            for p in self.parameters:
+                p.grad *= shrink
+                p.data *= decay
+        if corrections is not None:
+            correction1, correction2 = corrections
+            for i, p in enumerate(self.parameters):
+                m[i] = beta1 * m[i] + (1 - beta1) * p.grad
+                v[i] = beta2 * v[i] + (1 - beta2) * p.grad**2
+                p.data -= learning_rate * (m[i] / correction1) / ((v[i] / correction2) ** 0.5 + eps)
+                p.grad = 0
+            return
         for i, p in enumerate(self.parameters):
             m[i] = beta1 * m[i] + (1 - beta1) * p.grad
             v[i] = beta2 * v[i] + (1 - beta2) * p.grad**2

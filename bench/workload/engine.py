@@ -202,7 +202,7 @@ class Engine:
     matrix: Callable[[List[List[float]]], Matrix] = _of_values
     read_values: Callable[[Matrix], List[List[float]]] = read_values
     read_gradients: Callable[[Matrix], List[List[float]]] = read_gradients
-    optimizer: Callable[..., Any] = Adam
+    optimizer: Callable[..., Any] = Adam  # what it must do stands there
 
     def __post_init__(self) -> None:
         """Fill the definitions that depend on other ops: all softmax is the engine's own, all leaves its Values."""
@@ -216,6 +216,52 @@ class Engine:
                 raise TypeError(f"engine {self.name!r} gives neither value= nor matrix=: one of them makes its weights")
             value = self.value
             fill("matrix", lambda rows: [[value(x) for x in row] for row in rows])
+
+
+class Plain:
+    """A number that computes as microgpt.py's Value does, bit for bit, and remembers nothing."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: float) -> None:
+        self.data = data
+
+    def __add__(self, other: Any) -> Plain:
+        return Plain(self.data + (other.data if isinstance(other, Plain) else other))
+
+    def __mul__(self, other: Any) -> Plain:
+        return Plain(self.data * (other.data if isinstance(other, Plain) else other))
+
+    def __pow__(self, power: float) -> Plain:
+        return Plain(self.data**power)
+
+    def __truediv__(self, other: Any) -> Any:
+        return self * other**-1
+
+    def __sub__(self, other: Any) -> Any:
+        return self + (-other)
+
+    def __neg__(self) -> Plain:
+        return self * -1
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def exp(self) -> Plain:
+        """e to this."""
+        return Plain(math.exp(self.data))
+
+    def log(self) -> Plain:
+        """The natural logarithm."""
+        return Plain(math.log(self.data))
+
+    def relu(self) -> Plain:
+        """max(0, this)."""
+        return Plain(max(0, self.data))
+
+
+# what is evaluated on when there is nothing to train: no engine to measure, and none of engines.NAMES
+PLAIN = Engine("plain", "plain floats, no graph", None, "", Parity.BIT_IDENTICAL, value=Plain)
 
 
 def loss_of(loss: Scalar) -> float:

@@ -6,18 +6,18 @@ code runs position by position on scalar nodes and over whole sequences on a bat
 
 from __future__ import annotations
 
-import random
 from typing import Any, Dict, List, Sequence, Union
 
 from bench.workload.config import Config
 from bench.workload.engine import Engine, Vector
+from bench.workload.generators import Random
 
 Index = Union[int, Sequence[int]]  # one position's, or for a batched engine every position's
 Cache = List[List[Vector]]  # per layer, what each call so far has appended
 
 
-def draw_weights(config: Config, vocab_size: int, rng: random.Random) -> Dict[str, List[List[float]]]:
-    """Gaussian weights (n_out, n_in) by name, drawn from ``rng`` in microgpt.py's order."""
+def draw_weights(config: Config, vocab_size: int, rng: Random) -> Dict[str, List[List[float]]]:
+    """Gaussian weights (n_out, n_in) by name, drawn from ``rng`` in microgpt.py's order; no ``lm_head`` where it is tied."""
 
     def matrix(n_out: int, n_in: int) -> List[List[float]]:
         return [[rng.gauss(0, config.init_std) for _ in range(n_in)] for _ in range(n_out)]
@@ -26,8 +26,9 @@ def draw_weights(config: Config, vocab_size: int, rng: random.Random) -> Dict[st
     weights = {
         "wte": matrix(vocab_size, n),
         "wpe": matrix(config.block_size, n),
-        "lm_head": matrix(vocab_size, n),
     }
+    if not config.tied:
+        weights["lm_head"] = matrix(vocab_size, n)
     for layer in range(config.n_layer):
         for name in ("wq", "wk", "wv", "wo"):
             weights[f"layer{layer}.{name}"] = matrix(n, n)
@@ -39,7 +40,7 @@ def draw_weights(config: Config, vocab_size: int, rng: random.Random) -> Dict[st
 def count_parameters(config: Config, vocab_size: int) -> int:
     """How many weights the model has."""
     n = config.n_embd
-    return (2 * vocab_size + config.block_size) * n + config.n_layer * 12 * n * n
+    return ((1 if config.tied else 2) * vocab_size + config.block_size) * n + config.n_layer * 12 * n * n
 
 
 class GPT:
@@ -49,6 +50,7 @@ class GPT:
         self.engine = engine
         self.config = config
         self.matrices: Dict[str, Any] = {name: engine.matrix(rows) for name, rows in weights.items()}
+        self.head = "wte" if config.tied else "lm_head"
 
     def cache(self) -> Cache:
         """An empty cache of keys or of values."""
@@ -76,7 +78,7 @@ class GPT:
             x = rmsnorm(x)
             x = engine.relu(linear(x, w[name + "fc1"]))
             x = add(linear(x, w[name + "fc2"]), residual)
-        return linear(x, w["lm_head"])
+        return linear(x, w[self.head])
 
     def loss(self, tokens: Sequence[int]) -> Any:
         """Mean loss over the document's next-token predictions, as the engine's scalar.

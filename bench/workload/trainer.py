@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import pathlib
-import random
 import time
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import engines
 from bench.workload import data
 from bench.workload.config import Config, WorkloadError
-from bench.workload.engine import Engine, loss_of
+from bench.workload.engine import PLAIN, Engine, loss_of
+from bench.workload.generators import seeded
 from bench.workload.gpt import GPT, Index, draw_weights
 
 
@@ -31,7 +32,8 @@ class Trainer:
     embedded dataset, or a path. Raises WorkloadError for bad input, engines.EngineError where the
     engine cannot be had.
 
-    The random stream is microgpt.py's: seed, shuffle of the documents, weights, and later the samples.
+    The random stream is microgpt.py's: seed, shuffle of the documents, weights, and later the samples. Documents that
+    ``config`` holds out for validation are ``held_out``; all characters are in the vocabulary.
     """
 
     def __init__(
@@ -50,28 +52,95 @@ class Trainer:
             raise WorkloadError("there are no documents: give at least one string")
         self.documents = list(documents)
         self.vocabulary = data.Vocabulary(self.documents)
-        self.rng = random.Random(self.config.seed)
+        self.rng = seeded(self.config.rng, self.config.seed, self.config.gaussian)
         self.rng.shuffle(self.documents)
+        self.held_out = self._hold_out()
         self.model = GPT(self.engine, self.config, draw_weights(self.config, len(self.vocabulary), self.rng))
         self.optimizer = self.engine.optimizer(
             list(self.model.matrices.values()), self.config.beta1, self.config.beta2, self.config.eps
         )
         self.steps_done = 0
+        self.products = [(1.0, 1.0)]  # of β₁ and β₂ with themselves, as long as they were wanted
+        config = self.config
+        self.adam_options = bool(config.clip_norm or config.weight_decay or config.bias_correction == "product")
 
-    def step(self) -> Step:
-        """Train on the next document: forward, backward, update."""
+    def _hold_out(self) -> List[str]:
+        """Take the documents for validation off the end. Raises WorkloadError where that leaves nothing on a side."""
+        split, count = self.config.validation_split, len(self.documents)
+        if not split:
+            return []
+        kept = int(count * (1 - split))
+        if kept in (0, count):
+            raise WorkloadError(
+                f"a validation_split of {split} leaves {kept} of {count} documents to train on and {count - kept} to"
+                " validate on: give more documents or another share"
+            )
+        held_out = self.documents[kept:]
+        del self.documents[kept:]
+        return held_out
+
+    def step(self, look: Optional[Callable[[], None]] = None) -> Step:
+        """Train on the next document: forward, backward, update. ``look`` is called when the gradients are known."""
         started = time.perf_counter()
         step, engine = self.steps_done, self.engine
         document = self.documents[step % len(self.documents)]
         loss = self.model.loss(self.vocabulary.encode(document))
         engine.backward(loss)
+        if look is not None:
+            look()
         learning_rate = self.config.learning_rate_at(step)
-        self.optimizer.update(step + 1, learning_rate)
+        if self.adam_options:
+            self._update_with_options(step + 1, learning_rate)
+        else:
+            self.optimizer.update(step + 1, learning_rate)
         self.steps_done = step + 1
         loss_value = loss_of(loss)
         del loss  # the graph goes before the next one is built, and inside the time of the step that built it
         engine.reset()
         return Step(step + 1, loss_value, document, learning_rate, time.perf_counter() - started)
+
+    def _update_with_options(self, t: int, learning_rate: float) -> None:
+        """Adam's update with what the training options say of gradients, weights and bias corrections."""
+        config, corrections, shrink = self.config, None, 1.0
+        if config.bias_correction == "product":
+            while len(self.products) <= t:
+                power1, power2 = self.products[-1]
+                self.products.append((power1 * config.beta1, power2 * config.beta2))
+            corrections = 1 - self.products[t][0], 1 - self.products[t][1]
+        if config.clip_norm:
+            norm = self.gradient_norm()
+            if norm > config.clip_norm:
+                shrink = config.clip_norm / norm
+        self.optimizer.update(t, learning_rate, corrections, shrink, 1 - learning_rate * config.weight_decay)
+
+    def gradient_norm(self) -> float:
+        """Euclidean norm of all gradients together, as gathered now: the same for the same gradients, in any order."""
+        read = self.engine.read_gradients
+        return math.sqrt(math.fsum(g * g for w in self.model.matrices.values() for row in read(w) for g in row))
+
+    def validation_due(self) -> bool:
+        """Whether the step just done is one after which ``validate_every`` wants a validation."""
+        return bool(self.config.validate_every) and self.steps_done % self.config.validate_every == 0
+
+    def validate(self) -> float:
+        """Mean loss over documents that are held out, in nats per token; no graph is built, nothing is trained.
+
+        Raises WorkloadError where none are held out.
+        """
+        if not self.held_out:
+            raise WorkloadError("no documents are held out: give validation_split, as in 0.1")
+        model = self.model
+        if self.engine.value is not None:  # scalar nodes can't but build their graph: the same sums over plain floats
+            model = GPT(PLAIN, self.config, self.weights())
+        total = tokens = 0.0
+        with self.engine.no_graph():
+            for document in self.held_out[: self.config.validation_documents]:
+                encoded = self.vocabulary.encode(document)
+                n = min(self.config.block_size, len(encoded) - 1)
+                total += loss_of(model.loss(encoded)) * n
+                tokens += n
+                self.engine.reset()
+        return total / tokens
 
     def gradients(self) -> Dict[str, List[List[float]]]:
         """d loss / d weight of the next document by matrix name, (n_out, n_in) each; trains nothing."""

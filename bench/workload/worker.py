@@ -4,7 +4,8 @@ The host writes one JSON object a line on standard input and reads one back:
 
     {"do": "start", "engine": …, "documents": PATH, "config": {…}, "gc": "on"}, perhaps "slowdown": S, "cycle": D
         → {"runtime": {…}, "affinity": [CPUs] or null, "gradients": BASE64, "estimate_ns": …}
-    {"do": "step", "repeats": M}      → {"loss": HEX, "ns": of one step, a mean over M, "cpu_ns": processor time of it}
+    {"do": "step", "repeats": M}      → {"loss": HEX, "ns": of one step, a mean over M, "cpu_ns": processor time of it},
+                                        with "validation": HEX after a step that a validation follows
     {"do": "generate", "samples": N}  → {"samples": [texts], "ns": of all}
     {"do": "nodes", "steps": N}       → {"nodes": [graph nodes of the first N steps]}
     {"do": "memory", "steps": N}      → {"blocks": [alive after backward, a step], "peak_bytes": [a step]}
@@ -154,7 +155,8 @@ class Worker:
             while cpu_clock() - cpu_started < cpu * self.slowdown:
                 pass
             total, cpu = total + clock() - started, cpu + cpu_clock() - cpu_started
-        return {"loss": loss.hex(), "ns": total / repeats, "cpu_ns": cpu / repeats}
+        answer = {"loss": loss.hex(), "ns": total / repeats, "cpu_ns": cpu / repeats}
+        return {**answer, "validation": trainer.validate().hex()} if trainer.validation_due() else answer
 
     def generate(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Draw samples from the model as it is now, timed as a whole."""
