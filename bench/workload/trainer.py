@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import pathlib
 import time
+from itertools import chain
+from operator import mul
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
 
 import engines
@@ -115,8 +117,9 @@ class Trainer:
 
     def gradient_norm(self) -> float:
         """Euclidean norm of all gradients together, as gathered now: the same for the same gradients, in any order."""
-        read = self.engine.read_gradients
-        return math.sqrt(math.fsum(g * g for w in self.model.matrices.values() for row in read(w) for g in row))
+        rows = chain.from_iterable(map(self.engine.read_gradients, self.model.matrices.values()))
+        gradients = list(chain.from_iterable(rows))
+        return math.sqrt(math.fsum(map(mul, gradients, gradients)))
 
     def validation_due(self) -> bool:
         """Whether the step just done is one after which ``validate_every`` wants a validation."""
