@@ -4,10 +4,13 @@ import dataclasses
 import math
 import os
 import pathlib
+import shutil
 import statistics
+import subprocess
 
 import pytest
 
+from bench.workload import data
 from bench.workload.config import OPTIONS as NAMES
 from bench.workload.config import PRESETS, Config, WorkloadError
 from bench.workload.generators import Mulberry32
@@ -229,3 +232,17 @@ def test_config_is_the_whole_of_it():
     tested = set().union(*OPTIONS.values())
     options = {field.name for field in dataclasses.fields(Config) if field.name in NAMES}
     assert options - tested == {"validation_documents"}
+
+
+@pytest.mark.parametrize("gaussian", ["polar", "trigonometric"])
+@pytest.mark.parametrize("steps", [30, pytest.param(1000, marks=pytest.mark.slow)])
+def test_a_run_prints_what_a_javascript_program_prints(gaussian, steps):
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs Node: install it, for instance with apt install nodejs")
+    port = pathlib.Path(__file__).parents[2] / "examples" / "microgpt.mjs"
+    command = [node, port, data.path_of("given_names"), str(steps), gaussian]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert len(lines) == steps
+    trainer = Trainer("vector_exact", "given_names", Config(rng="mulberry32", gaussian=gaussian))
+    assert [f"{trainer.step().loss:.4f}" for _ in lines] == [line.split("loss ")[1] for line in lines]
