@@ -35,6 +35,7 @@ from bench.host.results import Run
 from bench.host.stats import Floats
 from bench.host.tables import NOTHING, Table
 from bench.host.verdict import Gate, Verdict
+from bench.workload.model_file import write_atomically
 
 COPIES = 4  # equal copies in the same rounds: they share a baseline, which makes trials cheaper
 BLOCK = 16  # rounds that the bootstrap keeps together: a disturbance lasts for several
@@ -412,7 +413,7 @@ def save(path: pathlib.Path, calibration: Calibration) -> None:
     """Write it, whole or not at all. Raises UsageError where that cannot be done."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        results.write_atomically(path, json.dumps(cattrs.unstructure(calibration), indent=None) + "\n")
+        write_atomically(path, json.dumps(cattrs.unstructure(calibration), indent=None) + "\n")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}: choose another --results folder") from None
 

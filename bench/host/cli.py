@@ -11,9 +11,11 @@ import os
 import pathlib
 import sys
 import tempfile
+from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 import engines as engine_files
 from bench.host import calibrate as calibrating
@@ -29,6 +31,7 @@ from bench.host.options import (
     BASE,
     FORMAT,
     RESULTS,
+    WORKLOAD,
     Numbers,
     Seconds,
     config_from,
@@ -41,6 +44,10 @@ from bench.host.results import PlanRecord
 from bench.host.verdict import Gate
 from bench.workload.config import Config, WorkloadError
 from bench.workload.data import DEFAULT, read_documents
+from bench.workload.generation import Sampling
+from bench.workload.generators import seeded
+from bench.workload.model import Model
+from bench.workload.model_file import write_atomically
 from bench.workload.trainer import Trainer
 
 OK, FOUND, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses; README says what they mean
@@ -109,7 +116,7 @@ def run(
                     f" go on with: microgpt-bench run --resume {measured.folder}"
                 )
                 return INTERRUPTED
-    results.write_atomically(measured.folder / "tables.md", tables.render(measured, "github", base) + "\n")
+    write_atomically(measured.folder / "tables.md", tables.render(measured, "github", base) + "\n")
     click.echo(tables.render(measured, style, base))
     click.echo(f"kept in {measured.folder}", err=True)
     return OK if measured.good() else FOUND
@@ -235,7 +242,7 @@ def check(
     click.echo(text if style == "json" else tables.render_table(table, style))
     checking.append_step_summary(tables.render_table(table, "github"))
     if json_file is not None:
-        results.write_atomically(json_file, text)
+        write_atomically(json_file, text)
     if junit is not None:
         checking.write_junit(junit, found, against, strict)
     return checking.exit_status(found, strict)
@@ -385,7 +392,7 @@ def calibrate(
     calibration = calibrating.concluded(state(done))
     calibrating.save(path, calibration)
     found = calibrating.table(calibration)
-    results.write_atomically(path.with_suffix(".md"), tables.render_table(found, "github") + "\n")
+    write_atomically(path.with_suffix(".md"), tables.render_table(found, "github") + "\n")
     if style == "json":
         click.echo(json.dumps(dataclasses.asdict(found), indent=1, ensure_ascii=False))
     else:
@@ -453,7 +460,7 @@ def scale(
                     progress.say(f"interrupted: the engines that were done are kept in {run.folder / 'scale.json'}")
                     return INTERRUPTED
         text = "\n\n".join(tables.render_table(table, "github") for table in scaling.tables(found))
-        results.write_atomically(run.folder / "tables.md", text + "\n")
+        write_atomically(run.folder / "tables.md", text + "\n")
     if style == "json":
         click.echo(scaling.to_json(found))
     else:
@@ -535,6 +542,31 @@ def count(
     return OK if good else FOUND
 
 
+def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How samples are drawn."""
+    options = [
+        click.option("--samples", type=click.IntRange(0), default=20, show_default=True, help="Documents to draw."),
+        click.option("--temperature", type=float, default=0.5, show_default=True, help="Below 1: safer choices."),
+        click.option("--top-k", type=int, help="Draw from the so many most probable tokens only.  [default: all]"),
+        click.option("--greedy", is_flag=True, help="Take the most probable token, draw nothing."),
+        click.option("--prefix", default="", help="What each sample begins with."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def sampling_from(options: dict[str, Any]) -> tuple[int, Sampling]:
+    """Take the samples' number and how they are drawn out of ``options``. Raises UsageError, WorkloadError."""
+    source = click.get_current_context().get_parameter_source
+    given = [name for name in ("temperature", "top_k") if source(name) is ParameterSource.COMMANDLINE]
+    greedy = options.pop("greedy")
+    if greedy and given:
+        raise UsageError(f"--greedy draws nothing, so --{given[0].replace('_', '-')} has no meaning: give one of them")
+    samples = options.pop("samples")
+    return samples, Sampling(options.pop("temperature"), options.pop("top_k"), greedy, options.pop("prefix"))
+
+
 @cli.command()
 @click.option(
     "--engine",
@@ -546,25 +578,31 @@ def count(
 )
 @workload_options
 @click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="Training steps.")
-@click.option(
-    "--samples", type=click.IntRange(0), default=20, show_default=True, help="Documents drawn from the trained model."
-)
-@click.option(
-    "--temperature", type=click.FloatRange(0, min_open=True), default=0.5, show_default=True, help="Of the samples."
-)
+@sampling_options
 @click.option(
     "--losses",
     type=click.Path(path_type=pathlib.Path),
     metavar="FILE",
     help="Write every loss as float.hex, one a line.",
 )
+@click.option("--save", type=click.Path(path_type=pathlib.Path), metavar="FILE", help="Write the trained model.")
+@click.option("--timing", is_flag=True, help="Add each step's time to its line.")
 def train(
-    engine_name: str, data: str, steps: int, samples: int, temperature: float, losses: pathlib.Path | None, **sizes: int
+    engine_name: str,
+    data: str,
+    steps: int,
+    losses: pathlib.Path | None,
+    save: pathlib.Path | None,
+    timing: bool,
+    **options: Any,
 ) -> int:
     """Train in this interpreter and print microgpt.py's lines: the losses, then samples."""
-    trainer = Trainer(engine_name, datasets.locate(data), config_from(sizes))
-    if losses is not None:
-        _check_new_file(losses)
+    samples, sampling = sampling_from(options)
+    for path in (losses, save):
+        if path is not None:
+            _check_new_file(path)
+    trainer = Trainer(engine_name, datasets.locate(data), config_from(options))
+    trainer.check(sampling)
     click.echo(f"num docs: {len(trainer.documents)}")
     click.echo(f"vocab size: {len(trainer.vocabulary)}")
     click.echo(f"num params: {sum(len(row) for matrix in trainer.weights().values() for row in matrix)}")
@@ -572,12 +610,84 @@ def train(
     for _ in range(steps):
         done = trainer.step()
         history.append(done.loss.hex())
-        click.echo(f"step {done.step:4d} / {steps:4d} | loss {done.loss:.4f}")
+        time = f" | {done.seconds * 1e3:.2f} ms" if timing else ""
+        validation = f" | validation {trainer.validate():.4f}" if trainer.validation_due() else ""
+        click.echo(f"step {done.step:4d} / {steps:4d} | loss {done.loss:.4f}{time}{validation}")
     if losses is not None:
-        results.write_atomically(losses, "".join(f"{loss}\n" for loss in history))
-    for number, sample in enumerate(trainer.generate(samples, temperature), 1):
+        write_atomically(losses, "".join(f"{loss}\n" for loss in history))
+    if save is not None:
+        trainer.save(save)
+    for number, sample in enumerate(trainer.generate(samples, **dataclasses.asdict(sampling)), 1):
         click.echo(f"sample {number:2d}: {sample}")
     return OK
+
+
+@cli.command()
+@click.option(
+    "--model",
+    "model_path",
+    type=click.Path(path_type=pathlib.Path),
+    metavar="FILE",
+    help="What train --save wrote.  [default: a model is trained first]",
+)
+@click.option("--engine", "engine_name", metavar="NAME|FILE.py", help="[default: the saved model's, or vector]")
+@sampling_options
+@click.option("--trace", is_flag=True, help="Token by token, with the probabilities at each place.")
+@workload_options
+@click.option(
+    "--steps", type=click.IntRange(0), default=1000, show_default=True, help="To train for where no model is given."
+)
+def generate(
+    model_path: pathlib.Path | None,
+    engine_name: str | None,
+    trace: bool,
+    data: str,
+    steps: int,
+    **options: Any,
+) -> int:
+    """Draw documents from a saved model, or from one that is trained first. --seed decides the draws too."""
+    samples, sampling = sampling_from(options)
+    context = click.get_current_context()
+    asked = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in (*WORKLOAD, "steps")
+        and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+    ]
+    if model_path is not None and asked not in ([], ["--seed"]):
+        raise UsageError(f"{asked[0]} belongs to training, and {model_path} is trained: leave one of them out")
+    config = config_from(options)
+    if model_path is not None:
+        model = Model.load(model_path, engine_name)
+        if asked:
+            model.trainer.rng = seeded(model.config.rng, config.seed, model.config.gaussian)
+        trainer = model.trainer
+        trainer.check(sampling)
+    else:
+        trainer = Trainer(engine_name or "vector", datasets.locate(data), config)
+        trainer.check(sampling)
+        with RunProgress(steps) as progress:
+            progress.say(f"no --model: training {steps} steps on {data} first")
+            for step in range(steps):
+                progress.advance(f"loss {trainer.step().loss:.4f}" if step else "the first step")
+    if not trace:
+        for sample in trainer.generate(samples, **dataclasses.asdict(sampling)):
+            click.echo(sample)
+        return OK
+    rows = []
+    for token in trainer.generate(samples, **dataclasses.asdict(sampling), trace=True):
+        alternatives = "  ".join(f"{_shown(name)} {probability:.1%}" for name, probability in token.alternatives)
+        rows.append(
+            [f"{token.sample + 1}", f"{token.position}", _shown(token.token), f"{token.probability:.1%}", alternatives]
+        )
+    table = tables.Table("Tokens", [], ["sample", "position", "token", "probability", "most probable"], rows, [])
+    click.echo(tables.render_table(table, "plain", left=True))
+    return OK
+
+
+def _shown(token: str) -> str:
+    """A token as a table shows it."""
+    return token if token.strip() else "end" if token == "" else repr(token)
 
 
 SECONDS = click.option(
@@ -645,7 +755,7 @@ def explain(
             loads = run.record.engines[engine].path or engine
             profiles[engine] = profiling.top_functions(runtime, interpreters.ROOT, loads, *what)
     text = explaining.page(run, profiles, name, explaining.arithmetic(run), off)
-    results.write_atomically(path, text)
+    write_atomically(path, text)
     click.echo(f"written to {path}")
     return OK
 

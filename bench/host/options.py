@@ -83,14 +83,17 @@ def workload_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--data", default=DEFAULT, show_default=True, metavar="NAME|PATH", help=text)(command)
 
 
+SIZES = ("n_layer", "n_embd", "block_size", "n_head", "seed", "schedule_steps")
+WORKLOAD = ("data", "preset", *SIZES, *OPTIONS)  # names of the parameters that workload_options adds
+
+
 def config_from(options: dict[str, Any]) -> Config:
     """Take the workload's options out of ``options``. Raises WorkloadError."""
-    names = ("n_layer", "n_embd", "block_size", "n_head", "seed", "schedule_steps")
     chosen = dict(PRESETS[options.pop("preset")])
     for name in OPTIONS:
         if (asked := options.pop(name)) is not None:
             chosen[name] = asked
-    return Config(**{name: options.pop(name) for name in names}, **chosen)
+    return Config(**{name: options.pop(name) for name in SIZES}, **chosen)
 
 
 class Numbers(click.ParamType[list[int]]):

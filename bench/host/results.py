@@ -22,6 +22,7 @@ import numpy as np
 
 from bench.host.errors import UsageError
 from bench.host.parity import Finding, Parity, worst
+from bench.workload.model_file import write_atomically
 
 SCHEMA = 1
 Status = Literal["ok", "diverged", "failed", "skipped"]
@@ -252,13 +253,6 @@ class Run:
 
 
 # --------------------------------------------------------------------- writing
-
-
-def write_atomically(path: pathlib.Path, text: str) -> None:
-    """The whole file or nothing: written beside it, then renamed."""
-    beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    os.replace(beside, path)
 
 
 def write_json(path: pathlib.Path, record: Any) -> None:

@@ -6,7 +6,7 @@ code runs position by position on scalar nodes and over whole sequences on a bat
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Sequence, Union
+from typing import Any, Dict, List, Sequence, Tuple, Union
 
 from bench.workload.config import Config
 from bench.workload.engine import Engine, Vector
@@ -16,25 +16,26 @@ Index = Union[int, Sequence[int]]  # one position's, or for a batched engine eve
 Cache = List[List[Vector]]  # per layer, what each call so far has appended
 
 
-def draw_weights(config: Config, vocab_size: int, rng: Random) -> Dict[str, List[List[float]]]:
-    """Gaussian weights (n_out, n_in) by name, drawn from ``rng`` in microgpt.py's order; no ``lm_head`` where it is tied."""
-
-    def matrix(n_out: int, n_in: int) -> List[List[float]]:
-        return [[rng.gauss(0, config.init_std) for _ in range(n_in)] for _ in range(n_out)]
-
+def shapes(config: Config, vocab_size: int) -> Dict[str, Tuple[int, int]]:
+    """(n_out, n_in) of every matrix by name, in the order in which they are drawn; no ``lm_head`` where it is tied."""
     n = config.n_embd
-    weights = {
-        "wte": matrix(vocab_size, n),
-        "wpe": matrix(config.block_size, n),
-    }
+    found = {"wte": (vocab_size, n), "wpe": (config.block_size, n)}
     if not config.tied:
-        weights["lm_head"] = matrix(vocab_size, n)
+        found["lm_head"] = (vocab_size, n)
     for layer in range(config.n_layer):
         for name in ("wq", "wk", "wv", "wo"):
-            weights[f"layer{layer}.{name}"] = matrix(n, n)
-        weights[f"layer{layer}.fc1"] = matrix(4 * n, n)
-        weights[f"layer{layer}.fc2"] = matrix(n, 4 * n)
-    return weights
+            found[f"layer{layer}.{name}"] = (n, n)
+        found[f"layer{layer}.fc1"] = (4 * n, n)
+        found[f"layer{layer}.fc2"] = (n, 4 * n)
+    return found
+
+
+def draw_weights(config: Config, vocab_size: int, rng: Random) -> Dict[str, List[List[float]]]:
+    """Gaussian weights (n_out, n_in) by name, drawn from ``rng`` in microgpt.py's order."""
+    return {
+        name: [[rng.gauss(0, config.init_std) for _ in range(n_in)] for _ in range(n_out)]
+        for name, (n_out, n_in) in shapes(config, vocab_size).items()
+    }
 
 
 def count_parameters(config: Config, vocab_size: int) -> int:

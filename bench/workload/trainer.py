@@ -7,14 +7,16 @@ import pathlib
 import time
 from itertools import chain
 from operator import mul
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, Iterator, List, Literal, NamedTuple, Optional, Sequence, Tuple, Union, overload
 
 import engines
-from bench.workload import data
+from bench.workload import data, generation, model_file
 from bench.workload.config import Config, WorkloadError
 from bench.workload.engine import PLAIN, Engine, loss_of
+from bench.workload.generation import Sampling, Token
 from bench.workload.generators import seeded
-from bench.workload.gpt import GPT, Index, draw_weights
+from bench.workload.gpt import GPT, draw_weights
+from bench.workload.model_file import SavedModel
 
 
 class Step(NamedTuple):
@@ -35,7 +37,8 @@ class Trainer:
     engine cannot be had.
 
     The random stream is microgpt.py's: seed, shuffle of the documents, weights, and later the samples. Documents that
-    ``config`` holds out for validation are ``held_out``; all characters are in the vocabulary.
+    ``config`` holds out for validation are ``held_out``; all characters are in the vocabulary. Training goes on from a
+    ``saved`` model's weights and step, with Adam's moments at 0 again.
     """
 
     def __init__(
@@ -43,11 +46,12 @@ class Trainer:
         engine: Union[str, Engine] = "reference",
         documents: Union[str, pathlib.Path, Sequence[str]] = data.DEFAULT,
         config: Optional[Config] = None,
+        saved: Optional[SavedModel] = None,
     ) -> None:
         self.engine = engine if isinstance(engine, Engine) else engines.load(engine)
         if self.engine.unavailable:
             raise engines.EngineUnavailable(f"engine {self.engine.name} cannot run here: {self.engine.unavailable}")
-        self.config = config or Config()
+        self.config = config or (saved.config if saved else Config())
         if isinstance(documents, (str, pathlib.Path)):
             documents = data.read_documents(data.path_of(str(documents)))
         elif not documents:
@@ -57,11 +61,19 @@ class Trainer:
         self.rng = seeded(self.config.rng, self.config.seed, self.config.gaussian)
         self.rng.shuffle(self.documents)
         self.held_out = self._hold_out()
-        self.model = GPT(self.engine, self.config, draw_weights(self.config, len(self.vocabulary), self.rng))
+        weights = draw_weights(self.config, len(self.vocabulary), self.rng)
+        if saved is not None:
+            if saved.characters != "".join(self.vocabulary.characters):
+                raise WorkloadError(
+                    f"the saved model knows the characters {saved.characters!r}, these documents have"
+                    f" {''.join(self.vocabulary.characters)!r}: give documents with the same ones"
+                )
+            weights = saved.weights
+        self.model = GPT(self.engine, self.config, weights)
         self.optimizer = self.engine.optimizer(
             list(self.model.matrices.values()), self.config.beta1, self.config.beta2, self.config.eps
         )
-        self.steps_done = 0
+        self.steps_done = 0 if saved is None else saved.steps
         self.products = [(1.0, 1.0)]  # of β₁ and β₂ with themselves, as long as they were wanted
         config = self.config
         self.adam_options = bool(config.clip_norm or config.weight_decay or config.bias_correction == "product")
@@ -177,26 +189,54 @@ class Trainer:
         self.engine.reset()
         return nodes
 
-    def generate(self, samples: int = 20, temperature: float = 0.5) -> List[str]:
-        """Draw documents from the model, as microgpt.py does after training."""
-        with self.engine.no_graph():
-            return [self._sample(temperature) for _ in range(samples)]
+    @overload
+    def generate(
+        self,
+        samples: int = 20,
+        temperature: float = 0.5,
+        top_k: Optional[int] = None,
+        greedy: bool = False,
+        prefix: str = "",
+        trace: Literal[False] = False,
+    ) -> List[str]: ...
 
-    def _sample(self, temperature: float) -> str:
-        model, vocabulary = self.model, self.vocabulary
-        keys, values = model.cache(), model.cache()
-        tokens = range(len(vocabulary))
-        token, text = vocabulary.bos, []
-        for position in range(self.config.block_size):
-            logits = model(self._one(token), self._one(position), keys, values)
-            weights = self.engine.probabilities(logits, temperature)
-            token = self.rng.choices(tokens, weights=weights)[0]
-            if token == vocabulary.bos:
-                break
-            text.append(vocabulary.characters[token])
-        self.engine.reset()
-        return "".join(text)
+    @overload
+    def generate(
+        self,
+        samples: int = 20,
+        temperature: float = 0.5,
+        top_k: Optional[int] = None,
+        greedy: bool = False,
+        prefix: str = "",
+        *,
+        trace: Literal[True],
+    ) -> Iterator[Token]: ...
 
-    def _one(self, index: int) -> Index:
-        """One position's index as the engine takes it: a batched engine gets a sequence of length one."""
-        return [index] if self.engine.batched else index
+    def generate(
+        self,
+        samples: int = 20,
+        temperature: float = 0.5,
+        top_k: Optional[int] = None,
+        greedy: bool = False,
+        prefix: str = "",
+        trace: bool = False,
+    ) -> Union[List[str], Iterator[Token]]:
+        """Draw documents from the model, with the defaults as microgpt.py does after training.
+
+        What the options mean stands at bench.workload.generation.Sampling. With ``trace`` the same documents come token by
+        token, each with its probability and the most probable alternatives. Raises WorkloadError for what makes no sense.
+        """
+        sampling = Sampling(temperature, top_k, greedy, prefix)
+        if trace:
+            return generation.trace(self.model, self.vocabulary, self.rng, samples, sampling)
+        return [generation.draw(self.model, self.vocabulary, self.rng, sampling)[0] for _ in range(samples)]
+
+    def check(self, sampling: Sampling) -> None:
+        """Raises WorkloadError where the prefix has unknown characters or leaves no room."""
+        generation.encode_prefix(self.vocabulary, sampling.prefix, self.config.block_size)
+
+    def save(self, path: Union[str, pathlib.Path], overwrite: bool = False) -> None:
+        """Write the model as it is now to a file. Raises WorkloadError where it can't be written."""
+        characters = "".join(self.vocabulary.characters)
+        saved = SavedModel(self.config, characters, self.weights(), self.engine.name, self.steps_done)
+        model_file.save(path, saved, overwrite)

@@ -1,0 +1,119 @@
+"""Trained models on disk: JSON that a person can read, numbers as float.hex, so that they come back to the last bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+from typing import Any, Dict, List, NamedTuple, Union
+
+from bench.workload.config import Config, WorkloadError
+from bench.workload.data import Vocabulary
+from bench.workload.gpt import count_parameters, shapes
+
+SCHEMA = 1
+KIND = "microgpt-bench model"
+LARGEST_FILE = 512 * 2**20  # bytes
+LARGEST_MODEL = 10_000_000  # parameters; a weight takes some 25 bytes of the file
+
+
+class SavedModel(NamedTuple):
+    """What a model file holds. ``weights``: (n_out, n_in) by name. ``engine`` and ``steps`` say how it was trained."""
+
+    config: Config
+    characters: str
+    weights: Dict[str, List[List[float]]]
+    engine: str
+    steps: int
+
+
+def write_atomically(path: pathlib.Path, text: str) -> None:
+    """The whole file or nothing: written beside it, then renamed."""
+    beside = path.with_name(f".{path.name}.part")
+    beside.write_text(text, encoding="utf-8")
+    os.replace(beside, path)
+
+
+def save(path: Union[str, pathlib.Path], model: SavedModel, overwrite: bool = False) -> None:
+    """Write a model. Raises WorkloadError where there is a file already, unless told to overwrite it."""
+    path = pathlib.Path(path)
+    if path.exists() and not overwrite:
+        raise WorkloadError(f"{path} exists already: give another name or remove it")
+    record = {
+        "kind": KIND,
+        "schema": SCHEMA,
+        "engine": model.engine,
+        "steps": model.steps,
+        "config": model.config.record(),
+        "characters": model.characters,
+        "weights": {name: [[x.hex() for x in row] for row in rows] for name, rows in model.weights.items()},
+    }
+    try:
+        write_atomically(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise WorkloadError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def load(path: Union[str, pathlib.Path]) -> SavedModel:
+    """Read a model; everything that it says is checked. Raises WorkloadError for whatever is wrong with it."""
+    path = pathlib.Path(path)
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise WorkloadError(f"{path} is larger than {LARGEST_FILE // 2**20} MiB: no model of this project is")
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WorkloadError(f"cannot read {path}: {error.strerror or error}") from None
+    except (ValueError, RecursionError) as error:
+        raise WorkloadError(f"{path} is damaged: it is not JSON ({error}): save the model again") from None
+    if not isinstance(record, dict) or record.get("kind") != KIND:
+        raise WorkloadError(f"{path} is not a model: `microgpt-bench train --save FILE` writes one")
+    if record.get("schema") != SCHEMA:
+        raise WorkloadError(f"{path} has schema {record.get('schema')!r}; this version reads schema {SCHEMA} only")
+    try:
+        return _checked(record)
+    except (WorkloadError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise WorkloadError(f"{path} is damaged: {what}: save the model again") from None
+
+
+def _checked(record: Dict[str, Any]) -> SavedModel:
+    """The record as a model; what is wrong is raised."""
+    unknown = set(record) - {"kind", "schema", "engine", "steps", "config", "characters", "weights"}
+    if unknown:
+        raise ValueError(f"it has an unknown field {min(unknown)!r}")
+    config = _config(record["config"])
+    characters, steps, engine = record["characters"], record["steps"], record["engine"]
+    if not isinstance(characters, str) or not characters or characters != "".join(Vocabulary([characters]).characters):
+        raise ValueError("its characters are not a sorted text without repeats")
+    if not isinstance(engine, str) or isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+        raise ValueError("its engine is not a name, or its steps are not a count")
+    claimed = count_parameters(config, len(characters) + 1)
+    if claimed > LARGEST_MODEL:  # before anything of that size is made
+        raise ValueError(f"its configuration claims {claimed:,} parameters, more than {LARGEST_MODEL:,}")
+    expected, rows_of = shapes(config, len(characters) + 1), record["weights"]
+    if list(rows_of) != list(expected):
+        raise ValueError(f"its weights are {', '.join(rows_of)} where {', '.join(expected)} belong")
+    weights = {}
+    for name, (n_out, n_in) in expected.items():
+        rows = rows_of[name]
+        if len(rows) != n_out or any(not isinstance(row, list) or len(row) != n_in for row in rows):
+            raise ValueError(f"{name} does not have the shape ({n_out}, {n_in})")
+        weights[name] = [[float.fromhex(x) for x in row] for row in rows]
+        if not all(math.isfinite(x) for row in weights[name] for x in row):
+            raise ValueError(f"{name} has a number that is not finite")
+    return SavedModel(config, characters, weights, engine, steps)
+
+
+def _config(options: Dict[str, Any]) -> Config:
+    """The configuration, each number of its own kind: Config itself checks the values only."""
+    known = {field.name: field for field in dataclasses.fields(Config)}
+    for name, value in options.items():
+        if name not in known:
+            raise ValueError(f"its configuration has an unknown field {name!r}")
+        default = known[name].default
+        kinds = (float, int) if isinstance(default, float) or default is None else (type(default),)
+        if not isinstance(value, kinds) or isinstance(value, bool) is not isinstance(default, bool):
+            raise ValueError(f"{name} of its configuration is {value!r}")
+    return Config(**options)
