@@ -23,6 +23,7 @@ from bench.host import checking, counters, datasets, interpreters, lockstep, res
 from bench.host import compare as comparing
 from bench.host import explain as explaining
 from bench.host import gate as gating
+from bench.host import peers as peering
 from bench.host import profile as profiling
 from bench.host import revision as revisions
 from bench.host import scale as scaling
@@ -502,6 +503,72 @@ def compare(first: str, second: str, folder: pathlib.Path, anyway: bool, style: 
     else:
         click.echo("\n\n".join(tables.render_table(table, style) for table in found))
     return OK
+
+
+@cli.command("peers")
+@click.argument("file", metavar="[FILE.toml]", required=False, type=click.Path(path_type=pathlib.Path))
+@measuring_options("reference", "the newest CPython found", 3, "10m", steps=100)
+@RESULTS
+@click.option("--name", help="Of the run's folder.  [default: peers- with date and time]")
+@click.option("--base", metavar="ROW", help="What speeds are over.  [default: the reference]")
+@click.option("--show", "shown", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="Only print its table.")
+@FORMAT
+def run_peers(
+    file: pathlib.Path | None,
+    data: str,
+    folder: pathlib.Path,
+    name: str | None,
+    base: str | None,
+    shown: pathlib.Path | None,
+    style: str,
+    **options: Any,
+) -> int:
+    """Time other programs beside the engines, and check every loss that they print.
+
+    FILE names the programs; examples/peers.toml shows how. Engines use the random numbers of the first one.
+    """
+    if (file is None) == (shown is None):
+        raise UsageError("give a FILE that names programs, or --show RUN for the table of a run on disk")
+    if shown is not None:
+        measured, found = peering.load(_find_run(shown, folder))
+    else:
+        assert file is not None
+        check_name(name)
+        programs = peering.read_file(file)
+        options["engine_names"] = options["engine_names"] or ["reference"]
+        options["pythons"] = options["pythons"] or [interpreters.newest()]
+        source = click.get_current_context().get_parameter_source
+        if source("rng") is not ParameterSource.COMMANDLINE:
+            options["rng"], options["gaussian"] = programs[0].rng, programs[0].gaussian
+        if options["steps"] < 2:
+            raise UsageError("--steps 1: the time of a step is the time between two lines, so give at least 2")
+        config = config_from(options)
+        with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as temporary:
+            request = setup.Request(
+                data=data,
+                config=config,
+                measuring=plan_record(options, 1),
+                base=None,
+                command=["microgpt-bench", *sys.argv[1:]],
+                **options,
+            )
+            plan, record, _ = setup.prepare(request, pathlib.Path(temporary))
+            measured = results.create(folder / (name or f"peers-{_now()}"), record)
+            with RunProgress(None) as progress:
+                progress.say(f"{len(programs)} programs and {len(plan.cells)} cells, into {measured.folder}")
+                try:
+                    found = peering.measure(plan, measured, programs, config, plan.documents, progress)
+                except KeyboardInterrupt:
+                    progress.say(f"interrupted: {len(measured.rounds)} rounds are kept in {measured.folder}")
+                    return INTERRUPTED
+        write_atomically(
+            measured.folder / "tables.md", tables.render_table(peering.table(measured, found, base), "github") + "\n"
+        )
+    if style == "json":
+        click.echo(peering.to_json(measured, found))
+    else:
+        click.echo(tables.render_table(peering.table(measured, found, base), style))
+    return OK if peering.good(measured, found) else FOUND
 
 
 @cli.command()

@@ -12,7 +12,7 @@ import psutil
 from bench.host import tables
 from bench.host.results import PlanRecord
 from bench.workload.config import CHOICES, OPTIONS, PRESETS, Config
-from bench.workload.data import DEFAULT
+from bench.workload.data import DEFAULT, Vocabulary, path_of, read_documents
 from bench.workload.data import embedded as embedded_data
 
 DEFAULTS = Config()
@@ -79,8 +79,35 @@ def workload_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ]
     for name, default, text in reversed(sizes):
         command = click.option(name, type=int, default=default, show_default=True, help=text)(command)
-    text = f"Documents: an embedded list ({', '.join(embedded_data())}), 'names' for the real names.txt, or a PATH."
-    return click.option("--data", default=DEFAULT, show_default=True, metavar="NAME|PATH", help=text)(command)
+    text = (
+        f"Documents: an embedded list ({', '.join(embedded_data())}), 'names' for the real names.txt, or a PATH;"
+        " 'list' describes the lists."
+    )
+    return click.option(
+        "--data",
+        default=DEFAULT,
+        show_default=True,
+        metavar="NAME|PATH",
+        help=text,
+        callback=list_data,
+        is_eager=True,
+    )(command)
+
+
+def list_data(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """For ``--data list`` print the embedded datasets and exit; any other value as it is."""
+    if value != "list" or ctx.resilient_parsing:
+        return value
+    rows = []
+    for name in embedded_data():
+        documents = read_documents(path_of(name))
+        lengths = [len(document) for document in documents]
+        letters = "".join(Vocabulary(documents).characters)
+        mean = f"{sum(lengths) / len(lengths):.1f}"
+        rows.append([name, f"{len(documents):,}", mean, f"{max(lengths)}", f"{len(letters)}", repr(letters)])
+    heads = ["name", "documents", "mean length", "longest", "characters", "alphabet"]
+    click.echo(tables.render_table(tables.Table("Embedded datasets", [], heads, rows, []), "plain", left=True))
+    ctx.exit()
 
 
 SIZES = ("n_layer", "n_embd", "block_size", "n_head", "seed", "schedule_steps")

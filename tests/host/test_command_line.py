@@ -4,6 +4,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -36,6 +37,76 @@ def test_run_show_and_every_format(small_run, bench_command):
         if style == "json":
             assert json.loads(shown.stdout)["good"] is True
     assert bench_command("show", "latest").stdout == bench_command("show", folder).stdout
+
+
+@pytest.mark.parametrize("command", ["run", "train", "generate"])
+def test_the_datasets_are_listed(bench_command, command):
+    done = bench_command(command, "--data", "list")
+    assert done.exit_code == 0
+    for name in ("birds", "cities", "colours", "dinosaurs", "given_names", "minerals", "trees"):
+        assert re.search(rf"^{name} +[\d,]{{3,}} ", done.stdout, re.MULTILINE)
+    assert "abcdefghijklmnopqrstuvwxyz" in done.stdout
+    assert not pathlib.Path("results").exists()
+
+
+def test_train_saves_and_generate_draws(bench_command, documents):
+    sizes = ["--n-embd", "8", "--n-head", "2", "--block-size", "6", "--data", documents]
+    held = ["--validation-split", "0.4", "--validate-every", "2", "--timing"]
+    done = bench_command("train", "--engine", "vector", "--steps", "4", "--save", "m.json", *sizes, *held)
+    assert done.exit_code == 0, done.stderr
+    lines = [line for line in done.stdout.splitlines() if line.startswith("step")]
+    assert all(" ms" in line for line in lines)
+    assert ["validation" in line for line in lines] == [False, True, False, True]
+    kept = pathlib.Path("m.json").read_bytes()
+    again = bench_command("train", "--engine", "vector", "--steps", "4", "--save", "m.json", *sizes)
+    assert again.exit_code == 2 and "exists already" in again.stderr
+    assert pathlib.Path("m.json").read_bytes() == kept
+    drawn = bench_command("generate", "--model", "m.json", "--prefix", "ca", "--top-k", "5", "--samples", "6")
+    assert drawn.exit_code == 0 and len(drawn.stdout.splitlines()) == 6
+    assert all(line.startswith("ca") for line in drawn.stdout.splitlines())
+    assert (
+        bench_command("generate", "--model", "m.json", "--prefix", "ca", "--top-k", "5", "--samples", "6").stdout
+        == drawn.stdout
+    )
+    seeded = bench_command("generate", "--model", "m.json", "--seed", "7", "--samples", "30")
+    assert seeded.stdout != bench_command("generate", "--model", "m.json", "--samples", "30").stdout
+    traced = bench_command("generate", "--model", "m.json", "--trace", "--samples", "1", "--greedy")
+    assert traced.exit_code == 0 and "probability" in traced.stdout and "%" in traced.stdout
+    trained = bench_command("generate", "--steps", "2", "--samples", "3", "--prefix", "b", *sizes)
+    assert trained.exit_code == 0 and len(trained.stdout.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["generate", "--prefix", "K"], "character 'K'"),
+        (["generate", "--top-k", "0"], "top_k is 0"),
+        (["generate", "--temperature", "0"], "temperature is 0.0"),
+        (["train", "--temperature", "-1"], "temperature is -1.0"),
+        (["generate", "--greedy", "--top-k", "3"], "--greedy draws nothing, so --top-k"),
+        (["generate", "--model", "m.json", "--steps", "3"], "--steps belongs to training"),
+        (["generate", "--model", "m.json"], "cannot read m.json"),
+        (["train", "--validation-split", "0.9999"], "leaves 0 of 2937 documents to train on"),
+        (["train", "--validate-every", "3"], "validate_every needs documents that are held out"),
+        (["train", "--gaussian", "trigonometric"], "a choice of rng mulberry32 only"),
+        (["train", "--clip-norm", "-1"], "clip_norm is -1.0"),
+    ],
+)
+def test_training_and_drawing_used_wrong(bench_command, arguments, said):
+    done = bench_command(*arguments)
+    assert done.exit_code == 2
+    assert said in done.stderr and done.stderr.strip().count("\n") == 0
+
+
+def test_training_options_are_in_the_run_and_the_preset_gives_way(small_run):
+    extra = ["--preset", "optimized", "--validation-split", "0.2", "--validate-every", "2", "--untied"]
+    done = small_run("--engine", "vector", "--engine", "tape", *extra)
+    assert done.exit_code == 0, done.output
+    assert "training options: schedule cosine" in done.stdout
+    run = results.load(pathlib.Path("results/small"))
+    config = run.record.workload.config
+    assert config["clip_norm"] == 1.0 and "tied" not in config
+    assert all(len(cell.validations) == 1 for entry in run.rounds for cell in entry.cells.values())
 
 
 def test_timings_are_pyperfs(small_run):
@@ -167,7 +238,7 @@ def test_a_broken_promise_fails_the_run(small_run, tmp_path):
         (["show", "latest"], "no run in results yet"),
         (["train", "--steps", "0"], "0 is not in the range"),
         (["train", "--engine", "referense"], "did you mean 'reference'?"),
-        (["train", "--temperature", "0"], "0.0 is not in the range x>0"),
+        (["train", "--temperature", "0"], "temperature is 0.0: it must be a finite number above 0"),
         (["fly"], "No such command 'fly'"),
     ],
 )

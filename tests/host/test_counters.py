@@ -225,6 +225,9 @@ class _StandIn:
         self.clock.now += 1000
         return type("Step", (), {"loss": 1.0})
 
+    def validation_due(self):
+        return False
+
 
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_a_slowdown_is_inside_the_clock(monkeypatch, repeats):

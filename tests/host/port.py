@@ -1,0 +1,48 @@
+"""A port to test by: trains with the project's own workload and prints, well or badly.
+
+Arguments: DOCUMENTS STEPS [HOW]. It is small: n_embd 8 and so on, as tests.host.conftest.SMALL says.
+"""
+
+import os
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
+
+from bench.workload.config import Config
+from bench.workload.trainer import Trainer
+
+documents, steps, how = sys.argv[1], int(sys.argv[2]), (sys.argv[3:] or [""])[0]
+rng = os.environ.get("PORT_RNG", "mersenne")
+trainer = Trainer("vector", documents, Config(n_embd=8, n_head=2, block_size=6, rng=rng))
+print("num docs: some")
+for step in range(1, steps + 1):
+    loss = trainer.step().loss
+    if step == 3:
+        if how == "wrong":
+            loss += 0.001
+        elif how == "nan":
+            loss = float("nan")
+        elif how == "garbled":
+            print("step    3 / 1000 | loss oops")
+            continue
+        elif how == "skips":
+            continue
+        elif how == "stops":
+            sys.exit(0)
+        elif how == "crashes":
+            print("half a line", end="")
+            sys.exit("out of cheese")
+        elif how == "hangs":
+            time.sleep(1000)
+    if how == "other words":
+        print(f"{step};{loss:.6e}")
+    elif how == "over its own line":
+        print(f"step {step:4d} / {steps:4d} | loss {loss:.4f}", end="\r")
+    else:
+        print(f"step {step:4d} / {steps:4d} | loss {loss:.4f}")
+if how == "fails at the end":
+    sys.exit("no disk to write to")
+if how == "never ends":
+    time.sleep(1000)

@@ -1,0 +1,223 @@
+"""Other programs beside the engines: run as they are, timed from outside, every loss checked."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from bench.host import peers
+from bench.host.errors import UsageError
+from tests.host.conftest import SMALL
+
+PORT = pathlib.Path(__file__).parent / "port.py"
+
+
+def peer_file(**ports):
+    """peers.toml with one table for each port: extra words of its command, and other lines."""
+    text = ""
+    for name, (how, lines) in ports.items():
+        command = [sys.executable, str(PORT), "{data}", "{steps}", *([how] if how else [])]
+        text += f"[peers.{name}]\ncommand = {json.dumps(command)}\n{lines}\n"
+    pathlib.Path("peers.toml").write_text(text)
+    return "peers.toml"
+
+
+@pytest.fixture
+def measure(bench_command, documents):
+    def run(file, *extra):
+        chosen = ["--python", sys.executable, "--data", documents, "--steps", "5", "--rounds", "2", "--name", "p"]
+        return bench_command("peers", file, *chosen, *SMALL, *extra)
+
+    return run
+
+
+def test_ports_beside_engines(measure, bench_command):
+    file = peer_file(
+        plain=("", ""),
+        rewriting=("over its own line", ""),
+        worded=("other words", "pattern = '^(?P<step>\\d+);(?P<loss>.*)$'"),
+    )
+    done = measure(file, "--engine", "tape")
+    assert done.exit_code == 0, done.output
+    assert "5 losses agree to 4 digits" in done.stdout and "tape" in done.stdout
+    run, found = peers.load(pathlib.Path("results/p"))
+    assert run.good() and len(found.rounds) == 2
+    for entry in found.rounds:
+        for name in ("plain", "rewriting", "worded"):
+            assert entry[name].status == "ok" and len(entry[name].losses) == 5
+            assert entry[name].arrived == sorted(entry[name].arrived)
+    again = bench_command("peers", "--show", "p")
+    assert again.exit_code == 0 and again.stdout == done.stdout
+    assert json.loads(bench_command("peers", "--show", "p", "--format", "json").stdout)["good"] is True
+    assert "speed over plain" in bench_command("peers", "--show", "p", "--base", "plain").stdout
+    wrong = bench_command("peers", "--show", "p", "--base", "nobody")
+    assert wrong.exit_code == 2 and "choose from" in wrong.stderr
+
+
+def test_a_port_with_the_javascript_generator(measure):
+    file = peer_file(js=("", 'rng = "mulberry32"\nenv = { PORT_RNG = "mulberry32" }'))
+    done = measure(file)
+    assert done.exit_code == 0, done.output
+    assert "5 losses agree to 4 digits" in done.stdout
+    assert json.loads(pathlib.Path("results/p/run.json").read_text())["workload"]["config"]["rng"] == "mulberry32"
+
+
+def test_another_generator_than_said_is_found(measure):
+    done = measure(peer_file(js=("", 'rng = "mulberry32"')))
+    assert done.exit_code == 1
+    assert "js DIVERGED: step 1 printed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "how, said",
+    [
+        ("wrong", "DIVERGED: step 3 printed"),
+        ("nan", "DIVERGED: step 3 printed nan"),
+        ("garbled", "garbled: oops is no loss"),
+        ("skips", "garbled: step 4 where 3 belongs"),
+        ("stops", "ended after 2 of 5 steps (exit status 0)"),
+        ("crashes", "ended after 2 of 5 steps (exit status 1: out of cheese)"),
+        ("hangs", "silent for 4 s after 2 of 5 steps"),
+        ("fails at the end", "after its last step: exit status 1: no disk to write to"),
+        ("never ends", "did not end within 4 s of its last step"),
+    ],
+)
+def test_a_bad_port_fails_alone(measure, how, said):
+    file = peer_file(bad=(how, ""), fine=("", ""))
+    done = measure(file, "--timeout", "4s", "--rounds", "1")
+    assert done.exit_code == 1
+    assert said.replace("oops", "'oops'") in done.stdout.replace("\n", " ")
+    row = next(line for line in done.stdout.splitlines() if line.startswith("bad "))
+    assert "agree" not in row and "–" in row
+    assert "5 losses agree to 4 digits" in done.stdout
+    assert not [p for p in psutil.Process().children(recursive=True) if str(PORT) in " ".join(p.cmdline())]
+
+
+def test_a_program_that_is_not_told_its_steps_is_ended(measure):
+    command = [sys.executable, str(PORT), "{data}", "1000000"]
+    pathlib.Path("peers.toml").write_text(f"[peers.long]\ncommand = {json.dumps(command)}\n")
+    done = measure("peers.toml")
+    assert done.exit_code == 0, done.output
+    assert "5 losses agree" in done.stdout
+
+
+def test_shells_and_programs_that_are_not_there(measure):
+    pathlib.Path("peers.toml").write_text(
+        "[peers.missing]\ncommand = ['no-such-program']\n"
+        f"[peers.shell]\nshell = true\ncommand = 'true && {sys.executable} {PORT} {{data}} {{steps}}'\n"
+    )
+    done = measure("peers.toml", "--rounds", "1")
+    assert done.exit_code == 1
+    assert "cannot start no-such-program: No such file or directory" in done.stdout
+    assert "5 losses agree" in done.stdout
+
+
+def test_an_interrupt_keeps_finished_rounds(documents):
+    file = peer_file(fine=("", ""), slow=("hangs", ""))
+    command = [sys.executable, "-m", "bench", "peers", file, "--python", sys.executable, "--data", documents]
+    root = PORT.parents[2]
+    with subprocess.Popen(
+        [*command, "--steps", "4", "--name", "p", *SMALL],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: __import__("signal").signal(
+            __import__("signal").SIGINT, __import__("signal").default_int_handler
+        ),
+    ) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if any(str(PORT) in " ".join(p.cmdline()) and "hangs" in p.cmdline() for p in children_of(process.pid)):
+                break
+            time.sleep(0.1)
+        process.send_signal(2)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert not [p for p in psutil.process_iter(["cmdline"]) if "hangs" in (p.info["cmdline"] or [])]
+
+
+def children_of(pid):
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("[peers.a]\ncomand = ['x']", "unknown key 'comand': did you mean 'command'?"),
+        ("[peer.a]\ncommand = ['x']", "unknown key 'peer': did you mean 'peers'?"),
+        ("", "names no peers"),
+        ("peers = 3", "names no peers"),
+        ("[peers]\na = 3", "is no table"),
+        ("[peers.a]\n", "command is None"),
+        ("[peers.a]\ncommand = []", "command is []"),
+        ("[peers.a]\ncommand = 'node x.js'", "with shell = true one text"),
+        ("[peers.a]\ncommand = ['x']\nrng = 'pcg'", "rng is 'pcg': choose mersenne or mulberry32"),
+        ("[peers.a]\ncommand = ['x']\ngaussian = 'trigonometric'", "a choice of rng mulberry32 only"),
+        ("[peers.a]\ncommand = ['x']\npattern = '('", "no regular expression"),
+        ("[peers.a]\ncommand = ['x']\npattern = 'loss'", "has no group (?P<loss>...)"),
+        ("[peers.a]\ncommand = ['x']\ncwd = 'nowhere'", "is not a folder"),
+        ("[peers.a]\ncommand = ['x']\nenv = { A = 1 }", "must be text"),
+        ("[peers.a]\ncommand = ['x']\nshell = 'yes'", "shell is 'yes', not a bool"),
+        ("[peers.a]\ncommand = ['x']\nschedule_steps = 0", "schedule_steps is 0"),
+        ("[peers.a\n", "is not TOML"),
+    ],
+)
+def test_files_that_name_peers_badly(bench_command, text, said):
+    pathlib.Path("peers.toml").write_text(text)
+    done = bench_command("peers", "peers.toml")
+    assert done.exit_code == 2
+    assert said in done.stderr and done.stderr.count("\n") == 1
+    assert not pathlib.Path("results").exists()
+
+
+def test_what_else_is_wrong(bench_command):
+    assert bench_command("peers", "missing.toml").exit_code == 2
+    assert bench_command("peers").exit_code == 2
+    done = bench_command("peers", peer_file(fine=("", "")), "--steps", "1")
+    assert done.exit_code == 2 and "at least 2" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "printed, expected, same",
+    [
+        ("3.2326", 3.23264999, True),
+        ("3.2326", 3.23255001, True),
+        ("3.2326", 3.2327001, False),
+        ("3.23", 3.2349, True),
+        ("3", 3.4, True),
+        ("3.2326", 3.23265, True),  # halfway: printed either way
+        ("3.232600e+00", 3.2326, True),
+        ("3.232600e+00", 3.23261, False),
+        ("nan", 3.2, False),
+        ("inf", 3.2, False),
+    ],
+)
+def test_agreement_to_the_digits_printed(printed, expected, same):
+    assert peers.agrees(printed, expected) is same
+
+
+def test_the_example_names_real_programs(documents, measure):
+    example = PORT.parents[2] / "examples" / "peers.toml"
+    (peer,) = peers.read_file(example)
+    assert peer.name == "node" and peer.told_steps
+    if shutil.which("node") is None:
+        pytest.skip("needs Node: install it, for instance with apt install nodejs")
+    done = measure(example, "--n-embd", "16", "--n-head", "4", "--block-size", "16")
+    assert done.exit_code == 0, done.output
+
+
+def test_a_damaged_record(bench_command):
+    pathlib.Path("results/x").mkdir(parents=True)
+    done = bench_command("peers", "--show", "x")
+    assert done.exit_code == 2 and "no peers.json" in done.stderr
+    with pytest.raises(UsageError):
+        peers.load(pathlib.Path("results/x"))
