@@ -382,7 +382,7 @@ def test_names_come_through_the_cache_with_their_checksum(bench_command, tmp_pat
 
 def test_the_readmes_python_example_runs():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (example,) = (block.split("```")[0] for block in text.split("```python\n")[1:] if "import Trainer" in block)
+    (example,) = (block.split("```")[0] for block in text.split("```python\n")[1:] if "import Model" in block)
     done = subprocess.run([sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 11
