@@ -23,6 +23,7 @@ from bench.host import checking, counters, datasets, interpreters, lockstep, res
 from bench.host import compare as comparing
 from bench.host import explain as explaining
 from bench.host import gate as gating
+from bench.host import ladder as climbing
 from bench.host import peers as peering
 from bench.host import profile as profiling
 from bench.host import revision as revisions
@@ -36,6 +37,7 @@ from bench.host.options import (
     Numbers,
     Seconds,
     config_from,
+    list_data,
     measuring_options,
     plan_record,
     workload_options,
@@ -43,6 +45,7 @@ from bench.host.options import (
 from bench.host.progress import RunProgress
 from bench.host.results import PlanRecord
 from bench.host.verdict import Gate
+from bench.workload import ladder
 from bench.workload.config import Config, WorkloadError
 from bench.workload.data import DEFAULT, read_documents
 from bench.workload.generation import Sampling
@@ -537,8 +540,7 @@ def run_peers(
         programs = peering.read_file(file)
         options["engine_names"] = options["engine_names"] or ["reference"]
         options["pythons"] = options["pythons"] or [interpreters.newest()]
-        source = click.get_current_context().get_parameter_source
-        if source("rng") is not ParameterSource.COMMANDLINE:
+        if not _given("rng"):
             options["rng"], options["gaussian"] = programs[0].rng, programs[0].gaussian
         if options["steps"] < 2:
             raise UsageError("--steps 1: the time of a step is the time between two lines, so give at least 2")
@@ -625,8 +627,7 @@ def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def sampling_from(options: dict[str, Any]) -> tuple[int, Sampling]:
     """Take the samples' number and how they are drawn out of ``options``. Raises UsageError, WorkloadError."""
-    source = click.get_current_context().get_parameter_source
-    given = [name for name in ("temperature", "top_k") if source(name) is ParameterSource.COMMANDLINE]
+    given = [name for name in ("temperature", "top_k") if _given(name)]
     greedy = options.pop("greedy")
     if greedy and given:
         raise UsageError(f"--greedy draws nothing, so --{given[0].replace('_', '-')} has no meaning: give one of them")
@@ -643,6 +644,20 @@ def sampling_from(options: dict[str, Any]) -> tuple[int, Sampling]:
     metavar="NAME|FILE.py",
     help="Engine to train with.",
 )
+@click.option(
+    "--model",
+    type=click.Choice(ladder.MODELS),
+    default="gpt",
+    show_default=True,
+    help="The GPT, or a simpler one on the way to it.",
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice(ladder.OPTIMIZERS),
+    default="adam",
+    show_default=True,
+    help="The gpt has Adam only.",
+)
 @workload_options
 @click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="Training steps.")
 @sampling_options
@@ -656,6 +671,8 @@ def sampling_from(options: dict[str, Any]) -> tuple[int, Sampling]:
 @click.option("--timing", is_flag=True, help="Add each step's time to its line.")
 def train(
     engine_name: str,
+    model: str,
+    optimizer: str,
     data: str,
     steps: int,
     losses: pathlib.Path | None,
@@ -668,8 +685,11 @@ def train(
     for path in (losses, save):
         if path is not None:
             _check_new_file(path)
-    trainer = Trainer(engine_name, datasets.locate(data), config_from(options))
-    trainer.check(sampling)
+    check_model(model)
+    engine_name = "vector" if model != "gpt" and not _given("engine_name") else engine_name
+    trainer = ladder.make(model, engine_name, str(datasets.locate(data)), config_from(options), optimizer)
+    if isinstance(trainer, Trainer):
+        trainer.check(sampling)
     click.echo(f"num docs: {len(trainer.documents)}")
     click.echo(f"vocab size: {len(trainer.vocabulary)}")
     click.echo(f"num params: {sum(len(row) for matrix in trainer.weights().values() for row in matrix)}")
@@ -678,14 +698,53 @@ def train(
         done = trainer.step()
         history.append(done.loss.hex())
         time = f" | {done.seconds * 1e3:.2f} ms" if timing else ""
-        validation = f" | validation {trainer.validate():.4f}" if trainer.validation_due() else ""
+        validation = ""
+        if isinstance(trainer, Trainer) and trainer.validation_due():
+            validation = f" | validation {trainer.validate():.4f}"
         click.echo(f"step {done.step:4d} / {steps:4d} | loss {done.loss:.4f}{time}{validation}")
     if losses is not None:
         write_atomically(losses, "".join(f"{loss}\n" for loss in history))
-    if save is not None:
+    if save is not None and isinstance(trainer, Trainer):
         trainer.save(save)
-    for number, sample in enumerate(trainer.generate(samples, **dataclasses.asdict(sampling)), 1):
+    how = dataclasses.asdict(sampling) if model == "gpt" else {"temperature": sampling.temperature}
+    for number, sample in enumerate(trainer.generate(samples, **how), 1):
         click.echo(f"sample {number:2d}: {sample}")
+    return OK
+
+
+def check_model(model: str) -> None:
+    """Raises UsageError for an option that was given and has no meaning for a model of the ladder."""
+    if model == "gpt":
+        return
+    uses = (*ladder.USES[model], "data", "model", "optimizer", "steps", "samples", "temperature", "losses", "timing")
+    for parameter in click.get_current_context().command.params:
+        name = str(parameter.name)
+        if name.removesuffix("_name") not in uses and _given(name):
+            raise UsageError(f"{parameter.opts[0]} has no meaning for the model {model}: leave one of them out")
+
+
+def _given(name: str) -> bool:
+    """Whether a parameter of the command under way was on the command line."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+@cli.command("ladder")
+@click.option(
+    "--data", default=DEFAULT, show_default=True, metavar="NAME|PATH", help="As for train.", callback=list_data
+)
+@click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="Training steps of each model.")
+@click.option("--output", type=click.Path(path_type=pathlib.Path), metavar="FILE.md", help="Write the page.")
+@FORMAT
+def compare_models(data: str, steps: int, output: pathlib.Path | None, style: str) -> int:
+    """Train each model of the ladder, from counting letter pairs to the GPT, and print what each step up bought."""
+    if output is not None:
+        _check_folder_of(output)
+    path = str(datasets.locate(data))
+    with RunProgress(None) as progress:
+        table = climbing.climb(path, data, steps, progress)
+    if output is not None:
+        write_atomically(output, climbing.page(table))
+    click.echo(tables.render_table(table, style))
     return OK
 
 
@@ -714,12 +773,10 @@ def generate(
 ) -> int:
     """Draw documents from a saved model, or from one that is trained first. --seed decides the draws too."""
     samples, sampling = sampling_from(options)
-    context = click.get_current_context()
     asked = [
         parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name in (*WORKLOAD, "steps")
-        and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+        for parameter in click.get_current_context().command.params
+        if parameter.name in (*WORKLOAD, "steps") and _given(parameter.name)
     ]
     if model_path is not None and asked not in ([], ["--seed"]):
         raise UsageError(f"{asked[0]} belongs to training, and {model_path} is trained: leave one of them out")

@@ -90,12 +90,41 @@ def test_train_saves_and_generate_draws(bench_command, documents):
         (["train", "--validate-every", "3"], "validate_every needs documents that are held out"),
         (["train", "--gaussian", "trigonometric"], "a choice of rng mulberry32 only"),
         (["train", "--clip-norm", "-1"], "clip_norm is -1.0"),
+        (["train", "--model", "rnn"], "'rnn' is not one of"),
+        (["train", "--model", "bigram", "--n-head", "2"], "--n-head has no meaning for the model bigram"),
+        (["train", "--model", "mlp_manual", "--engine", "tape"], "--engine has no meaning for the model mlp_manual"),
+        (["train", "--model", "mlp", "--clip-norm", "1"], "--clip-norm has no meaning for the model mlp"),
+        (["train", "--model", "mlp", "--save", "m.json"], "--save has no meaning for the model mlp"),
+        (["train", "--optimizer", "sgd"], "the gpt trains by adam"),
+        (["ladder", "--data", "few.txt"], "few.txt has 2 documents, and 200 are held out"),
+        (["ladder", "--data", "nowhere.txt"], "cannot read the dataset nowhere.txt"),
     ],
 )
 def test_training_and_drawing_used_wrong(bench_command, arguments, said):
+    pathlib.Path("few.txt").write_text("ab\nb\n")
     done = bench_command(*arguments)
     assert done.exit_code == 2
     assert said in done.stderr and done.stderr.strip().count("\n") == 0
+
+
+def test_the_ladders_models_train_on_the_command_line(bench_command, documents):
+    for model in ("bigram", "mlp_manual", "mlp", "attention", "multi_head"):
+        extra = ["--optimizer", "sgd"] if model != "bigram" else []
+        done = bench_command("train", "--model", model, "--data", documents, "--steps", "3", "--samples", "2", *extra)
+        assert done.exit_code == 0, done.output
+        assert len([line for line in done.stdout.splitlines() if line.startswith(("step", "sample"))]) == 5
+
+
+def test_the_ladders_page(bench_command, documents):
+    pathlib.Path("many.txt").write_text("".join(f"{a}{b}{c}\n" for a in "abcdef" for b in "abcdef" for c in "abcdefgh"))
+    done = bench_command("ladder", "--data", "many.txt", "--steps", "5", "--output", "ladder.md")
+    assert done.exit_code == 0, done.output
+    page = pathlib.Path("ladder.md").read_text()
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| ")][1:]
+    by_name = {(row[1].strip(), row[2].strip()): [cell.strip() for cell in row] for row in rows}
+    assert len(by_name) == 10
+    assert by_name["mlp_manual", "sgd"][3:6] == by_name["mlp", "sgd"][3:6]
+    assert by_name["mlp_manual", "adam"][3:6] == by_name["mlp", "adam"][3:6]
 
 
 def test_training_options_are_in_the_run_and_the_preset_gives_way(small_run):

@@ -1,0 +1,99 @@
+"""The ladder of models: each learns, each engine trains each alike, hand-made gradients are right."""
+
+import doctest
+import math
+
+import pytest
+
+from bench.workload import ladder
+from bench.workload.config import Config, WorkloadError
+from tests.workload.test_model import DOCUMENTS
+
+SMALL = Config(n_embd=8, n_head=2, block_size=6, schedule_steps=200)
+TRAINED = [name for name in ladder.RUNGS if name != "bigram"]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+@pytest.mark.parametrize("model", ladder.MODELS)
+def test_each_model_learns(model, optimizer):
+    if optimizer == "sgd" and model in ("bigram", "gpt"):
+        with pytest.raises(WorkloadError, match=r"leave .* (out|models)"):
+            ladder.make(model, "vector", DOCUMENTS, SMALL, optimizer)
+        return
+    rung = ladder.make(model, "vector", DOCUMENTS, SMALL, optimizer)
+    uniform = math.log(len(rung.vocabulary))
+    steps = [rung.step() for _ in range(160)]
+    assert [step.step for step in steps] == list(range(1, 161))
+    assert steps[0].loss == pytest.approx(uniform, abs=0.2)
+    assert sum(step.loss for step in steps[-8:]) / 8 < 0.9 * uniform
+    drawn = rung.generate(4)
+    assert len(drawn) == 4 and all(len(text) <= 6 for text in drawn)
+
+
+@pytest.mark.parametrize("model", ["mlp", "attention", "multi_head"])
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_engines_train_each_model_alike(engine, model, optimizer):
+    config = Config(n_embd=8, n_head=2, n_layer=2, block_size=6, schedule_steps=60)
+    reference, other = (ladder.make(model, on, DOCUMENTS, config, optimizer) for on in ("reference", engine))
+    for _ in range(6):
+        assert abs(reference.step().loss - other.step().loss) <= 1e-12
+    expected, got = reference.weights(), other.weights()
+    for name, rows in expected.items():
+        assert max(abs(x - y) for row, other_row in zip(rows, got[name]) for x, y in zip(row, other_row)) <= 1e-10
+    probabilities = other.probabilities([reference.vocabulary.bos, 1, 2], 0.7)
+    assert probabilities == pytest.approx(reference.probabilities([reference.vocabulary.bos, 1, 2], 0.7), abs=1e-10)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_gradients_by_hand_train_as_an_autograd_does(optimizer):
+    manual, automatic = (ladder.make(name, "reference", DOCUMENTS, SMALL, optimizer) for name in ("mlp_manual", "mlp"))
+    for _ in range(12):
+        assert abs(manual.step().loss - automatic.step().loss) <= 1e-12
+
+
+def test_gradients_by_hand_are_those_of_finite_differences():
+    rung = ladder.make("mlp_manual", documents=DOCUMENTS, config=Config(n_embd=3, n_head=1, block_size=6, init_std=0.5))
+    tokens = rung.vocabulary.encode("decade")
+    _, gradients = rung.gradients(tokens)
+    for name, rows in rung.w.items():
+        for row, found in zip(rows, gradients[name]):
+            for i, x in enumerate(row):
+                losses = []
+                for h in (1e-6, -1e-6):
+                    row[i] = x + h
+                    losses.append(rung.gradients(tokens)[0])
+                row[i] = x
+                assert found[i] == pytest.approx((losses[0] - losses[1]) / 2e-6, abs=1e-7)
+
+
+def test_counts_give_what_can_be_worked_out_on_paper():
+    rung = ladder.make("bigram", documents=["ab"])
+    assert rung.step().loss == pytest.approx(math.log(3))  # a, b and the end are as probable
+    assert rung.step().loss == pytest.approx(math.log(2))  # each pair was seen once, one added: 2 of 4
+    assert rung.probabilities([2], 1.0) == pytest.approx([3 / 5, 1 / 5, 1 / 5])
+    assert rung.probabilities([2], 0.5) == pytest.approx([9 / 11, 1 / 11, 1 / 11])
+    assert rung.evaluate(["ab"]) == pytest.approx(-math.log(3 / 5))
+
+
+@pytest.mark.parametrize("model", TRAINED)
+def test_evaluation_is_the_training_loss_before_a_step(model):
+    rung = ladder.make(model, "vector", DOCUMENTS, SMALL)
+    document = rung.documents[0]
+    before = rung.weights()
+    expected = rung.evaluate([document])
+    assert rung.weights() == before
+    assert rung.step().loss == pytest.approx(expected, rel=1e-12)
+
+
+def test_what_does_not_go_together():
+    with pytest.raises(WorkloadError, match="no model 'rnn': choose from bigram"):
+        ladder.make("rnn")
+    with pytest.raises(WorkloadError, match="no optimizer 'lion'"):
+        ladder.make("mlp", optimizer="lion")
+    with pytest.raises(WorkloadError, match="no documents"):
+        ladder.make("mlp", documents=[])
+
+
+def test_examples_run():
+    found = doctest.testmod(ladder)
+    assert found.failed == 0 and found.attempted == 2
