@@ -559,7 +559,7 @@ def run_peers(
             with RunProgress(None) as progress:
                 progress.say(f"{len(programs)} programs and {len(plan.cells)} cells, into {measured.folder}")
                 try:
-                    found = peering.measure(plan, measured, programs, config, plan.documents, progress)
+                    found = peering.measure(plan, measured, programs, file.parent, config, progress)
                 except KeyboardInterrupt:
                     progress.say(f"interrupted: {len(measured.rounds)} rounds are kept in {measured.folder}")
                     return INTERRUPTED

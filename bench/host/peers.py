@@ -53,7 +53,8 @@ class Peer:
     """A program, as the user's file names it.
 
     ``{steps}`` and ``{data}`` in the words of ``command`` and the values of ``env`` become the number of steps and the
-    path of the documents; a program that is not told the number of steps is ended once it has printed enough.
+    path of the documents; a program that is not told the number of steps is ended once it has printed enough. ``cwd`` is
+    relative to the file's folder.
     """
 
     name: str
@@ -154,13 +155,13 @@ def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
         raise UsageError(f"{where}: pattern is no regular expression: {error}") from None
     if "loss" not in groups:
         raise UsageError(f"{where}: pattern has no group (?P<loss>...) to find the loss by")
-    cwd = (folder / about.get("cwd", ".")).resolve()
-    if not cwd.is_dir():
-        raise UsageError(f"{where}: cwd {cwd} is not a folder")
+    cwd = about.get("cwd", ".")
+    if not (folder / cwd).is_dir():
+        raise UsageError(f"{where}: cwd {folder / cwd} is not a folder")
     peer = Peer(
         name,
         command,
-        str(cwd),
+        cwd,
         env,
         pattern,
         shell,
@@ -178,7 +179,7 @@ def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
 class Program:
     """A peer's process, its output cut into lines as it comes."""
 
-    def __init__(self, peer: Peer, steps: int, data: pathlib.Path) -> None:
+    def __init__(self, peer: Peer, folder: pathlib.Path, steps: int, data: pathlib.Path) -> None:
         def fill(word: str) -> str:
             return word.replace("{steps}", str(steps)).replace("{data}", str(data))
 
@@ -195,7 +196,7 @@ class Program:
             self._process = subprocess.Popen(
                 words[0] if peer.shell else words,
                 shell=peer.shell,
-                cwd=peer.cwd,
+                cwd=folder / peer.cwd,
                 env={**os.environ, **{name: fill(value) for name, value in peer.env.items()}},
                 stdin=subprocess.DEVNULL,
                 stdout=writing,
@@ -260,9 +261,15 @@ class Program:
 
 
 def run_once(
-    peer: Peer, steps: int, data: pathlib.Path, truth: Sequence[float], timeout: float, progress: Progress
+    peer: Peer,
+    folder: pathlib.Path,
+    steps: int,
+    data: pathlib.Path,
+    truth: Sequence[float],
+    timeout: float,
+    progress: Progress,
 ) -> PeerRound:
-    """Run a peer to the end of its steps and check each loss as it comes."""
+    """Run a peer to the end of its steps and check each loss as it comes. ``folder``: its file's."""
     losses: list[str] = []
     arrived: list[float] = []
 
@@ -270,7 +277,7 @@ def run_once(
         return PeerRound(status, reason, losses, arrived)
 
     try:
-        program = Program(peer, steps, data)
+        program = Program(peer, folder, steps, data)
     except OSError as error:
         return ended("failed", f"cannot start {peer.command[0]}: {error.strerror}")
     pattern = re.compile(peer.pattern)
@@ -325,10 +332,10 @@ def agrees(printed: str, expected: float) -> bool:
 
 
 def measure(
-    plan: Plan, run: results.Run, peers: Sequence[Peer], config: Config, documents: pathlib.Path, progress: Progress
+    plan: Plan, run: results.Run, peers: Sequence[Peer], folder: pathlib.Path, config: Config, progress: Progress
 ) -> PeersRecord:
     """Rounds of every peer and every engine, saved after each round; a peer that failed is not run again."""
-    steps = plan.record.steps
+    steps, documents = plan.record.steps, plan.documents
     truths: dict[Config, list[float]] = {}
     for peer in peers:
         wanted = peer.config(config, steps)
@@ -354,7 +361,7 @@ def measure(
                 add(run, current, current.run())
             else:
                 truth = truths[turn.config(config, steps)]
-                done = run_once(turn, steps, documents, truth, plan.record.timeout_seconds, progress)
+                done = run_once(turn, folder, steps, documents, truth, plan.record.timeout_seconds, progress)
                 entry[turn.name] = done
                 if done.status != "ok":
                     progress.say(f"{turn.name} {done.status}: {done.reason}")
