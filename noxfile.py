@@ -94,6 +94,13 @@ def explain(session: nox.Session) -> None:
 
 
 @nox.session(python=HOST)
+def claims(session: nox.Session) -> None:
+    """Write the page that holds others' claims against a run. Arguments go to `microgpt-bench claims`."""
+    install_host(session)
+    session.run("microgpt-bench", "claims", *session.posargs)
+
+
+@nox.session(python=HOST)
 def compare(session: nox.Session) -> None:
     """Compare two runs. Arguments go to `microgpt-bench compare`."""
     install_host(session)

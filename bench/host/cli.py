@@ -20,6 +20,7 @@ from click.core import ParameterSource
 import engines as engine_files
 from bench.host import calibrate as calibrating
 from bench.host import checking, counters, datasets, interpreters, lockstep, results, setup, tables
+from bench.host import claims as claiming
 from bench.host import compare as comparing
 from bench.host import explain as explaining
 from bench.host import gate as gating
@@ -880,6 +881,28 @@ def explain(
             profiles[engine] = profiling.top_functions(runtime, interpreters.ROOT, loads, *what)
     text = explaining.page(run, profiles, name, explaining.arithmetic(run), off)
     write_atomically(path, text)
+    click.echo(f"written to {path}")
+    return OK
+
+
+@cli.command()
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=pathlib.Path))
+@click.option("--peers", "ports", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="One that peers made.")
+@click.option("--again", is_flag=True, help="Do the experiments again, though the run has them.")
+@click.option("--output", type=click.Path(path_type=pathlib.Path), help="[default: claims.md beside the run]")
+@RESULTS
+def claims(
+    run_folder: pathlib.Path, ports: pathlib.Path | None, again: bool, output: pathlib.Path | None, folder: pathlib.Path
+) -> int:
+    """Write the page that holds others' claims against a run and against experiments on its runtimes."""
+    run = results.load(_find_run(run_folder, folder))
+    beside = None if ports is None else peering.load(_find_run(ports, folder))
+    path = output or run.folder.parent / "claims.md"
+    _check_folder_of(path)
+    claiming.page(run, claiming.ClaimsRecord(results.SCHEMA, {}), beside)  # can it be written?
+    with RunProgress(len(run.record.runtimes)) as progress:
+        found = claiming.measure(run, again, progress)
+    write_atomically(path, claiming.page(run, found, beside))
     click.echo(f"written to {path}")
     return OK
 

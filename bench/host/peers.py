@@ -388,6 +388,25 @@ def load(folder: pathlib.Path) -> tuple[results.Run, PeersRecord]:
     return results.load(folder), results.read(folder / "peers.json", PeersRecord)
 
 
+def over(run: results.Run, found: PeersRecord, cell: Cell, name: str) -> stats.Ratio | None:
+    """How many times as fast as a cell of the run a peer is; None where it did not do well."""
+    seconds = between_lines(found, name)
+    if seconds is None:
+        return None
+    baseline = run.seconds(cell)[:, 1:]
+    rounds = min(len(baseline), len(seconds))
+    return stats.paired_ratio(baseline[:rounds], seconds[:rounds])
+
+
+def between_lines(found: PeersRecord, name: str) -> np.ndarray | None:
+    """Seconds from each of a peer's loss lines to the next, (rounds, steps - 1); None where it did not do well."""
+    entries = [entry[name] for entry in found.rounds if name in entry]
+    if not entries or bad(found, name) is not None:
+        return None
+    # a line may be read late, together with the next one: never at a negative or no distance
+    return np.maximum(np.diff(np.array([entry.arrived for entry in entries]), axis=1), 1e-9)
+
+
 def table(run: results.Run, found: PeersRecord, base: str | None) -> Table:
     """The table of programs and engines, fastest first. Raises UsageError for a base that was not measured."""
     several = len(run.record.runtimes) > 1
@@ -414,11 +433,9 @@ def table(run: results.Run, found: PeersRecord, base: str | None) -> Table:
             word = "DIVERGED" if trouble.status == "diverged" else trouble.status
             rows.append([peer.name, peer.command[0], NOTHING, NOTHING, NOTHING, word])
             below.append(f"{peer.name} {word}: {trouble.reason}")
-        elif entries:
-            arrived = np.array([entry.arrived for entry in entries])
-            # a line may be read late, together with the next one: never at a negative or no distance
-            times[peer.name] = np.maximum(np.diff(arrived, axis=1), 1e-9)
-            begin = float(np.median(arrived[:, 0])) - stats.typical(times[peer.name])
+        elif (seconds := between_lines(found, peer.name)) is not None:
+            times[peer.name] = seconds
+            begin = float(np.median([entry.arrived[0] for entry in entries])) - stats.typical(seconds)
             starts[peer.name] = f"{max(0.0, begin):.2f}"
             kinds[peer.name] = pathlib.Path(shlex.split(peer.command[0])[0]).name if peer.shell else peer.command[0]
             digits = len(entries[0].losses[0].partition(".")[2])

@@ -1,0 +1,55 @@
+"""Experiments on single engines, for the page of claims: how deep a graph can be, and how far apart logits."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List
+
+import engines
+
+DEPTHS = [250 * 2**i for i in range(10)]  # nodes in a chain: up to 128,000
+GAPS = [1, 10, 20, 30, 40, 100, 300, 600, 700, 720, 740, 745, 746, 800, 1000, 10000]
+
+
+def depth(name: str) -> List[Dict[str, Any]]:
+    """A chain of additions of each length, walked backwards with Python's own recursion limit: what went wrong, or ""."""
+    engine = engines.load(name)
+    found = []
+    for length in DEPTHS:
+        assert engine.value is not None
+        leaf = engine.value(1.0)
+        y = leaf
+        for _ in range(length):
+            y = y + 1.0
+        try:
+            engine.backward(y)
+            error = "" if leaf.grad == 1 else f"the gradient is {leaf.grad}"
+        except (RecursionError, MemoryError) as failure:
+            error = type(failure).__name__
+        del y
+        engine.reset()
+        found.append({"length": length, "error": error})
+    return found
+
+
+def stability(name: str) -> List[Dict[str, Any]]:
+    """The loss and its gradients for the logits (gap, 0, −1), where the target is the first one and where it is the second.
+
+    Numbers as float.hex; where the engine raises, the error's name stands for them.
+    """
+    engine = engines.load(name)
+    found: List[Dict[str, Any]] = []
+    for target in (0, 1):
+        for gap in GAPS:
+            assert engine.value is not None
+            logits = [engine.value(float(x)) for x in (gap, 0, -1)]
+            answer: Dict[str, Any] = {"target": target, "gap": gap, "error": "", "loss": "", "gradients": []}
+            try:
+                loss = engine.cross_entropy(logits, target)
+                engine.backward(loss)
+                answer["loss"] = float(loss.data).hex()
+                answer["gradients"] = [float(logit.grad).hex() for logit in logits]
+            except (ArithmeticError, ValueError) as failure:
+                answer["error"] = f"{type(failure).__name__}: {failure}"
+            engine.reset()
+            found.append(answer)
+    return found
