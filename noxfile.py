@@ -101,6 +101,13 @@ def claims(session: nox.Session) -> None:
 
 
 @nox.session(python=HOST)
+def report(session: nox.Session) -> None:
+    """Make one HTML file of a run, the latest unless another is named. Arguments go to `microgpt-bench report`."""
+    session.install("-e", ".[report]")
+    session.run("microgpt-bench", "report", *session.posargs)
+
+
+@nox.session(python=HOST)
 def compare(session: nox.Session) -> None:
     """Compare two runs. Arguments go to `microgpt-bench compare`."""
     install_host(session)

@@ -27,6 +27,7 @@ from bench.host import gate as gating
 from bench.host import ladder as climbing
 from bench.host import peers as peering
 from bench.host import profile as profiling
+from bench.host import report as reporting
 from bench.host import revision as revisions
 from bench.host import scale as scaling
 from bench.host.errors import UsageError
@@ -883,6 +884,33 @@ def explain(
     write_atomically(path, text)
     click.echo(f"written to {path}")
     return OK
+
+
+@cli.command()
+@click.argument("run_folder", metavar="[RUN]", default="latest", type=click.Path(path_type=pathlib.Path))
+@click.option("--output", type=click.Path(path_type=pathlib.Path), help="[default: report.html in the run's folder]")
+@click.option("--plots", type=click.Path(path_type=pathlib.Path), metavar="FOLDER", help="Also every chart as a file.")
+@click.option(
+    "--plot-format", type=click.Choice(["svg", "png"]), default="svg", show_default=True, help="Of the files."
+)
+@RESULTS
+def report(
+    run_folder: pathlib.Path,
+    output: pathlib.Path | None,
+    plots: pathlib.Path | None,
+    plot_format: str,
+    folder: pathlib.Path,
+) -> int:
+    """Make one HTML file of a run, to look at in a browser: it needs nothing else, and no network."""
+    run = results.load(_find_run(run_folder, folder))
+    path = output or run.folder / "report.html"
+    _check_folder_of(path)
+    write_atomically(path, reporting.page(run))
+    click.echo(f"written to {path}")
+    if plots is not None:
+        for plotted in reporting.write_plots(run, plots, plot_format):
+            click.echo(f"written to {plotted}")
+    return OK if run.good() else FOUND
 
 
 @cli.command()

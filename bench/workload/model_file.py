@@ -29,10 +29,10 @@ class SavedModel(NamedTuple):
     steps: int
 
 
-def write_atomically(path: pathlib.Path, text: str) -> None:
-    """The whole file or nothing: written beside it, then renamed."""
+def write_atomically(path: pathlib.Path, content: Union[str, bytes]) -> None:
+    """The whole file or nothing: written beside it, then renamed. Text becomes UTF-8."""
     beside = path.with_name(f".{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
+    beside.write_bytes(content.encode() if isinstance(content, str) else content)
     os.replace(beside, path)
 
 

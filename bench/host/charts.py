@@ -1,0 +1,510 @@
+"""Charts of a run as Vega-Lite specifications, from the same ratios as the tables. Nothing is drawn by hand.
+
+Vega-Lite (Satyanarayan et al. 2017), through vl-convert, because one specification gives the interactive chart of the
+report and the picture of the README without a browser, and its scripts take a sixth of the space that Plotly's take.
+
+Each specification has its data inside. Where it says so it listens to the parameters ``engines`` and ``runtimes``, the
+names that are to be shown: the report's page sets them. Nothing is told by colour alone: engines and runtimes have shapes
+too, and stand at their own place on an axis or beside the end of their line.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.host import stats
+from bench.host.lockstep import REFERENCE
+from bench.host.results import Run, key
+from bench.host.tables import columns, number, parity_text
+
+Spec = dict[str, Any]
+SCHEMA_URL = "https://vega.github.io/schema/vega-lite/v5.json"
+# Okabe and Ito's colours, told apart by people who see few colours, then those of Tableau's twenty
+COLOURS = [
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#7f7f7f", "#bcbd22", "#17becf",
+    "#9467bd", "#2ca02c", "#d62728", "#aec7e8", "#ffbb78", "#98df8a", "#ff9896", "#c5b0d5", "#c49c94", "#dbdb8d",
+]  # fmt: skip
+SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
+MOST_POINTS = 6_000  # of single steps in one chart: more are thinned out
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """A chart of the report: ``caption`` says in plain words how to read it."""
+
+    name: str
+    title: str
+    caption: str
+    spec: Spec
+
+
+def charts(run: Run) -> list[Chart]:
+    """Every chart that the run has data for. Raises UsageError from ratios as the tables do."""
+    found = [_speeds(run), _heat(run), _versions(run), _bought(run), _losses(run), _differences(run), _spread(run)]
+    found += [_drift(run), *_sizes(run)]
+    return [chart for chart in found if chart.spec["data"]["values"]]
+
+
+def names(run: Run) -> tuple[list[str], list[str]]:
+    """Engines that were measured anywhere, and runtimes, as charts call them."""
+    engines = [e for e in run.record.engines if any(run.status((e, r))[0] == "ok" for r in run.record.runtimes)]
+    return engines, columns(list(run.record.runtimes))
+
+
+# --------------------------------------------------------------------- parts of specifications
+
+
+def _label(run: Run, runtime: str) -> str:
+    runtimes = list(run.record.runtimes)
+    return columns(runtimes)[runtimes.index(runtime)]
+
+
+def _scale(domain: Sequence[str], values: Sequence[str]) -> Spec:
+    return {"domain": list(domain), "range": [values[i % len(values)] for i in range(len(domain))]}
+
+
+def _by_engine(run: Run, legend: Spec | None = None) -> Spec:
+    engines, _ = names(run)
+    return {
+        "color": {"field": "engine", "type": "nominal", "scale": _scale(engines, COLOURS), "legend": legend},
+        "shape": {"field": "engine", "type": "nominal", "scale": _scale(engines, SHAPES), "legend": legend},
+    }
+
+
+def _by_runtime(run: Run) -> Spec:
+    _, runtimes = names(run)
+    legend = {"orient": "top", "title": "runtime"} if len(runtimes) > 1 else None
+    return {
+        "color": {"field": "runtime", "type": "nominal", "scale": _scale(runtimes, COLOURS), "legend": legend},
+        "shape": {"field": "runtime", "type": "nominal", "scale": _scale(runtimes, SHAPES), "legend": legend},
+    }
+
+
+def _spec(run: Run, values: list[Spec], rest: Spec, height: int | Spec) -> Spec:
+    engines, runtimes = names(run)
+    chosen = "(!isValid(datum.engine) || indexof(engines, datum.engine) >= 0)"
+    shown = "(!isValid(datum.runtime) || indexof(runtimes, datum.runtime) >= 0)"
+    return {
+        "$schema": SCHEMA_URL,
+        "width": "container",
+        "height": height,
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "background": None,
+        "params": [{"name": "engines", "value": engines}, {"name": "runtimes", "value": runtimes}],
+        "data": {"values": values},
+        "transform": [{"filter": f"{chosen} && {shown}"}, *rest.pop("transform", [])],
+        **rest,
+    }
+
+
+def _q(field: str, title: str, scale: Spec | None = None, **more: Any) -> Spec:
+    return {"field": field, "type": "quantitative", "title": title, "scale": scale or {}, **more}
+
+
+def _tooltip(*fields: tuple[str, str]) -> list[Spec]:
+    return [{"field": field, "title": title} for field, title in fields]
+
+
+LOG = {"type": "log"}
+RATIO = "times as fast as the reference"
+ROWS = {"step": 26}
+
+
+def _ratio_axis(title: str) -> Spec:
+    return _q("ratio", title, {**LOG, "nice": True}, axis={"format": "~g", "tickCount": 8})
+
+
+def _speed_values(run: Run) -> list[Spec]:
+    values = []
+    for engine, runtime in run.cells:
+        if engine == REFERENCE or any(run.status((e, runtime))[0] != "ok" for e in (engine, REFERENCE)):
+            continue
+        ratio = stats.paired_ratio(run.times((REFERENCE, runtime)), run.times((engine, runtime)))
+        finding = run.finding((engine, runtime))
+        values.append(
+            {
+                "engine": engine,
+                "runtime": _label(run, runtime),
+                "ratio": ratio.value,
+                "low": ratio.low or ratio.value,
+                "high": ratio.high or ratio.value,
+                "interval": "one round" if ratio.low is None else f"{number(ratio.low)} to {number(ratio.high or 0)}",
+                "speed": number(ratio.value),
+                "ms": number(stats.typical(run.seconds((engine, runtime))) * 1e3),
+                "parity": "" if finding is None else parity_text(finding),
+            }
+        )
+    return values
+
+
+SPEED_TIP = (
+    ("engine", "engine"),
+    ("runtime", "runtime"),
+    ("speed", "speed"),
+    ("interval", "95 % interval"),
+    ("ms", "ms/step"),
+    ("parity", "parity"),
+)
+
+
+def _order(run: Run) -> list[str]:
+    """Engines, fastest first, by the geometric mean over runtimes: for axes."""
+    logs: dict[str, list[float]] = {}
+    for value in _speed_values(run):
+        logs.setdefault(value["engine"], []).append(math.log(value["ratio"]))
+    measured = sorted(logs, key=lambda engine: -float(np.mean(logs[engine])))
+    return measured + [engine for engine in names(run)[0] if engine not in logs]
+
+
+# --------------------------------------------------------------------- the charts
+
+
+def _intervals(run: Run, x: Spec, place: Spec, tooltip: list[Spec]) -> list[Spec]:
+    """Points with their intervals, and a dashed line at 1."""
+    return [
+        {
+            "data": {"values": [{"ratio": 1}]},
+            "mark": {"type": "rule", "strokeDash": [4, 4], "opacity": 0.7},
+            "encoding": {"x": {"field": "ratio", "type": "quantitative"}},
+        },
+        {
+            "mark": {"type": "rule", "strokeWidth": 1.5},
+            "encoding": {
+                **place,
+                "x": {**x, "field": "low"},
+                "x2": {"field": "high"},
+                "color": _by_runtime(run)["color"],
+            },
+        },
+        {
+            "mark": {"type": "point", "filled": True, "size": 42, "opacity": 1},
+            "encoding": {**place, "x": x, **_by_runtime(run), "tooltip": tooltip},
+        },
+    ]
+
+
+def _speeds(run: Run) -> Chart:
+    values, (_, runtimes) = _speed_values(run), names(run)
+    y = {"field": "engine", "type": "nominal", "sort": _order(run), "title": None, "axis": {"labelLimit": 200}}
+    offset = {"field": "runtime", "type": "nominal", "scale": {"domain": runtimes}}
+    x = _ratio_axis(f"{RATIO} (logarithmic)")
+    rest = {"layer": _intervals(run, x, {"y": y, "yOffset": offset}, _tooltip(*SPEED_TIP))}
+    rows = {"step": max(3, min(8, 34 // len(runtimes))), "for": "offset"} if len(runtimes) > 1 else ROWS
+    return Chart(
+        "speed",
+        "Speed of each engine",
+        "Time of the reference over time of the engine on the same runtime, paired step by step. Right of the dashed line is"
+        " faster. The bar is the 95 % interval; where it is not seen, it is narrower than the point.",
+        _spec(run, values, rest, rows),
+    )
+
+
+def _heat(run: Run) -> Chart:
+    values = _speed_values(run)
+    order, (_, runtimes) = _order(run), names(run)
+    x: Spec = {"field": "runtime", "type": "nominal", "sort": runtimes, "title": None}
+    x["axis"] = {"orient": "top", "labelAngle": 0}
+    y = {"field": "engine", "type": "nominal", "sort": order, "title": None, "axis": {"labelLimit": 200}}
+    color = _q("ratio", "speed", {**LOG, "scheme": "viridis"}, legend=None)
+    dark = "datum.ratio < 20 ? 'white' : 'black'"
+    rest = {
+        "encoding": {"x": x, "y": y},
+        "layer": [
+            {"mark": "rect", "encoding": {"color": color, "tooltip": _tooltip(*SPEED_TIP)}},
+            {
+                "mark": {"type": "text", "fontSize": 11, "color": {"expr": dark}},
+                "encoding": {"text": {"field": "speed"}, "tooltip": _tooltip(*SPEED_TIP)},
+            },
+        ],
+    }
+    return Chart(
+        "heat",
+        "Engines and runtimes",
+        "The same speeds as numbers: each cell is compared with the reference in its own column, so columns can't be compared"
+        " with one another here.",
+        _spec(run, values, rest, ROWS),
+    )
+
+
+def _versions(run: Run) -> Chart:
+    _, runtimes = names(run)
+    values: list[Spec] = []
+    base = next(iter(run.record.runtimes))
+    for engine, runtime in run.cells if len(runtimes) > 1 else []:
+        if any(run.status((engine, r))[0] != "ok" for r in (base, runtime)):
+            continue
+        ratio = stats.paired_ratio(run.times((engine, base)), run.times((engine, runtime)))
+        values.append(
+            {
+                "engine": engine,
+                "runtime": _label(run, runtime),
+                "ratio": ratio.value,
+                "low": ratio.low or ratio.value,
+                "high": ratio.high or ratio.value,
+                "speed": number(ratio.value),
+                "interval": "the base" if runtime == base else f"{number(ratio.low or 0)} to {number(ratio.high or 0)}",
+            }
+        )
+    x = {"field": "runtime", "type": "ordinal", "sort": runtimes, "title": "runtime", "axis": {"labelAngle": 0}}
+    y = _q(
+        "ratio",
+        f"times as fast as on {_label(run, base)}",
+        {**LOG, "zero": False, "nice": False},
+        axis={"format": "~g"},
+    )
+    tip = _tooltip(("engine", "engine"), ("runtime", "runtime"), ("speed", "speed"), ("interval", "95 % interval"))
+    # names beside the ends of the lines, pushed apart where they would lie on one another
+    last = sorted((value for value in values if value["runtime"] == runtimes[-1]), key=lambda value: value["ratio"])
+    logs = [math.log(value["ratio"]) for value in values]
+    gap = (max(logs, default=0) - min(logs, default=0)) * 13 / 420
+    place = -math.inf
+    for value in last:
+        place = max(place + gap, math.log(value["ratio"]))
+        value["label"] = math.exp(place)
+    end = {
+        "transform": [{"filter": "isValid(datum.label)"}],
+        "mark": {"type": "text", "align": "left", "dx": 10, "fontSize": 11},
+        "encoding": {"y": {**y, "field": "label"}, "text": {"field": "engine"}, "color": _by_engine(run)["color"]},
+    }
+    band = {
+        "mark": {"type": "errorband", "opacity": 0.12},
+        "encoding": {"y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": _by_engine(run)["color"]},
+    }
+    line = {
+        "mark": {"type": "line", "point": {"filled": True, "size": 45}, "strokeWidth": 1.8},
+        "encoding": {"y": y, **_by_engine(run), "tooltip": tip},
+    }
+    return Chart(
+        "versions",
+        "From one Python to the next",
+        f"Each engine against itself on {_label(run, base)}: a line that rises says that this way of writing gained from newer"
+        " versions. The band is the 95 % interval.",
+        _spec(run, values, {"encoding": {"x": x}, "layer": [band, line, end], "padding": {"right": 90}}, 420),
+    )
+
+
+def _bought(run: Run) -> Chart:
+    values, order = [], []
+    for engine, about in run.record.engines.items():
+        parent = about.parent
+        if parent not in run.record.engines:
+            continue
+        step = f"{engine} ← {parent}"
+        for runtime in run.record.runtimes:
+            if any(run.status((e, runtime))[0] != "ok" for e in (engine, parent)):
+                continue
+            ratio = stats.paired_ratio(run.times((parent, runtime)), run.times((engine, runtime)))
+            values.append(
+                {
+                    "engine": engine,
+                    "step": step,
+                    "change": about.change,
+                    "runtime": _label(run, runtime),
+                    "ratio": ratio.value,
+                    "low": ratio.low or ratio.value,
+                    "high": ratio.high or ratio.value,
+                    "speed": number(ratio.value),
+                    "interval": "one round"
+                    if ratio.low is None
+                    else f"{number(ratio.low)} to {number(ratio.high or 0)}",
+                }
+            )
+            if step not in order:
+                order.append(step)
+    _, runtimes = names(run)
+    y = {"field": "step", "type": "nominal", "sort": order, "title": None, "axis": {"labelLimit": 260}}
+    x = _ratio_axis("times as fast as the engine it is a copy of (logarithmic)")
+    tip = _tooltip(
+        ("step", "engine ← parent"),
+        ("change", "the one change"),
+        ("runtime", "runtime"),
+        ("speed", "speed"),
+        ("interval", "95 % interval"),
+    )
+    offset = {"field": "runtime", "type": "nominal", "scale": {"domain": runtimes}}
+    rest = {"layer": _intervals(run, x, {"y": y, "yOffset": offset}, tip)}
+    rows = {"step": max(3, min(8, 34 // len(runtimes))), "for": "offset"} if len(runtimes) > 1 else ROWS
+    return Chart(
+        "bought",
+        "What each change bought",
+        "Each engine is a copy of another one but for one change. Its speed over that parent is what the change bought; left of"
+        " the dashed line it cost.",
+        _spec(run, values, rest, rows),
+    )
+
+
+def _loss_values(run: Run) -> list[Spec]:
+    values = []
+    for engine, runtime in run.cells:
+        records, truth = run.of((engine, runtime)), run.of((REFERENCE, runtime))
+        if not records or not truth or run.status((engine, runtime))[0] not in ("ok", "diverged"):
+            continue
+        expected, losses = truth[0].losses, max((record.losses for record in records), key=len)
+        stride = max(1, len(run.cells) * len(losses) // MOST_POINTS)
+        for step, loss in list(enumerate(losses, 1))[::stride]:
+            value = float.fromhex(loss)
+            if math.isfinite(value) and step <= len(expected):
+                values.append(
+                    {
+                        "engine": engine,
+                        "runtime": _label(run, runtime),
+                        "step": step,
+                        "loss": value,
+                        "difference": value - float.fromhex(expected[step - 1]),
+                    }
+                )
+    return values
+
+
+def _curve(run: Run, field: str, title: str, form: str) -> Spec:
+    x = _q("step", "training step", {"zero": False, "nice": False}, axis={"tickMinStep": 1, "format": "d"})
+    y = _q(field, title, {"zero": False}, axis={"format": form})
+    detail = {"field": "runtime", "type": "nominal"}
+    tip = [
+        *_tooltip(("engine", "engine"), ("runtime", "runtime"), ("step", "step")),
+        {"field": field, "format": ".17g"},
+    ]
+    marks = {"mark": {"type": "line", "point": {"size": 30, "filled": True}, "strokeWidth": 1.5, "opacity": 0.75}}
+    return {**marks, "encoding": {"x": x, "y": y, "detail": detail, "tooltip": tip, **_by_engine(run)}}
+
+
+def _losses(run: Run) -> Chart:
+    return Chart(
+        "losses",
+        "The losses, all engines over one another",
+        "Every engine trains on the same documents from the same seed: what looks like one curve is all of them. No speed counts"
+        " without this.",
+        _spec(run, _loss_values(run), _curve(run, "loss", "loss (nats per token)", "~g"), 260),
+    )
+
+
+def _differences(run: Run) -> Chart:
+    return Chart(
+        "differences",
+        "How far from the reference each loss is",
+        "The same losses minus the reference's, on a scale of their own. On the line at 0: equal to the last bit. A few times"
+        " 10⁻¹⁶ is the last digit of a double; beyond 10⁻¹² an engine counts as DIVERGED.",
+        _spec(run, _loss_values(run), _curve(run, "difference", "loss − the reference's (nats)", ".1e"), 260),
+    )
+
+
+def _step_values(run: Run) -> list[Spec]:
+    """Times of single steps relative to the cell's median for the same step, so that documents' lengths are not in them."""
+    cells = [cell for cell in run.cells if run.status(cell)[0] == "ok"]
+    total = sum(run.seconds(cell).size for cell in cells)
+    stride = max(1, total // MOST_POINTS)
+    values = []
+    for engine, runtime in cells:
+        seconds = run.seconds((engine, runtime))
+        relative = seconds / np.median(seconds, axis=0) * 100 - 100
+        steps = seconds.shape[1]
+        for index, (percent, ms) in list(enumerate(zip(relative.ravel(), seconds.ravel() * 1e3)))[::stride]:
+            values.append(
+                {
+                    "engine": engine,
+                    "runtime": _label(run, runtime),
+                    "turn": index + 1,
+                    "round": index // steps + 1,
+                    "percent": round(float(percent), 3),
+                    "ms": float(f"{ms:.4g}"),
+                }
+            )
+    return values
+
+
+def _spread(run: Run) -> Chart:
+    y = {"field": "engine", "type": "nominal", "sort": _order(run), "title": None, "axis": {"labelLimit": 200}}
+    x = _q("percent", "time against the median of the same step (%)", {"zero": False})
+    box = {"mark": {"type": "boxplot", "extent": 1.5, "size": 12, "outliers": {"size": 12, "opacity": 0.5}}}
+    return Chart(
+        "spread",
+        "How much single steps vary",
+        "Each measured step against the median of the same step in all rounds, on the wall's clock. Half of the steps lie in the"
+        " box. This is the noise that pairing takes out of the ratios above.",
+        _spec(run, _step_values(run), {**box, "encoding": {"x": x, "y": y, "color": _by_engine(run)["color"]}}, ROWS),
+    )
+
+
+def _drift(run: Run) -> Chart:
+    x = _q(
+        "turn", "turn: steps of all rounds, in the order of time", {"zero": False, "nice": False}, axis={"format": "d"}
+    )
+    y = _q("percent", "time against the median of the same step (%)", {"zero": False})
+    tip = _tooltip(("engine", "engine"), ("runtime", "runtime"), ("round", "round"), ("ms", "ms"), ("percent", "%"))
+    points = {
+        "mark": {"type": "point", "filled": True, "size": 14, "opacity": 0.35},
+        "encoding": {"x": x, "y": y, "tooltip": tip, **_by_engine(run)},
+    }
+    line = {
+        "mark": {"type": "line", "strokeWidth": 2},
+        "encoding": {"x": x, "y": {**y, "aggregate": "median"}, "color": {"value": "#888"}},
+    }
+    return Chart(
+        "drift",
+        "The machine's drift during the run",
+        "The same steps in the order in which they were measured; all cells take turns, so a slow moment meets all of them. The"
+        " grey line is the median over all cells: how the machine's mood changed.",
+        _spec(run, _step_values(run), {"layer": [points, line]}, 300),
+    )
+
+
+def _sizes(run: Run) -> list[Chart]:
+    """Nodes, instructions and memory: bars, a chart each, where the run has them."""
+    found: dict[str, list[Spec]] = {"nodes": [], "instructions": [], "memory": [], "allocated": []}
+    for engine in names(run)[0]:
+        nodes = run.nodes(engine)
+        if nodes:
+            found["nodes"].append({"engine": engine, "value": nodes, "shown": f"{nodes:,.0f}"})
+    for engine, runtime in run.cells:
+        common = {"engine": engine, "runtime": _label(run, runtime)}
+        peak = run.peak_bytes((engine, runtime)) if run.status((engine, runtime))[0] == "ok" else None
+        if peak:
+            found["memory"].append({**common, "value": peak / 1e6, "shown": f"{peak / 1e6:.0f} MB"})
+        counted = run.counters.cells.get(key((engine, runtime))) if run.counters else None
+        if counted and counted.instructions:
+            text = f"{counted.instructions:,.0f}"
+            found["instructions"].append({**common, "value": counted.instructions, "shown": text})
+        if counted and counted.peak_bytes:
+            text = f"{counted.peak_bytes / 1e3:,.1f} kB"
+            found["allocated"].append({**common, "value": counted.peak_bytes / 1e3, "shown": text})
+    about = {
+        "nodes": ("Graph nodes", "nodes a step", "Mean over the first steps; the same on every runtime."),
+        "instructions": (
+            "Instructions",
+            "instructions a step",
+            "Counted under Valgrind: exact, and not all equally long.",
+        ),
+        "memory": ("Memory of the process", "MB, at its peak", "What the worker's process held at most."),
+        "allocated": (
+            "Memory of a step",
+            "kB above the level before it",
+            "The most that was allocated, by tracemalloc.",
+        ),
+    }
+    charts_ = []
+    for name, (title, axis, caption) in about.items():
+        several = len({value.get("runtime") for value in found[name]}) > 1
+        y = {"field": "engine", "type": "nominal", "sort": _order(run), "title": None, "axis": {"labelLimit": 200}}
+        tip = _tooltip(("engine", "engine"), *([("runtime", "runtime")] if name != "nodes" else []), ("shown", axis))
+        encoding: Spec = {"x": _q("value", f"{axis} (logarithmic)", LOG, axis={"format": "~s"}), "y": y, "tooltip": tip}
+        if several:
+            encoding |= _by_runtime(run)
+        mark = {"type": "point", "filled": True, "size": 50, "opacity": 0.9}
+        charts_.append(Chart(name, title, caption, _spec(run, found[name], {"mark": mark, "encoding": encoding}, ROWS)))
+    return charts_
+
+
+def picture(chart: Chart, width: int) -> Spec:
+    """The chart for a file of its own: a fixed width, a title, a white ground that any page can hold."""
+    return {
+        **chart.spec,
+        "width": width,
+        "autosize": {"type": "pad", "contains": "padding"},
+        "background": "white",
+        "title": {"text": chart.title, "anchor": "start"},
+    }

@@ -1,0 +1,107 @@
+"""A run as one page: charts, tables and all that they need in a single HTML file that asks no network for anything."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from typing import Any
+
+from bench.host import charts, tables
+from bench.host.errors import UsageError
+from bench.host.results import Run
+from bench.host.tables import LEGEND
+from bench.workload.model_file import write_atomically
+
+TEMPLATE = pathlib.Path(__file__).with_name("report.html.j2")
+# Vega's shapes as paths in a square from -1 to 1, for the legend that the page itself has
+PATHS = {
+    "circle": "M-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0Z",
+    "square": "M-.9-.9h1.8v1.8h-1.8Z",
+    "triangle-up": "M0-1 1 .9H-1Z",
+    "diamond": "M0-1.1 1 0 0 1.1-1 0Z",
+    "cross": "M-.35-1h.7v.65H1v.7H.35V1h-.7V.35H-1v-.7h.65Z",
+    "triangle-down": "M0 1-1-.9H1Z",
+    "triangle-right": "M1 0-.9-1v2Z",
+    "triangle-left": "M-1 0 .9-1v2Z",
+}
+
+
+def _libraries() -> tuple[Any, Any]:
+    """Jinja2 and vl-convert. Raises UsageError where they are missing, saying how to get them."""
+    try:
+        import jinja2
+        import vl_convert
+    except ImportError as error:
+        raise UsageError(
+            f"reports need {error.name}: python -m pip install -e '.[report]', or use nox -s report"
+        ) from None
+    return jinja2, vl_convert
+
+
+def page(run: Run) -> str:
+    """The whole report as HTML. Raises UsageError for a run without rounds, and where a library is missing."""
+    jinja2, vl_convert = _libraries()
+    if not run.rounds:
+        raise UsageError(f"{run.folder} has no finished round: go on with --resume {run.folder}")
+    found = charts.charts(run)
+    engines, runtimes = charts.names(run)
+    specs = json.dumps({chart.name: chart.spec for chart in found}, separators=(",", ":"))
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
+        TEMPLATE.read_text(encoding="utf-8")
+    )
+    text: str = template.render(
+        run=run,
+        good=run.good(),
+        verdict=verdict(run),
+        preamble=tables.preamble(run),
+        engines=_legend(engines),
+        runtimes=_legend(runtimes),
+        charts=found,
+        tables=tables.tables(run),
+        legend=LEGEND,
+        # inside a script element only these three can end or change what a browser takes for data
+        specs=jinja2.utils.markupsafe.Markup(
+            specs.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+        ),
+        bundle=jinja2.utils.markupsafe.Markup(
+            vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
+        ),
+    )
+    return text
+
+
+def _legend(names: list[str]) -> list[tuple[str, str, str]]:
+    """Each name with its colour and the path of its shape, as the charts have them."""
+    shapes = charts.SHAPES
+    return [
+        (name, charts.COLOURS[i % len(charts.COLOURS)], PATHS[shapes[i % len(shapes)]]) for i, name in enumerate(names)
+    ]
+
+
+def verdict(run: Run) -> str:
+    """One line about the run's parity."""
+    measured = [cell for cell in run.cells if run.status(cell)[0] != "skipped"]
+    bad = [cell for cell in measured if run.status(cell)[0] != "ok"] + run.broken_promises()
+    if bad:
+        listed = ", ".join(dict.fromkeys(f"{engine} on {runtime}" for engine, runtime in bad))
+        return f"NOT all losses agree, or a cell failed: {listed}"
+    return f"all losses agree: {len(measured)} cells, every step of {len(run.rounds)} rounds"
+
+
+def write_plots(run: Run, folder: pathlib.Path, style: str, width: int = 720) -> list[pathlib.Path]:
+    """Each chart as a file NAME.svg or NAME.png in a folder; the paths. Raises UsageError."""
+    _, vl_convert = _libraries()
+    if not run.rounds:
+        raise UsageError(f"{run.folder} has no finished round")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
+    paths = []
+    for chart in charts.charts(run):
+        path, spec = folder / f"{chart.name}.{style}", charts.picture(chart, width)
+        write_atomically(
+            path, vl_convert.vegalite_to_svg(spec) if style == "svg" else vl_convert.vegalite_to_png(spec, scale=2)
+        )
+        paths.append(path)
+    return paths

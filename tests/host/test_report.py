@@ -1,0 +1,225 @@
+"""The report in a real browser: opens by itself, filters, fits a phone, and takes no text for markup."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import pathlib
+import shutil
+
+import pytest
+
+from bench.host import charts, report, results, tables
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+MARKUP = "<script>alert(1)</script><b id=bad>\"'&</script><!-- "
+pytest.importorskip("vl_convert", reason="needs the extra report: python -m pip install -e '.[report]'")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """The system's Chromium, without a window."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip("needs Chromium: install it, for instance with apt install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@contextlib.contextmanager
+def opened(browser, path, **how):
+    """The page, loaded and drawn; fails on any console error, dialog or request but the file itself."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **how})
+    page, trouble = context.new_page(), []
+    page.on("console", lambda message: message.type == "error" and trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    page.on("dialog", lambda dialog: (trouble.append(f"dialog {dialog.message}"), dialog.dismiss()))
+    page.on("request", lambda request: request.url.startswith(("file:", "data:")) or trouble.append(request.url))
+    page.goto(path.resolve().as_uri())
+    page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
+    yield page
+    context.close()
+    assert not trouble
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory):
+    """The report of the committed run."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    path.write_text(report.page(results.load(ROOT / "results" / "default")), encoding="utf-8")
+    return path
+
+
+def colours_in(png):
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    return len(image.getcolors(maxcolors=2**24))
+
+
+def marks(page, chart):
+    """How many points a chart shows."""
+    return page.locator(f"#chart-{chart} svg .mark-symbol path:visible").count()
+
+
+def test_it_opens_and_every_chart_is_drawn(browser, committed):
+    assert committed.stat().st_size < 6_000_000
+    run = results.load(ROOT / "results" / "default")
+    with opened(browser, committed) as page:
+        for chart in charts.charts(run):
+            assert page.locator(f"#chart-{chart.name} svg").count() == 1
+        assert page.locator("table").count() >= len(run.record.runtimes)
+        assert "all losses agree" in page.locator(".verdict").inner_text()
+        assert colours_in(page.screenshot()) > 100
+
+
+def test_filters_act_on_the_charts(browser, committed):
+    with opened(browser, committed) as page:
+        before = marks(page, "speed")
+        heat = page.locator("#chart-heat svg .mark-rect path").count()
+        page.locator("nav label", has_text="combined").click()
+        page.wait_for_function("n => document.querySelectorAll('#chart-heat svg .mark-rect path').length < n", arg=heat)
+        assert marks(page, "speed") < before
+        assert "combined" not in page.locator("#chart-heat svg").text_content()
+        page.locator("nav label", has_text="3.12").click()
+        page.wait_for_function("() => !document.querySelector('#chart-heat svg').textContent.includes('3.12')")
+        page.locator("#all").click()
+        page.wait_for_function(
+            "n => document.querySelectorAll('#chart-heat svg .mark-rect path').length === n", arg=heat
+        )
+
+
+def test_light_and_dark(browser, committed):
+    grounds = {}
+    for scheme in ("light", "dark"):
+        with opened(browser, committed, color_scheme=scheme) as page:
+            ground = "getComputedStyle(document.body).backgroundColor"
+            grounds[scheme] = page.evaluate(ground)
+            page.locator("#scheme").click()
+            page.wait_for_function(f"old => {ground} !== old", arg=grounds[scheme])
+            assert page.locator("#chart-speed svg").count() == 1
+    assert grounds["light"] != grounds["dark"]
+
+
+def test_a_phones_width_needs_no_sideways_scrolling(browser, committed):
+    with opened(browser, committed, viewport={"width": 390, "height": 800}) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        width = page.locator("#chart-speed svg").bounding_box()["width"]
+        assert 250 < width <= 390
+
+
+def test_hovering_tells_the_values(browser, committed):
+    with opened(browser, committed, viewport={"width": 1280, "height": 3000}) as page:
+        page.locator("#chart-heat svg .mark-text text").first.hover()
+        page.wait_for_selector("#vg-tooltip-element.visible")
+        text = page.locator("#vg-tooltip-element").inner_text()
+        assert "95 % interval" in text and "ms/step" in text
+
+
+def test_markup_in_results_stays_text(browser, small_run, tmp_path):
+    assert small_run("--engine", "tape").exit_code == 0
+    run = results.load(pathlib.Path("results/small"))
+    record = run.record
+    (runtime,) = record.runtimes
+    described = dict.fromkeys(record.runtimes[runtime].described, MARKUP)
+    described.update({k: v for k, v in record.runtimes[runtime].described.items() if not isinstance(v, str)})
+    engine = dataclasses.replace(record.engines["tape"], summary=MARKUP, change=MARKUP)
+    engines = {"reference": record.engines["reference"], MARKUP: engine}
+    record = dataclasses.replace(
+        record,
+        command=MARKUP,
+        notes=[MARKUP],
+        version=MARKUP,
+        created=MARKUP,
+        machine={name: MARKUP if isinstance(value, str) else value for name, value in record.machine.items()},
+        workload=dataclasses.replace(record.workload, data=MARKUP),
+        engines=engines,
+        runtimes={MARKUP: dataclasses.replace(record.runtimes[runtime], described=described)},
+    )
+    rounds = [
+        dataclasses.replace(
+            entry,
+            cells={
+                f"{MARKUP if name.startswith('tape') else 'reference'}@{MARKUP}": cell
+                for name, cell in entry.cells.items()
+            },
+        )
+        for entry in run.rounds
+    ]
+    path = tmp_path / "report.html"
+    path.write_text(report.page(results.Run(tmp_path / MARKUP.replace("/", "_"), record, rounds)), encoding="utf-8")
+    with opened(browser, path) as page:
+        assert page.locator("#bad").count() == 0
+        assert page.locator("nav label", has_text="alert(1)").count() == 2
+        assert "<script>alert(1)</script>" in page.locator("header").inner_text()
+
+
+def test_a_diverged_cell_has_no_speed_in_it(small_run, bench_command):
+    assert small_run("--engine", "tape").exit_code == 0
+    entry = pathlib.Path("results/small/rounds/001.json")
+    record = json.loads(entry.read_text())
+    (name,) = (name for name in record["cells"] if name.startswith("tape"))
+    record["cells"][name].update(status="diverged", reason="loss off by 1e-3 at step 2")
+    entry.write_text(json.dumps(record))
+    done = bench_command("report", "small", "--output", "report.html")
+    assert done.exit_code == 1
+    page = pathlib.Path("report.html").read_text()
+    assert "NOT all losses agree" in page and "loss off by 1e-3 at step 2" in page
+    run = results.load(pathlib.Path("results/small"))
+    speeds = next((chart for chart in charts.charts(run) if chart.name == "speed"), None)
+    assert speeds is None or all(value["engine"] != "tape" for value in speeds.spec["data"]["values"])
+
+
+def test_the_charts_numbers_are_the_tables(small_run):
+    assert small_run("--engine", "tape").exit_code == 0
+    run = results.load(pathlib.Path("results/small"))
+    speeds = next(chart for chart in charts.charts(run) if chart.name == "speed")
+    (value,) = (value for value in speeds.spec["data"]["values"] if value["engine"] == "tape")
+    (row,) = (row for row in tables.tables(run)[0].rows if row[0] == "tape")
+    assert row[2].startswith(value["speed"]) and row[1] == value["ms"] and row[-1] == value["parity"]
+
+
+@pytest.mark.parametrize("style, start", [("svg", b"<svg"), ("png", b"\x89PNG")])
+def test_plots_as_files(small_run, bench_command, style, start):
+    assert small_run("--engine", "tape").exit_code == 0
+    done = bench_command("report", "small", "--plots", "plots", "--plot-format", style)
+    assert done.exit_code == 0, done.output
+    assert pathlib.Path("results/small/report.html").stat().st_size > 500_000
+    paths = list(pathlib.Path("plots").iterdir())
+    assert {"speed", "losses", "drift"} <= {path.stem for path in paths}
+    assert all(path.read_bytes().startswith(start) for path in paths)
+
+
+def test_ten_engines_on_six_runtimes_stay_small(small_run, tmp_path):
+    run = results.load(ROOT / "results" / "default")
+    longer = dataclasses.replace(run.record.plan, steps=60)
+    rounds = [
+        dataclasses.replace(
+            entry,
+            cells={
+                name: dataclasses.replace(
+                    cell,
+                    losses=cell.losses * 10,
+                    nanoseconds=cell.nanoseconds * 10,
+                    cpu_nanoseconds=cell.cpu_nanoseconds * 10,
+                )
+                for name, cell in entry.cells.items()
+            },
+        )
+        for entry in run.rounds * 4
+    ]
+    large = results.Run(run.folder, dataclasses.replace(run.record, plan=longer), rounds)
+    assert len(report.page(large)) < 6_000_000
+
+
+def test_bad_input(bench_command):
+    assert bench_command("report", "nowhere").exit_code == 2
+    assert bench_command("report").exit_code == 2
+    pathlib.Path("results/x/rounds").mkdir(parents=True)
+    shutil.copy(ROOT / "results" / "default" / "run.json", "results/x/run.json")
+    done = bench_command("report", "x")
+    assert done.exit_code == 2 and "no finished round" in done.stderr
