@@ -54,9 +54,14 @@ def against_revision(plan: Plan, label: str) -> tuple[list[Held], list[Row]]:
         other = setup.row_at(engine, label)
         if other in plan.engines:
             helds.append(Held((engine, runtime), (other, runtime)))
-        elif "@" not in engine:
+        elif "@" not in engine and engine != REFERENCE:  # that one may be here only to prove the others by
             left.append(Row(engine, runtime, "NEW", label, reason=f"{label} has no engine {engine}"))
     return helds, left
+
+
+def against_python(plan: Plan, base: str) -> list[Held]:
+    """Each engine on each runtime beside itself on the runtime ``base``."""
+    return [Held((engine, runtime), (engine, base)) for engine, runtime in plan.cells if runtime != base]
 
 
 def against_run(plan: Plan, mine: RunRecord, baseline: Run, anyway: bool) -> tuple[list[Held], list[Row], list[str]]:

@@ -137,6 +137,12 @@ def run(
     " request's workflow: its base]",
 )
 @click.option(
+    "--against-python",
+    "base_python",
+    metavar="VERSION|PATH|NAME=PATH",
+    help="Hold each engine against itself on this runtime, such as another build: is Python itself slower?",
+)
+@click.option(
     "--baseline",
     type=click.Path(path_type=pathlib.Path),
     metavar="RUN",
@@ -171,6 +177,7 @@ def run(
 @FORMAT
 def check(
     revision: str | None,
+    base_python: str | None,
     baseline: pathlib.Path | None,
     threshold: float | None,
     instructions: bool,
@@ -193,23 +200,32 @@ def check(
     for path in (junit, json_file):
         if path is not None:
             _check_folder_of(path)
-    if revision is not None and baseline is not None:
-        raise UsageError("--against and --baseline are two ways to say what to hold against: give one")
-    if revision is None and baseline is None and os.environ.get("GITHUB_BASE_REF"):
+    if sum(way is not None for way in (revision, base_python, baseline)) > 1:
+        raise UsageError("--against, --against-python and --baseline each say what to hold against: give one of them")
+    if revision is None and base_python is None and baseline is None and os.environ.get("GITHUB_BASE_REF"):
         revision = f"origin/{os.environ['GITHUB_BASE_REF']}"
     with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as temporary:
         workspace = pathlib.Path(temporary)
         notes, beside, held_run = [], {}, None
+        if not options["pythons"]:
+            options["pythons"] = [interpreters.newest()]
         if revision is not None:
-            against, default_threshold = revisions.name_of(revision), 0.01
+            names = options["engine_names"]
+            files = [pathlib.Path(name) for name in names if name.endswith(".py") and pathlib.Path(name).is_file()]
+            where = files[0].resolve().parent if files and len(files) == len(names) else None  # None: our repository
+            against, default_threshold = revisions.name_of(revision, where), 0.01
             beside[against] = workspace / against
-            notes.append(revisions.lay_out(revision, beside[against]))
+            if where is None:
+                notes.append(revisions.lay_out(revision, beside[against]))
+            else:
+                revisions.lay_out_files(revision, files, beside[against] / "files")
+        elif base_python is not None:
+            against, default_threshold, instructions = base_python, 0.01, False  # of two builds, counts say little
+            options["pythons"] = [*options["pythons"], base_python]
         else:
             held_run = results.load(checking.CLAIMS if baseline is None else _find_run(baseline, folder))
             against, default_threshold = held_run.folder.name, 0.25 if baseline is None else 0.1
         gate = Gate(default_threshold if threshold is None else threshold)
-        if not options["pythons"]:
-            options["pythons"] = [interpreters.newest()]
         request = setup.Request(
             data=data,
             config=config_from(options),
@@ -222,7 +238,11 @@ def check(
         )
         plan, record, missing = setup.prepare(request, workspace)
         record = dataclasses.replace(record, notes=[*record.notes, *calibrating.note(folder)])
-        if held_run is None:
+        if base_python is not None:
+            against = plan.runtimes[-1].name
+            left: list[checking.Row] = []
+            helds = checking.against_python(plan, against)
+        elif held_run is None:
             helds, left = checking.against_revision(plan, against)
         else:
             helds, left, guards = checking.against_run(plan, record, held_run, anyway or baseline is None)

@@ -8,19 +8,21 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Sequence
 
 from bench.host.errors import UsageError
 from bench.host.interpreters import ROOT
 
 
-def name_of(revision: str) -> str:
-    """The revision's short name. Raises UsageError where there is none, or no repository."""
+def name_of(revision: str, where: pathlib.Path | None = None) -> str:
+    """The revision's short name in the repository around ``where``, None for ours. Raises UsageError where there is none."""
+    where = where or ROOT
     if shutil.which("git") is None:
         raise UsageError("--against needs git, which is not on PATH: install it, or use --baseline RUN")
-    done = _git("rev-parse", "--verify", "--quiet", "--short", f"{revision}^{{commit}}")
+    done = _git("rev-parse", "--verify", "--quiet", "--short", f"{revision}^{{commit}}", where=where)
     if done.returncode:
-        if _git("rev-parse", "--git-dir").returncode:
-            raise UsageError(f"--against {revision}: {ROOT.name} is not a git repository: use --baseline RUN")
+        if _git("rev-parse", "--git-dir", where=where).returncode:
+            raise UsageError(f"--against {revision}: {where.name} is not a git repository: use --baseline RUN")
         hint = "in a shallow clone fetch it first (actions/checkout: fetch-depth: 0)"
         raise UsageError(f"--against {revision}: no such revision here: {hint}")
     return done.stdout.decode().strip()
@@ -52,6 +54,20 @@ def lay_out(revision: str, folder: pathlib.Path) -> str:
     return _build_native(folder) if "native" in present else ""
 
 
+def lay_out_files(revision: str, files: Sequence[pathlib.Path], folder: pathlib.Path) -> None:
+    """Put engine files of the user's own into ``folder``, as they were at ``revision`` of the repositories they are in.
+
+    A file that was not there yet is left out. Raises UsageError for a file outside any repository.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        where = file.resolve().parent
+        name_of(revision, where)
+        done = _git("show", f"{revision}:./{file.name}", where=where)
+        if done.returncode == 0:
+            (folder / file.name).write_bytes(done.stdout)
+
+
 def _build_native(folder: pathlib.Path) -> str:
     """The C extension of that revision: today's file where its source is today's, else built."""
     built = sorted((ROOT / "native").glob("*.so"))
@@ -74,5 +90,5 @@ def _same(one: pathlib.Path, other: pathlib.Path) -> bool:
     return other.is_file() and one.read_bytes() == other.read_bytes()
 
 
-def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True)
+def _git(*arguments: str, where: pathlib.Path | None = None) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(["git", *arguments], cwd=where or ROOT, capture_output=True)

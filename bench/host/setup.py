@@ -26,7 +26,8 @@ class Request:
     """What the user asked for. ``pythons`` and ``engine_names`` empty: all that there are.
 
     ``switches``: ``[RUNTIME:]NAME=VALUE …`` texts, each a further runtime beside every one that it fits.
-    ``beside``: label to another copy of the sources; its engines of the same names become rows ``engine@label``.
+    ``beside``: label to another copy of the sources; its engines of the same names become rows ``engine@label``, and so
+    do files of the same names in its folder ``files``.
     ``slowdowns``: injected, by row.
     """
 
@@ -59,7 +60,11 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
     subjects = {name: Subject(what, source) for name, what in chosen.items()}
     for label, other in request.beside.items():
         for name, what in chosen.items():
-            if not what.endswith(".py") and (other / "engines" / f"{name}.py").is_file():
+            own = other / "files" / f"{name}.py"  # an engine file of the user's, as it was
+            if what.endswith(".py"):
+                if own.is_file():
+                    subjects[row_at(name, label)] = Subject(str(own), source)
+            elif (other / "engines" / f"{name}.py").is_file():
                 subjects[row_at(name, label)] = Subject(name, other)
     for row, slowdown in request.slowdowns.items():
         if row not in subjects:

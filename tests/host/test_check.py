@@ -76,7 +76,7 @@ def test_a_wrong_engine_fails_whatever_its_speed(project, check):
 
 def test_an_engine_that_is_new_is_not_held_against_anything(project, check, tmp_path):
     mine = engine_file(tmp_path, "mine", "ENGINE = replace(summary='new')")
-    done = check("--against", "HEAD", "--engine", mine, "--budget", "1s")
+    done = check("--against", "HEAD", "--engine", mine, "--engine", "tape", "--budget", "1s")
     assert "NEW" in next(line for line in done.stdout.splitlines() if line.startswith("mine "))
     assert "has no engine mine" in done.stdout
 
@@ -245,3 +245,42 @@ def test_without_valgrind_the_column_is_left_out(project, check, monkeypatch):
     done = check("--against", "HEAD", "--engine", "fused_dot", "--budget", "1s", "--threshold", "9")
     assert done.exit_code == 0 and "apt install valgrind" in done.stdout
     assert " instructions " not in next(line for line in done.stdout.splitlines() if line.startswith("engine "))
+
+
+def git(folder, *arguments):
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    subprocess.run(["git", *identity, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_files_of_another_repository_are_held_against_themselves(check, tmp_path):
+    """As in a repository of engines that uses this project in its workflow."""
+    folder, outside = tmp_path / "engines of mine", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    mine = engine_file(folder, "mine", "ENGINE = replace()")
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "one")
+    engine_file(folder, "mine", "ENGINE = replace(summary='edited since')")
+    fresh = engine_file(folder, "fresh", "ENGINE = replace()")
+    files = ["--engine", mine, "--engine", fresh, "--json", "j.json", "--inject", "mine=1", "--no-instructions"]
+    done = check("--against", "HEAD", *files)
+    assert done.exit_code == 1, done.output
+    cells = {cell["engine"]: cell["word"] for cell in json.loads(pathlib.Path("j.json").read_text())["cells"]}
+    assert cells == {"mine": "REGRESSED", "fresh": "NEW"}
+    done = check("--against", "nothing", "--engine", mine)
+    assert done.exit_code == 2 and "no such revision" in done.stderr
+    done = check("--against", "HEAD", "--engine", engine_file(outside, "lone", "ENGINE = replace()"))
+    assert done.exit_code == 2 and "not a git repository" in done.stderr
+
+
+def test_one_build_of_python_against_another(bench_command, documents):
+    two = ["--python", f"head={sys.executable}", "--against-python", f"base={sys.executable}", "--json", "j.json"]
+    small = ["--data", documents, *SMALL, "--steps", 3]
+    done = bench_command("check", *two, "--engine", "tape", "--threshold", "1.0", "--budget", "60s", *small)
+    assert done.exit_code == 0, done.output
+    found = json.loads(pathlib.Path("j.json").read_text())
+    assert {(cell["engine"], cell["runtime"]) for cell in found["cells"]} == {("reference", "head"), ("tape", "head")}
+    assert found["against"] == "base" and {cell["word"] for cell in found["cells"]} == {"PASS"}
+    done = bench_command("check", *two, "--against", "HEAD", *small)
+    assert done.exit_code == 2 and "give one of them" in done.stderr
