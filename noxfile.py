@@ -108,6 +108,13 @@ def report(session: nox.Session) -> None:
 
 
 @nox.session(python=HOST)
+def history(session: nox.Session) -> None:
+    """List the runs on disk, and where a ratio changed. Arguments go to `microgpt-bench history`."""
+    session.install("-e", ".[report]")
+    session.run("microgpt-bench", "history", *session.posargs)
+
+
+@nox.session(python=HOST)
 def compare(session: nox.Session) -> None:
     """Compare two runs. Arguments go to `microgpt-bench compare`."""
     install_host(session)

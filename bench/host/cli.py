@@ -24,6 +24,7 @@ from bench.host import claims as claiming
 from bench.host import compare as comparing
 from bench.host import explain as explaining
 from bench.host import gate as gating
+from bench.host import history as historical
 from bench.host import ladder as climbing
 from bench.host import peers as peering
 from bench.host import profile as profiling
@@ -931,6 +932,40 @@ def report(
         for plotted in reporting.write_plots(run, plots, plot_format):
             click.echo(f"written to {plotted}")
     return OK if run.good() else FOUND
+
+
+@cli.command()
+@click.option(
+    "--ratio",
+    "ratios",
+    multiple=True,
+    default=historical.HEADLINES,
+    show_default=True,
+    metavar="ENGINE[/BASE]",
+    help="To follow: the engine's speed over another one, the reference unless said; repeatable.",
+)
+@click.option("--python", "runtime", metavar="RUNTIME", help="To follow it on.  [default: the newest of each run]")
+@click.option(
+    "--plot", type=click.Path(path_type=pathlib.Path), metavar="FILE", help="Also draw them: .svg, .png or .html."
+)
+@FORMAT
+@RESULTS
+def history(
+    ratios: tuple[str, ...], runtime: str | None, plot: pathlib.Path | None, style: str, folder: pathlib.Path
+) -> int:
+    """List the runs on disk with chosen ratios, and say where a ratio changed from one run to the next."""
+    wanted = [historical.parse(text, runtime) for text in ratios]
+    if plot is not None:
+        historical.check_plot(plot)
+        _check_folder_of(plot)
+    runs, unread = historical.load(folder)
+    table = historical.table(runs, wanted, unread)
+    click.echo(json.dumps(dataclasses.asdict(table), indent=1, ensure_ascii=False) if style == "json" else
+               tables.render_table(table, style))  # fmt: skip
+    if plot is not None:
+        historical.plot(runs, wanted, plot)
+        click.echo(f"written to {plot}", err=True)
+    return OK
 
 
 @cli.command()

@@ -21,7 +21,7 @@ from bench.host.results import Run, RuntimeRecord, key
 from bench.host.stats import Ratio
 from bench.workload.config import OPTIONS
 
-LESS_IMPORTANT = ("samples", "MB")  # columns that a narrow terminal goes without
+LESS_IMPORTANT = ("samples", "MB", "machine", "runtimes")  # columns that a narrow terminal goes without
 FORMATS = ("plain", "github", "html", "json")
 NOTHING = "–"
 

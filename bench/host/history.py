@@ -1,0 +1,320 @@
+"""The runs under a results folder over time: a table, and a plot of chosen ratios with the places where they changed.
+
+A ratio changes where PELT (Killick, Fearnhead and Eckley 2012, "Optimal Detection of Changepoints With a Linear
+Computational Cost"), by the library ruptures, finds that the mean of its logarithm does: squared errors, at least two
+runs on either side, and a penalty of 4 σ² log n for each change. σ is the larger of two: the typical run's own standard
+error, and the scatter from one run to the next (median absolute difference, scaled as for normal noise). Simulated with a
+noise of 2 to 3 % a run, at most 4 in 100 histories of 5 to 40 unchanged runs show a change, and a change of 10 % in the
+middle of 12 runs is found in 95 to 99 of 100. Fewer than four runs show none.
+
+Only what can be compared makes one line: the same machine, build of Python, workload, and kind of clock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import math
+import pathlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.host import charts, results, stats
+from bench.host.errors import UsageError
+from bench.host.lockstep import REFERENCE
+from bench.host.results import Run
+from bench.host.stats import Ratio
+from bench.host.tables import NOTHING, Table, columns, number, ratio_text
+from bench.workload.model_file import write_atomically
+
+HEADLINES = ("combined", "compiled", "native")
+FEWEST = 4  # runs in which a change is looked for
+PENALTY = 4.0
+SUFFIXES = (".svg", ".png", ".html")
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """A ratio to follow: ``base``'s time over ``engine``'s, on a runtime, or on each run's newest for None."""
+
+    engine: str
+    base: str
+    runtime: str | None
+
+    def __str__(self) -> str:
+        return self.engine + (f"/{self.base}" if self.base != REFERENCE else "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A run's value of a ratio; ``series`` is equal for what can be compared."""
+
+    run: str
+    created: datetime.datetime
+    runtime: str
+    ratio: Ratio
+    series: tuple[str, ...]
+
+
+def parse(text: str, runtime: str | None) -> Wanted:
+    """A ratio as ENGINE or ENGINE/BASE. Raises UsageError."""
+    engine, _, base = text.partition("/")
+    if not engine or text.endswith("/") or "/" in base:
+        raise UsageError(f"--ratio {text!r} is not ENGINE or ENGINE/BASE, as in compiled or fused_dot/tape")
+    return Wanted(engine, base or REFERENCE, runtime)
+
+
+def load(folder: pathlib.Path) -> tuple[list[Run], list[str]]:
+    """The readable runs of a folder by date, and a line for each other folder that claims to be one."""
+    runs, unread = [], []
+    for path in sorted(folder.glob("*/run.json")):
+        if (path.parent / "scale.json").exists() or (path.parent / "peers.json").exists():
+            continue  # other commands' results: nothing in them is a run of engines over one workload
+        try:
+            run = results.load(path.parent)
+            _date(run)
+        except (UsageError, ValueError) as error:
+            unread.append(f"not read: {error}")
+        else:
+            runs.append(run)
+    if not runs and not unread:
+        raise UsageError(f"no run in {folder} yet: microgpt-bench run makes one")
+    return sorted(runs, key=_date), unread
+
+
+def table(runs: Sequence[Run], wanted: Sequence[Wanted], unread: Sequence[str]) -> Table:
+    """One row a run, oldest first; a ratio's cell has the runtime where that is not the same in all rows."""
+    points = [[_point(run, ratio) for ratio in wanted] for run in runs]
+    on = {point.runtime for row in points for point in row if point}
+    rows = []
+    for run, found in zip(runs, points):
+        statuses = {run.status(cell)[0] for cell in run.cells}
+        if not run.rounds:
+            verdict = "no round"
+        elif "diverged" in statuses:
+            verdict = "DIVERGED"
+        elif "failed" in statuses:
+            verdict = "FAILED"
+        else:
+            verdict = "agree" if run.good() else "BROKEN"
+        machine, plan = run.record.machine, run.record.plan
+        rows.append(
+            [
+                run.folder.name,
+                f"{_date(run):%Y-%m-%d %H:%M}",
+                f"{machine['cpu']} {str(machine['identity'])[:4]}",
+                " ".join(columns(list(run.record.runtimes))) + (f", gc {plan.gc}" if plan.gc != "on" else ""),
+                f"{len(run.rounds)}",
+                verdict,
+                *(_cell(point, len(on) > 1) for point in found),
+            ]
+        )
+    where = f" on {columns(sorted(on))[0]}" if len(on) == 1 else ", on each run's newest runtime"
+    return Table(
+        title="Runs, oldest first",
+        above=[
+            f"Ratios: speed over the reference{where if on else ''}, ± half the 95 % interval in per cent.",
+            "machine: its processor, and the first letters of what tells machines apart.",
+        ],
+        headers=["run", "date", "machine", "runtimes", "rounds", "losses", *map(str, wanted)],
+        rows=rows,
+        below=[*changes(runs, wanted), *unread],
+    )
+
+
+def changes(runs: Sequence[Run], wanted: Sequence[Wanted]) -> list[str]:
+    """A line for each change of a ratio between two runs that can be compared."""
+    lines = []
+    for ratio in wanted:
+        for points in _series(runs, ratio):
+            try:
+                found = change_points(points)
+            except UsageError as error:  # a table without them is better than none
+                return [str(error)]
+            for at in found:
+                before, after = (_mean(part) for part in _around(points, at))
+                lines.append(
+                    f"{ratio} on {points[at].runtime} changed at {points[at].run}: {number(before)} before, {number(after)} after"
+                )
+    return lines
+
+
+def change_points(points: Sequence[Point]) -> list[int]:
+    """Indices of the runs from which on the ratio is another one. Raises UsageError without ruptures."""
+    known = [point for point in points if point.ratio.low is not None and point.ratio.high is not None]
+    if len(points) < FEWEST:
+        return []
+    logs = np.array([math.log(point.ratio.value) for point in points])
+    errors = [math.log((p.ratio.high or 1) / (p.ratio.low or 1)) / 2 / 1.96 for p in known] or [0.0]
+    scatter = float(np.median(np.abs(np.diff(logs)))) / 0.6745 / math.sqrt(2)
+    noise = max(scatter, float(np.median(errors)), 1e-6)  # equal values have no scatter, and one must be left
+    penalty = PENALTY * noise**2 * math.log(len(logs))
+    try:
+        import ruptures
+    except ImportError:
+        raise UsageError("changes need ruptures: python -m pip install -e '.[report]', or use nox -s history") from None
+    found = ruptures.Pelt(model="l2", min_size=2, jump=1).fit(logs.reshape(-1, 1)).predict(pen=penalty)
+    return [int(at) for at in found[:-1]]
+
+
+def plot(runs: Sequence[Run], wanted: Sequence[Wanted], path: pathlib.Path) -> None:
+    """The ratios over the runs as SVG, PNG or HTML, by the file's suffix. Raises UsageError."""
+    try:
+        import vl_convert
+    except ImportError:
+        raise UsageError("plots need vl-convert: python -m pip install -e '.[report]', or use nox -s history") from None
+    values: list[dict[str, Any]] = []
+    marks: list[dict[str, Any]] = []
+    for ratio in wanted:
+        for serial, points in enumerate(_series(runs, ratio), 1):
+            changed = change_points(points)
+            for index, point in enumerate(points):
+                value = {
+                    "run": point.run,
+                    "date": point.created.isoformat(),
+                    "ratio": point.ratio.value,
+                    "low": point.ratio.low or point.ratio.value,
+                    "high": point.ratio.high or point.ratio.value,
+                    "what": f"{ratio}, {point.runtime}",
+                    "line": f"{ratio} {point.runtime} {serial}",
+                    "speed": ratio_text(point.ratio),
+                }
+                values.append(value)
+                if index in changed:
+                    before, after = (_mean(part) for part in _around(points, index))
+                    marks.append({**value, "label": f"{number(before)} → {number(after)}"})
+    if not values:
+        raise UsageError(f"no run has {', '.join(map(str, wanted))}: nothing to plot")
+    spec = _spec(values, marks)
+    if path.suffix == ".html":
+        write_atomically(path, vl_convert.vegalite_to_html(spec, bundle=True))
+    elif path.suffix == ".png":
+        write_atomically(path, vl_convert.vegalite_to_png(spec, scale=2))
+    else:
+        write_atomically(path, vl_convert.vegalite_to_svg(spec))
+
+
+def check_plot(path: pathlib.Path) -> None:
+    """Raises UsageError for a file that is none of the kinds that can be made."""
+    if path.suffix not in SUFFIXES:
+        raise UsageError(f"{path} is no kind of picture that is made here: end it with {', '.join(SUFFIXES)}")
+
+
+# --------------------------------------------------------------------- parts
+
+
+def _date(run: Run) -> datetime.datetime:
+    created = datetime.datetime.fromisoformat(run.record.created)
+    return created if created.tzinfo else created.replace(tzinfo=datetime.UTC)
+
+
+def _newest(run: Run, wanted: Wanted) -> str | None:
+    """The runtime asked for if the run has it, or the newest version on which both engines were measured."""
+    able = [
+        name
+        for name in run.record.runtimes
+        if all(run.status((engine, name))[0] == "ok" for engine in (wanted.engine, wanted.base))
+    ]
+    if wanted.runtime is None:
+        versions = {name: str(run.record.runtimes[name].described["python"]) for name in able}
+        return max(able, key=lambda name: [int(part) for part in re.findall(r"\d+", versions[name])[:3]], default=None)
+    return next((name for name in able if wanted.runtime in (name, name.partition("-")[2])), None)
+
+
+def _point(run: Run, wanted: Wanted) -> Point | None:
+    runtime = _newest(run, wanted)
+    if runtime is None:
+        return None
+    record = run.record
+    ratio = stats.paired_ratio(run.times((wanted.base, runtime)), run.times((wanted.engine, runtime)))
+    alike = (
+        str(record.machine["identity"]),
+        runtime,
+        str(record.runtimes[runtime].described["build"]),
+        repr(sorted(record.runtimes[runtime].environment.items())),
+        record.workload.sha256,
+        repr(sorted(record.workload.config.items())),
+        f"{record.plan.steps} {record.plan.gc} {record.plan.clock}",
+    )
+    return Point(run.folder.name, _date(run), runtime, ratio, alike)
+
+
+def _series(runs: Sequence[Run], wanted: Wanted) -> list[list[Point]]:
+    """The ratio's points, those together that can be compared."""
+    found: dict[tuple[str, ...], list[Point]] = {}
+    for run in runs:
+        point = _point(run, wanted)
+        if point is not None:
+            found.setdefault(point.series, []).append(point)
+    return list(found.values())
+
+
+def _around(points: Sequence[Point], at: int) -> tuple[Sequence[Point], Sequence[Point]]:
+    """The points between the change before and this one, and those from it to the next."""
+    cuts = [0, *change_points(points), len(points)]
+    place = cuts.index(at)
+    return points[cuts[place - 1] : at], points[at : cuts[place + 1]]
+
+
+def _mean(points: Sequence[Point]) -> float:
+    return float(np.exp(np.mean([math.log(point.ratio.value) for point in points])))
+
+
+def _cell(point: Point | None, with_runtime: bool) -> str:
+    if point is None:
+        return NOTHING
+    text = ratio_text(point.ratio, short=True)
+    return f"{text} on {columns([point.runtime])[0]}" if with_runtime else text
+
+
+def _spec(values: list[dict[str, Any]], marks: list[dict[str, Any]]) -> dict[str, Any]:
+    kinds = list(dict.fromkeys(value["what"] for value in values))
+    x = {"field": "date", "type": "temporal", "title": None}
+    y = {
+        "field": "ratio",
+        "type": "quantitative",
+        "title": "times as fast as its base (logarithmic)",
+        "scale": {"type": "log", "zero": False, "nice": False, "padding": 12},
+        "axis": {"format": "~g"},
+    }
+    kind = {"field": "what", "type": "nominal", "title": None}
+    color = {**kind, "scale": {"domain": kinds, "range": charts.COLOURS[: len(kinds)]}, "legend": {"orient": "top"}}
+    shape = {**kind, "scale": {"domain": kinds, "range": charts.SHAPES[: len(kinds)]}, "legend": {"orient": "top"}}
+    tip = [{"field": field, "title": field} for field in ("run", "what", "speed")] + [
+        {"field": "date", "type": "temporal", "format": "%Y-%m-%d %H:%M"}
+    ]
+    line = {"field": "line", "type": "nominal"}
+    changed = {"data": {"values": marks}}
+    return {
+        "$schema": charts.SCHEMA_URL,
+        "width": 720,
+        "height": 320,
+        "background": "white",
+        "title": {
+            "text": "Ratios from run to run",
+            "subtitle": "Bars: 95 % intervals. Dashed: the ratio changed. A line joins runs of one machine, build and workload.",
+            "anchor": "start",
+        },
+        "data": {"values": values},
+        "layer": [
+            {"mark": {"type": "line", "opacity": 0.6}, "encoding": {"x": x, "y": y, "color": color, "detail": line}},
+            {"mark": "rule", "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": color}},
+            {
+                "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
+                "encoding": {"x": x, "y": y, "color": color, "shape": shape, "tooltip": tip},
+            },
+            {
+                **changed,
+                "mark": {"type": "rule", "strokeDash": [5, 4], "strokeWidth": 1.5},
+                "encoding": {"x": x, "color": color},
+            },
+            {
+                **changed,
+                "mark": {"type": "text", "align": "left", "dx": 6, "dy": -12, "fontSize": 12},
+                "encoding": {"x": x, "y": y, "text": {"field": "label"}, "color": color},
+            },
+        ],
+    }
