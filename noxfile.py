@@ -27,6 +27,7 @@ PROJECT = nox.project.load_toml("pyproject.toml")
 VERSIONS = nox.project.python_versions(PROJECT)
 QUICK = [] if os.environ.get("CI") else ["-m", "not slow"]  # CI runs the slow tests too
 WORKLOAD = ["3.9", *VERSIONS, "pypy3.11"]  # the workload side is older, and at home on PyPy too
+MARKED = ["README.md", "docs/commands.md"]  # have parts that a command writes
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
 
 
@@ -148,6 +149,15 @@ def overhead(session: nox.Session) -> None:
     """Measure what the trainer costs over one plain script."""
     install_host(session)
     session.run("python", "tests/overhead/measure.py", *session.posargs)
+
+
+@nox.session(python=HOST)
+def readme(session: nox.Session) -> None:
+    """Write what stands between markers in the README and the pages under docs/, from the committed run."""
+    session.install("-e", ".[report]", "--group", "docs")
+    session.run("microgpt-bench", "report", "default", "--output", f"{session.create_tmp()}/report.html", "--plots",
+                "results/default/plots", "--plot", "speed", "--plot", "versions")  # fmt: skip
+    session.run("cog", "-r", "-P", "-p", "from docs.blocks import *", "-I", ".", *MARKED)
 
 
 @nox.session(python=HOST)

@@ -499,12 +499,12 @@ def _sizes(run: Run) -> list[Chart]:
     return charts_
 
 
-def picture(chart: Chart, width: int) -> Spec:
-    """The chart for a file of its own: a fixed width, a title, a white ground that any page can hold."""
+def picture(run: Run, chart: Chart, width: int) -> Spec:
+    """The chart for a file of its own: a fixed width, a title that names the run, a white ground that any page can hold."""
     return {
         **chart.spec,
         "width": width,
         "autosize": {"type": "pad", "contains": "padding"},
         "background": "white",
-        "title": {"text": chart.title, "anchor": "start"},
+        "title": {"text": chart.title, "subtitle": f"{run.folder.name}, {run.record.created}", "anchor": "start"},
     }

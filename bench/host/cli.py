@@ -911,6 +911,7 @@ def explain(
 @click.argument("run_folder", metavar="[RUN]", default="latest", type=click.Path(path_type=pathlib.Path))
 @click.option("--output", type=click.Path(path_type=pathlib.Path), help="[default: report.html in the run's folder]")
 @click.option("--plots", type=click.Path(path_type=pathlib.Path), metavar="FOLDER", help="Also every chart as a file.")
+@click.option("--plot", "wanted", multiple=True, metavar="CHART", help="Only this one of them; repeatable.")
 @click.option(
     "--plot-format", type=click.Choice(["svg", "png"]), default="svg", show_default=True, help="Of the files."
 )
@@ -919,6 +920,7 @@ def report(
     run_folder: pathlib.Path,
     output: pathlib.Path | None,
     plots: pathlib.Path | None,
+    wanted: tuple[str, ...],
     plot_format: str,
     folder: pathlib.Path,
 ) -> int:
@@ -926,10 +928,12 @@ def report(
     run = results.load(_find_run(run_folder, folder))
     path = output or run.folder / "report.html"
     _check_folder_of(path)
+    if wanted and plots is None:
+        raise UsageError("--plot says which charts --plots FOLDER writes: give that too")
     write_atomically(path, reporting.page(run))
     click.echo(f"written to {path}")
     if plots is not None:
-        for plotted in reporting.write_plots(run, plots, plot_format):
+        for plotted in reporting.write_plots(run, plots, plot_format, wanted):
             click.echo(f"written to {plotted}")
     return OK if run.good() else FOUND
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from bench.host import charts, tables
@@ -88,18 +89,24 @@ def verdict(run: Run) -> str:
     return f"all losses agree: {len(measured)} cells, every step of {len(run.rounds)} rounds"
 
 
-def write_plots(run: Run, folder: pathlib.Path, style: str, width: int = 720) -> list[pathlib.Path]:
-    """Each chart as a file NAME.svg or NAME.png in a folder; the paths. Raises UsageError."""
+def write_plots(
+    run: Run, folder: pathlib.Path, style: str, wanted: Sequence[str] = (), width: int = 720
+) -> list[pathlib.Path]:
+    """The charts wanted, or all, as files NAME.svg or NAME.png in a folder; the paths. Raises UsageError."""
     _, vl_convert = _libraries()
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round")
+    found = {chart.name: chart for chart in charts.charts(run)}
+    for name in wanted:
+        if name not in found:
+            raise UsageError(f"{run.folder.name} has no chart {name}: choose from {', '.join(found)}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
     paths = []
-    for chart in charts.charts(run):
-        path, spec = folder / f"{chart.name}.{style}", charts.picture(chart, width)
+    for name in wanted or found:
+        path, spec = folder / f"{name}.{style}", charts.picture(run, found[name], width)
         write_atomically(
             path, vl_convert.vegalite_to_svg(spec) if style == "svg" else vl_convert.vegalite_to_png(spec, scale=2)
         )

@@ -13,7 +13,7 @@ import time
 import pyperf
 import pytest
 
-from bench.host import results, tables
+from bench.host import results
 from tests.host.conftest import SMALL, engine_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -424,11 +424,3 @@ def test_python_m_bench_is_the_same_command(argument):
     )
     assert done.returncode == 0
     assert "microgpt-bench" in done.stdout or "fused_dot" in done.stdout
-
-
-def test_the_readmes_headline_is_the_committed_runs():
-    committed = results.load(ROOT / "results" / "default")
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    between = text.split("<!-- headline -->")[1].split("<!-- end of headline -->")[0]
-    assert between.strip() == tables.render_table(tables.headline(committed), "github")
-    assert committed.good()
