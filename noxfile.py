@@ -145,6 +145,23 @@ def workload(session: nox.Session) -> None:
 
 
 @nox.session(python=HOST)
+def coverage(session: nox.Session) -> None:
+    """Show which lines of the project the quick tests reach, workers' processes left out."""
+    install_host(session, "tests", "coverage")
+    build_native(session)
+    session.run("pytest", "-n", "auto", "-m", "not slow", "--cov", "--cov-report=term:skip-covered",
+                "--cov-report=html", *(session.posargs or ["tests"]))  # fmt: skip
+
+
+@nox.session(python=HOST, venv_backend="uv")
+def lowest(session: nox.Session) -> None:
+    """Test the host side with the lowest version of each dependency that pyproject.toml allows."""
+    install = ["-e", ".", "--group", "tests", "--resolution", "lowest-direct"]
+    session.install(*install)
+    session.run("pytest", "-n", "auto", "-m", "not slow and not newest", *(session.posargs or ["tests/host"]))
+
+
+@nox.session(python=HOST)
 def overhead(session: nox.Session) -> None:
     """Measure what the trainer costs over one plain script."""
     install_host(session)

@@ -848,19 +848,36 @@ SECONDS = click.option(
 @workload_options
 @SECONDS
 @click.option("--output", type=click.Path(path_type=pathlib.Path), help="Of the flame graph.  [default: ENGINE.svg]")
+@click.option(
+    "--profiler",
+    type=click.Choice(profiling.PROFILERS),
+    default="py-spy",
+    show_default=True,
+    help="py-spy, or the interpreter's own (CPython 3.15 and newer), which shows the garbage collector too and"
+    " writes ENGINE.html.",
+)
 @FORMAT
 def profile(
-    engine: str, python: str | None, data: str, seconds: float, output: pathlib.Path | None, style: str, **sizes: int
+    engine: str,
+    python: str | None,
+    data: str,
+    seconds: float,
+    output: pathlib.Path | None,
+    profiler: str,
+    style: str,
+    **sizes: int,
 ) -> int:
     """Where an engine's time goes: its top functions, and a flame graph that opens in a browser."""
     config = config_from(sizes)
     engine_files.load(engine)
-    path = output or pathlib.Path(f"{pathlib.Path(engine).stem}.svg")
+    path = output or pathlib.Path(f"{pathlib.Path(engine).stem}{profiling.suffix(profiler)}")
     _check_folder_of(path)
     (runtime,), _ = setup.find_runtimes([python or interpreters.newest()])
-    what = (runtime, interpreters.ROOT, engine, datasets.locate(data).resolve(), config.record(), seconds)
-    found = profiling.top_functions(*what)
-    profiling.flame_graph(path.resolve(), *what)
+    loads = str(pathlib.Path(engine).resolve()) if engine.endswith(".py") else engine
+    documents = datasets.locate(data).resolve()
+    subject = profiling.Subject(runtime, interpreters.ROOT, loads, documents, config.record(), seconds)
+    found = profiling.top_functions(subject, profiler)
+    profiling.flame_graph(path.resolve(), subject, profiler)
     rows = [[function, f"{share:.1%}"] for function, share in found[:15]]
     title = f"{engine} on {runtime.name}: own time of functions"
     table = tables.Table(title, [], ["function", "share"], rows, [f"flame graph: {path}"])
@@ -893,14 +910,16 @@ def explain(
     if name not in names:
         raise UsageError(f"{run.folder.name} has no runtime {name}: choose from {', '.join(names)}")
     runtime = interpreters.resolve(run.record.runtimes[name].specification, {})
-    what = (datasets.locate(run.record.workload.data).resolve(), run.record.workload.config, seconds)
+    documents, config = datasets.locate(run.record.workload.data).resolve(), run.record.workload.config
     profiles = {}
     cells = [engine for engine in run.record.engines if run.status((engine, name))[0] == "ok"]
     with RunProgress(len(cells)) as progress:
         for engine in cells:
             progress.advance(f"profile of {engine}")
             loads = run.record.engines[engine].path or engine
-            profiles[engine] = profiling.top_functions(runtime, interpreters.ROOT, loads, *what)
+            profiles[engine] = profiling.top_functions(
+                profiling.Subject(runtime, interpreters.ROOT, loads, documents, config, seconds)
+            )
     text = explaining.page(run, profiles, name, explaining.arithmetic(run), off)
     write_atomically(path, text)
     click.echo(f"written to {path}")

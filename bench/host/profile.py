@@ -1,11 +1,14 @@
-"""Where an engine's time goes, by py-spy: a sampling profiler outside the process, which slows nothing down.
+"""Where an engine's time goes, by a sampling profiler outside the process, which slows nothing down.
 
-Unlike tracing profilers it doesn't make calls dearer than arithmetic, and it reads every CPython from 3.9 on.
+Unlike tracing profilers they don't make calls dearer than arithmetic. Two serve: py-spy, which reads every CPython from 3.9
+on, and the interpreter's own, profiling.sampling of CPython 3.15 and newer, which also sees the cyclic garbage collector
+at work (the frame <GC>).
 """
 
 from __future__ import annotations
 
 import collections
+import dataclasses
 import json
 import pathlib
 import re
@@ -20,16 +23,34 @@ from bench.host.errors import UsageError
 from bench.host.interpreters import Runtime, worker_environment
 
 SAMPLES_PER_SECOND = 500
-TRAIN = (
-    "import sys, json, time; sys.path[0] = sys.argv[1]; order = json.loads(sys.argv[2])\n"
-    "from bench.workload.config import Config\n"
-    "from bench.workload.trainer import Trainer\n"
-    "trainer = Trainer(order['engine'], order['documents'], Config(**order['config']))\n"
-    "trainer.step()\n"
-    "end = time.monotonic() + order['seconds']\n"
-    "while time.monotonic() < end:\n"
-    "    trainer.step()\n"
-)
+PROFILERS = ("py-spy", "own")
+TRAIN = """\
+import sys, json, time
+source, order = sys.argv[1], json.loads(sys.argv[2])
+sys.path[0] = source
+from bench.workload.config import Config
+from bench.workload.trainer import Trainer
+trainer = Trainer(order["engine"], order["documents"], Config(**order["config"]))
+trainer.step()
+end = time.monotonic() + order["seconds"]
+while time.monotonic() < end:
+    trainer.step()
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What is looked at: an engine that trains for ``seconds`` in an interpreter, imported from ``source``."""
+
+    runtime: Runtime
+    source: pathlib.Path
+    engine: str
+    documents: pathlib.Path
+    config: Mapping[str, Any]
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.engine} on {self.runtime.name}"
 
 
 def find_py_spy() -> str:
@@ -37,72 +58,81 @@ def find_py_spy() -> str:
     beside = pathlib.Path(sys.executable).with_name("py-spy")
     found = str(beside) if beside.exists() else shutil.which("py-spy")
     if found is None:
-        raise UsageError("profiles are py-spy's, which is not installed: python -m pip install py-spy")
+        raise UsageError(
+            "profiles are py-spy's, which is not installed: python -m pip install py-spy, or --profiler own for"
+            " CPython 3.15 and newer"
+        )
     return found
 
 
-def top_functions(
-    runtime: Runtime,
-    source: pathlib.Path,
-    engine: str,
-    documents: pathlib.Path,
-    config: Mapping[str, Any],
-    seconds: float,
-) -> list[tuple[str, float]]:
+def suffix(profiler: str) -> str:
+    """Of the flame graph's file: both open in a browser."""
+    return ".svg" if profiler == "py-spy" else ".html"
+
+
+def top_functions(subject: Subject, profiler: str = "py-spy") -> list[tuple[str, float]]:
     """Functions with their share of the samples (0 to 1) in which they themselves were running, largest first.
 
-    Training goes on for ``seconds``. Raises UsageError where py-spy can't look into the interpreter.
+    Raises UsageError where the profiler is missing or can't look into the interpreter.
     """
     with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as folder:
-        raw = pathlib.Path(folder) / "raw.txt"
-        _record(
-            ["--format", "raw", "--function", "--output", str(raw)], runtime, source, engine, documents, config, seconds
-        )
+        path = pathlib.Path(folder) / "stacks.txt"
+        _record(subject, profiler, "stacks", path)
         counts: collections.Counter[str] = collections.Counter()
-        for line in raw.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8").splitlines():
             stack, _, count = line.rpartition(" ")
-            if "Trainer.step (" in stack or ";step (" in stack:  # training, and not start-up
-                counts[re.sub(r" \(.*[/\\]([^/\\]+)\)$", r" (\1)", stack.split(";")[-1])] += int(count)
+            frames = [_function(frame, profiler) for frame in stack.split(";")]
+            if any(re.match(r"(Trainer\.)?step \(", frame) for frame in frames):  # training, and not start-up
+                counts[frames[-1]] += int(count)
     total = sum(counts.values())
     if not total:
-        raise UsageError(f"py-spy saw no step of {engine} on {runtime.name}: give it more --seconds")
+        raise UsageError(f"{profiler} saw no step of {subject}: give it more --seconds")
     return [(function, count / total) for function, count in counts.most_common()]
 
 
-def flame_graph(
-    path: pathlib.Path,
-    runtime: Runtime,
-    source: pathlib.Path,
-    engine: str,
-    documents: pathlib.Path,
-    config: Mapping[str, Any],
-    seconds: float,
-) -> None:
-    """Write an SVG that opens in a browser, to look into by clicking. Raises UsageError."""
-    options = ["--format", "flamegraph", "--output", str(path)]
-    _record(options, runtime, source, engine, documents, config, seconds)
+def flame_graph(path: pathlib.Path, subject: Subject, profiler: str = "py-spy") -> None:
+    """Write a file that opens in a browser, to look into by clicking. Raises UsageError."""
+    _record(subject, profiler, "graph", path)
 
 
-def _record(
-    options: list[str],
-    runtime: Runtime,
-    source: pathlib.Path,
-    engine: str,
-    documents: pathlib.Path,
-    config: Mapping[str, Any],
-    seconds: float,
-) -> None:
-    order = {"engine": engine, "documents": str(documents), "config": dict(config), "seconds": seconds}
-    interpreter = [runtime.executable, "-s", "-c", TRAIN, str(source), json.dumps(order)]
-    done = subprocess.run(
-        [find_py_spy(), "record", "--rate", str(SAMPLES_PER_SECOND), "--nonblocking", *options, "--", *interpreter],
-        env=worker_environment(runtime.environment),
-        cwd=source,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
+def _function(frame: str, profiler: str) -> str:
+    """A frame as ``function (file.py)``; a compiled function's file is its pseudo name."""
+    if profiler == "py-spy":  # function (folder/file.py)
+        return re.sub(r" \(.*[/\\]([^/\\]+)\)$", r" (\1)", frame)
+    file, _, rest = frame.partition(":")
+    function, _, _ = rest.rpartition(":")
+    return f"{function} ({file})" if function else frame
+
+
+def _record(subject: Subject, profiler: str, kind: str, path: pathlib.Path) -> None:
+    order = {"engine": subject.engine, "documents": str(subject.documents), "config": dict(subject.config),
+             "seconds": subject.seconds}  # fmt: skip
+    python = subject.runtime.executable
+    with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as folder:
+        script = pathlib.Path(folder) / "train.py"
+        script.write_text(TRAIN, encoding="utf-8")
+        training = [str(script), str(subject.source), json.dumps(order)]
+        if profiler == "py-spy":
+            form = {"stacks": ["--format", "raw", "--function"], "graph": ["--format", "flamegraph"]}[kind]
+            rate = ["--rate", str(SAMPLES_PER_SECOND), "--nonblocking"]
+            command = [find_py_spy(), "record", *rate, *form, "--output", str(path), "--", python, "-s", *training]
+        else:
+            form = {"stacks": ["--collapsed"], "graph": ["--flamegraph"]}[kind]
+            rate = ["--sampling-rate", str(SAMPLES_PER_SECOND)]
+            command = [python, "-s", "-m", "profiling.sampling", "run", *rate, *form, "-o", str(path), *training]
+        done = subprocess.run(
+            command,
+            env=worker_environment(subject.runtime.environment),
+            cwd=subject.source,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+    if done.returncode or not path.exists():
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        if profiler == "own" and "No module named" in (lines[-1] if lines else ""):
+            raise UsageError(
+                f"{subject.runtime.name} has no profiler of its own, CPython 3.15 has: use --profiler py-spy"
+            )
         reason = next((line for line in lines if "Error" in line), lines[-1] if lines else "no message")
-        raise UsageError(f"py-spy cannot profile {engine} on {runtime.name}: {reason.strip()}")
+        raise UsageError(f"{profiler} cannot profile {subject}: {reason.strip()}")

@@ -1,14 +1,15 @@
 """Commands that make pages: scaling, profiles, the engines' explanation."""
 
+import json
 import pathlib
 import shutil
 import sys
 
 import pytest
 
-from bench.host import explain, profile, scale
+from bench.host import explain, interpreters, profile, scale
 from bench.workload.config import Config
-from tests.host.conftest import SMALL
+from tests.host.conftest import SMALL, engine_file
 
 PY_SPY = shutil.which("py-spy") or pathlib.Path(sys.executable).with_name("py-spy").exists()
 needs_py_spy = pytest.mark.skipif(not PY_SPY, reason="py-spy is not installed")
@@ -67,6 +68,21 @@ def test_profile_and_explain(bench_command, small_run, documents):
         "--seconds", "1s", "--output", "flame.svg")  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "backward" in done.stdout and "<svg" in pathlib.Path("flame.svg").read_text()
+
+
+def test_the_interpreters_own_profiler(bench_command, documents, tmp_path):
+    common = ["fused_dot", "--data", documents, *SMALL[:6], "--seconds", "1s", "--profiler", "own"]
+    done = bench_command("profile", *common, "--python", "3.11")
+    assert done.exit_code == 2 and "has no profiler of its own" in done.stderr
+    newest = interpreters.newest()
+    if int(newest.partition(".")[2]) < 15:
+        pytest.skip("needs CPython 3.15 or newer")
+    mine = engine_file(tmp_path, "mine", "ENGINE = replace()\n")
+    done = bench_command("profile", mine, *common[1:], "--python", newest, "--format", "json")
+    assert done.exit_code == 0, done.output
+    shares = dict(json.loads(done.stdout))
+    assert any("backward" in name for name in shares) and sum(shares.values()) == pytest.approx(1)
+    assert "backward" in pathlib.Path("mine.html").read_text()
 
 
 def test_without_py_spy(bench_command, monkeypatch, documents):

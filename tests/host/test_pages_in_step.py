@@ -25,6 +25,7 @@ def cog(*arguments):
     )
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize("page", ["README.md", "docs/commands.md"])
 def test_written_parts_are_the_committed_runs(page, tmp_path):
     pytest.importorskip("cogapp")
