@@ -28,6 +28,7 @@ VERSIONS = nox.project.python_versions(PROJECT)
 QUICK = [] if os.environ.get("CI") else ["-m", "not slow"]  # CI runs the slow tests too
 WORKLOAD = ["3.9", *VERSIONS, "pypy3.11"]  # the workload side is older, and at home on PyPy too
 MARKED = ["README.md", "docs/commands.md"]  # have parts that a command writes
+WORKFLOWS = [".github/workflows/bench.yml", ".github/workflows/tests.yml"]
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
 
 
@@ -183,6 +184,10 @@ def lint(session: nox.Session) -> None:
     session.install("--group", "lint")
     session.run("ruff", "check", *session.posargs)
     session.run("ruff", "format", "--check")
+    # the schemas come with the package: nothing is fetched
+    for schema, files in (("actions", ["action.yml"]), ("workflows", WORKFLOWS)):
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.github-{schema}", *files)
+    session.run("zizmor", "--offline", "--quiet", "action.yml", *WORKFLOWS)
 
 
 @nox.session(python=HOST)

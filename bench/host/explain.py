@@ -144,7 +144,7 @@ def _distance(run: Run, runtime: str, limits: Arithmetic) -> Table:
         cell = (engine, runtime)
         if run.status(cell)[0] != "ok":
             continue
-        seconds = float(np.median(run.times(cell), axis=0).sum())
+        seconds = float(np.nanmedian(run.times(cell), axis=0).sum())
         native = _over(run, LIMIT, engine, runtime) if LIMIT in run.record.engines else NOTHING
         rows.append(
             (

@@ -97,10 +97,11 @@ class Open:
 
 
 def log_ratios(run: Run, held: Held, since: int) -> list[float]:
-    """A log-ratio per round from index ``since`` on, all of which measured both cells."""
+    """A log-ratio per round from index ``since`` on, where both cells were measured."""
     if since == len(run.rounds):
         return []
-    return list(round_log_ratios(run.times(held.baseline, since), run.times(held.cell, since))[0])
+    logs = round_log_ratios(run.times(held.baseline, since), run.times(held.cell, since))[0]
+    return [float(log) for log in logs if not math.isnan(log)]
 
 
 def decide(plan: Plan, run: Run, helds: list[Held], gate: Gate, progress: Progress) -> list[Judgement]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import pathlib
 from typing import Any, Literal
@@ -203,11 +204,13 @@ class Run:
     def times(self, cell: Cell, since: int = 0) -> np.ndarray:
         """Seconds per step that ratios are made of, by the plan's clock, (rounds from index ``since`` on, steps).
 
-        Only for a cell whose status is ok, and that was measured in each of these rounds or in all rounds that it is in.
+        Only for a cell whose status is ok. A round that it was not measured in, as in the gate's runs, is NaN.
         """
-        records = [entry.cells[key(cell)] for entry in self.rounds[since:] if key(cell) in entry.cells]
+        records = [entry.cells.get(key(cell)) for entry in self.rounds[since:]]
         cpu = self.record.plan.clock == "cpu"
-        return np.array([record.cpu_nanoseconds if cpu else record.nanoseconds for record in records]) * 1e-9
+        missing = [math.nan] * self.record.plan.steps
+        taken = [missing if one is None else one.cpu_nanoseconds if cpu else one.nanoseconds for one in records]
+        return np.array(taken, dtype=np.float64) * 1e-9
 
     def seconds(self, cell: Cell) -> np.ndarray:
         """Seconds per step on the wall's clock, (rounds, steps). Only for a cell whose status is ok."""
