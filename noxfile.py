@@ -146,6 +146,14 @@ def workload(session: nox.Session) -> None:
 
 
 @nox.session(python=HOST)
+def micro(session: nox.Session) -> None:
+    """Micro-benchmarks of each engine's parts. Arguments go to pytest, as in `-k tape --benchmark-compare`."""
+    install_host(session, "micro")
+    build_native(session)
+    session.run("pytest", "bench/micro", *session.posargs)
+
+
+@nox.session(python=HOST)
 def coverage(session: nox.Session) -> None:
     """Show which lines of the project the quick tests reach, workers' processes left out."""
     install_host(session, "tests", "coverage")

@@ -1,0 +1,1 @@
+"""Micro-benchmarks of the engines' parts, for pytest-benchmark and pytest-codspeed."""
