@@ -14,6 +14,7 @@ import pyperf
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import engines
+from bench.workload.engine import Parity
 from bench.workload.trainer import Trainer
 
 STEPS = 3
@@ -35,6 +36,8 @@ def prove(engine):
     largest = max(abs(loss - truth) for loss, truth in zip(losses, expected))
     if not largest <= LARGEST:  # also for NaN
         sys.exit(f"engine {engine} DIVERGED: its losses are {losses}, the reference's {expected}")
+    if losses != expected and loaded.parity is Parity.BIT_IDENTICAL:
+        sys.exit(f"engine {engine} broke its promise of bit-identical losses: the largest difference is {largest:.0e}")
     return {
         "microgpt_engine": engine,
         "microgpt_losses_sha256": hashlib.sha256(" ".join(loss.hex() for loss in losses).encode()).hexdigest(),
