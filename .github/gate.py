@@ -14,7 +14,7 @@ import sys
 import tempfile
 
 # -P: folders named bench or engines in the caller's repository are not to be imported in place of ours
-COMMAND = [sys.executable, "-P", "-B", "-m", "bench"]
+COMMAND = [sys.executable, "-P", "-m", "bench"]
 VERDICTS = {0: "pass", 1: "fail", 3: "undecided"}
 
 

@@ -6,6 +6,7 @@ import difflib
 import importlib
 import importlib.util
 import pathlib
+import sys
 from typing import TYPE_CHECKING, Tuple
 
 if TYPE_CHECKING:
@@ -57,10 +58,13 @@ def load(name: str) -> Engine:
             raise EngineError(f"no engine file {name}")
         spec = importlib.util.spec_from_file_location(path.stem, path)
         module = importlib.util.module_from_spec(spec)
+        writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # a user's folder is left as it was
         try:
             spec.loader.exec_module(module)
         except (Exception, SystemExit) as error:
             raise EngineError(f"engine file {name} fails on import: {type(error).__name__}: {error}") from error
+        finally:
+            sys.dont_write_bytecode = writes
     else:
         check_name(name)
         module = importlib.import_module(f"engines.{name}")
