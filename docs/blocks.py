@@ -41,9 +41,5 @@ def commands() -> None:
         for name in cli.cli.list_commands(top):
             command = cli.cli.get_command(top, name)
             assert command is not None
-            # the help option's own names come from the context that the real command line has
             context = click.Context(command, top, name, terminal_width=WIDTH, max_content_width=WIDTH)
             print(f"## {name}\n\n```\n{re.sub(' +$', '', command.get_help(context), flags=re.M)}\n```\n")
-
-
-__all__ = ["commands", "excerpt", "headline"]

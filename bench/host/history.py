@@ -135,7 +135,7 @@ def changes(runs: Sequence[Run], wanted: Sequence[Wanted]) -> list[str]:
             except UsageError as error:  # a table without them is better than none
                 return [str(error)]
             for at in found:
-                before, after = (_mean(part) for part in _around(points, at))
+                before, after = (_mean(part) for part in _around(points, found, at))
                 lines.append(
                     f"{ratio} on {points[at].runtime} changed at {points[at].run}: {number(before)} before, {number(after)} after"
                 )
@@ -184,7 +184,7 @@ def plot(runs: Sequence[Run], wanted: Sequence[Wanted], path: pathlib.Path) -> N
                 }
                 values.append(value)
                 if index in changed:
-                    before, after = (_mean(part) for part in _around(points, index))
+                    before, after = (_mean(part) for part in _around(points, changed, index))
                     marks.append({**value, "label": f"{number(before)} → {number(after)}"})
     if not values:
         raise UsageError(f"no run has {', '.join(map(str, wanted))}: nothing to plot")
@@ -252,9 +252,9 @@ def _series(runs: Sequence[Run], wanted: Wanted) -> list[list[Point]]:
     return list(found.values())
 
 
-def _around(points: Sequence[Point], at: int) -> tuple[Sequence[Point], Sequence[Point]]:
-    """The points between the change before and this one, and those from it to the next."""
-    cuts = [0, *change_points(points), len(points)]
+def _around(points: Sequence[Point], changed: Sequence[int], at: int) -> tuple[Sequence[Point], Sequence[Point]]:
+    """The points between the change before and the one at index ``at``, and those from it to the next."""
+    cuts = [0, *changed, len(points)]
     place = cuts.index(at)
     return points[cuts[place - 1] : at], points[at : cuts[place + 1]]
 

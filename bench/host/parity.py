@@ -20,7 +20,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-LOSS_TOLERANCE = 1e-12  # nats, absolute
+from bench.workload.engine import LOSS_TOLERANCE
+
 GRADIENT_TOLERANCE = 1e-11  # relative to the norm of the matrix's gradient
 # plus this share of all gradients' norm: where a matrix's gradient is a small difference of large numbers (rmsnorm of
 # very narrow models), its rounding error is measured by what it is a difference of
@@ -54,6 +55,12 @@ class Finding:
         if self.first_step is None:
             return "rounding (losses equal)"
         return f"rounding (≤ {self.largest:.1e}, from step {self.first_step})"
+
+
+def keeps(finding: Finding, promised: str) -> bool:
+    """Whether what was found is as good as an engine promises, by the word of its promise, or better."""
+    order = list(Parity)
+    return order.index(finding.parity) <= order.index(Parity(promised))
 
 
 def worst(findings: Sequence[Finding]) -> Finding:

@@ -22,7 +22,7 @@ import cattrs
 import numpy as np
 
 from bench.host.errors import UsageError
-from bench.host.parity import Finding, Parity, worst
+from bench.host.parity import Finding, keeps, worst
 from bench.workload.model_file import write_atomically
 
 SCHEMA = 1
@@ -246,7 +246,7 @@ class Run:
         broken = []
         for cell in self.cells:
             finding, promised = self.finding(cell), self.record.engines[cell[0]].parity
-            if finding and list(Parity).index(finding.parity) > list(Parity).index(Parity(promised)):
+            if finding and not keeps(finding, promised):
                 broken.append(cell)
         return broken
 

@@ -26,6 +26,9 @@ Vector = Any  # activations (n,) in the engine's own form; (positions, n) for a 
 Scalar = Any  # one number in the engine's own form; one per position for a batched engine
 
 
+LOSS_TOLERANCE = 1e-12  # nats, absolute: the largest difference of a loss that is rounding; parity.py says why
+
+
 class Parity(enum.Enum):
     """What an engine promises about its losses, compared with the reference's at every step."""
 

@@ -14,11 +14,10 @@ import pyperf
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 
 import engines
-from bench.workload.engine import Parity
+from bench.workload.engine import LOSS_TOLERANCE, Parity
 from bench.workload.trainer import Trainer
 
 STEPS = 3
-LARGEST = 1e-12  # difference of a loss that is rounding; bench/host/parity.py says why
 
 
 def losses_of(engine):
@@ -34,7 +33,7 @@ def prove(engine):
         sys.exit(f"engine {engine} cannot run here: {loaded.unavailable}")
     expected, losses = losses_of("reference"), losses_of(engine)
     largest = max(abs(loss - truth) for loss, truth in zip(losses, expected))
-    if not largest <= LARGEST:  # also for NaN
+    if not largest <= LOSS_TOLERANCE:  # also for NaN
         sys.exit(f"engine {engine} DIVERGED: its losses are {losses}, the reference's {expected}")
     if losses != expected and loaded.parity is Parity.BIT_IDENTICAL:
         sys.exit(f"engine {engine} broke its promise of bit-identical losses: the largest difference is {largest:.0e}")
