@@ -19,7 +19,7 @@ from click.core import ParameterSource
 
 import engines as engine_files
 from bench.host import calibrate as calibrating
-from bench.host import checking, counters, datasets, interpreters, lockstep, results, setup, tables
+from bench.host import checking, counters, datasets, interpreters, lockstep, peer_file, results, setup, tables
 from bench.host import claims as claiming
 from bench.host import compare as comparing
 from bench.host import explain as explaining
@@ -560,7 +560,7 @@ def run_peers(
     else:
         assert file is not None
         check_name(name)
-        programs = peering.read_file(file)
+        programs = peer_file.read_file(file)
         options["engine_names"] = options["engine_names"] or ["reference"]
         options["pythons"] = options["pythons"] or [interpreters.newest()]
         if not _given("rng"):

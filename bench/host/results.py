@@ -258,9 +258,9 @@ class Run:
 # --------------------------------------------------------------------- writing
 
 
-def write_json(path: pathlib.Path, record: Any) -> None:
+def write_json(path: pathlib.Path, record: Any, indent: int | None = 1) -> None:
     """A record as JSON, the whole file or nothing."""
-    write_atomically(path, json.dumps(cattrs.unstructure(record), indent=1, ensure_ascii=False) + "\n")
+    write_atomically(path, json.dumps(cattrs.unstructure(record), indent=indent, ensure_ascii=False) + "\n")
 
 
 def create(folder: pathlib.Path, record: RunRecord) -> Run:

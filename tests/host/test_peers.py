@@ -11,7 +11,8 @@ import time
 import psutil
 import pytest
 
-from bench.host import peers
+from bench.host import peer_file as files
+from bench.host import peers, program
 from bench.host.errors import UsageError
 from tests.host.conftest import SMALL
 
@@ -86,6 +87,8 @@ def test_another_generator_than_said_is_found(measure):
         ("hangs", "silent for 4 s after 2 of 5 steps"),
         ("fails at the end", "after its last step: exit status 1: no disk to write to"),
         ("never ends", "did not end within 4 s of its last step"),
+        ("leaves a child", "ended after 2 of 5 steps (exit status 0)"),
+        ("not text", "ended after 2 of 5 steps (exit status 0)"),
     ],
 )
 def test_a_bad_port_fails_alone(measure, how, said):
@@ -97,6 +100,25 @@ def test_a_bad_port_fails_alone(measure, how, said):
     assert "agree" not in row and "–" in row
     assert "5 losses agree to 4 digits" in done.stdout
     assert not [p for p in psutil.Process().children(recursive=True) if str(PORT) in " ".join(p.cmdline())]
+
+
+def test_lines_that_come_in_a_bunch_are_timed_as_a_whole(measure):
+    file = peer_file(bunched=("at the end", ""), plain=("", ""))
+    done = measure(file)
+    assert done.exit_code == 0, done.output
+    assert "bunched printed its lines in bunches" in done.stdout and "plain printed" not in done.stdout
+    _, found = peers.load(pathlib.Path("results/p"))
+    whole, steps = (peers.step_seconds(found, name) for name in ("bunched", "plain"))
+    assert whole.shape == (2, 1) and steps.shape == (2, 4)
+    last = [entry["bunched"].arrived[-1] for entry in found.rounds]
+    assert whole[:, 0] * 5 == pytest.approx(last)
+
+
+def test_a_child_that_outlives_its_parent_does_not_cost_the_good_one(measure):
+    done = measure(peer_file(parent=("leaves a child at the end", "")), "--timeout", "20s")
+    assert done.exit_code == 0, done.output
+    assert "5 losses agree" in done.stdout
+    assert not [p for p in psutil.process_iter(["cmdline"]) if "a child of the port" in (p.info["cmdline"] or [])]
 
 
 def test_a_program_that_is_not_told_its_steps_is_ended(measure):
@@ -202,12 +224,12 @@ def test_what_else_is_wrong(bench_command):
     ],
 )
 def test_agreement_to_the_digits_printed(printed, expected, same):
-    assert peers.agrees(printed, expected) is same
+    assert program.agrees(printed, expected) is same
 
 
 def test_the_example_names_real_programs(documents, measure):
     example = PORT.parents[2] / "examples" / "peers.toml"
-    (peer,) = peers.read_file(example)
+    (peer,) = files.read_file(example)
     assert peer.name == "node" and peer.told_steps
     if shutil.which("node") is None:
         pytest.skip("needs Node: install it, for instance with apt install nodejs")
