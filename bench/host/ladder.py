@@ -9,6 +9,7 @@ from bench.host.tables import NOTHING, Table, render_table
 from bench.workload import ladder
 from bench.workload.config import Config, WorkloadError
 from bench.workload.data import read_documents
+from bench.workload.ladder.rung import SGD_RATE
 from bench.workload.trainer import Trainer
 
 HELD_OUT = 200  # documents that no model trains on
@@ -17,7 +18,7 @@ WHAT = {
     "mlp_manual": "three characters back, one hidden layer; gradients by hand",
     "mlp": "the same; gradients by autograd",
     "attention": "all characters so far, by one attention head",
-    "multi_head": "four heads, residuals, rmsnorm",
+    "multi_head": "four heads, residuals, rmsnorm: the GPT without its perceptron",
     "gpt": "a perceptron behind the attention: microgpt.py",
 }
 
@@ -63,6 +64,8 @@ def climb(path: str, data: str, steps: int, progress: Progress) -> Table:
         [
             f"{data}, {steps} steps of one document each, seed 42, default sizes. Losses in nats per token; all tokens as"
             f" probable: {uniform:.4f}.",
+            f"adam: learning rate {Config.learning_rate:g} falling to 0, as microgpt.py's; sgd: {SGD_RATE} times that, for a plain"
+            " gradient is not divided by its own size.",
             f"training: mean of the last {len(last)} steps; unseen: {HELD_OUT} documents that nobody trained on.",
         ],
         ["model", "optimizer", "parameters", "training", "unseen", "what it does"],

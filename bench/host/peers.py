@@ -130,8 +130,10 @@ def step_seconds(found: PeersRecord, name: str) -> np.ndarray | None:
     arrived = np.array([entry.arrived for entry in entries])
     gaps = np.diff(arrived, axis=1)
     if np.mean(gaps <= 0) > BUNCHED:
-        return np.divide(arrived[:, -1:], arrived.shape[1])
-    return np.maximum(gaps, 1e-9)  # two lines read at once now and then: never at no distance
+        whole: np.ndarray = arrived[:, -1:] / arrived.shape[1]
+        return whole
+    apart: np.ndarray = np.maximum(gaps, 1e-9)  # two lines read at once now and then: never at no distance
+    return apart
 
 
 def table(run: results.Run, found: PeersRecord, base: str | None) -> Table:

@@ -11,8 +11,8 @@ root = pathlib.Path(sys.argv[1])
 sys.path[:] = [str(root)] + [path for path in sys.path if path and "site-packages" not in path and "dist-packages" not in path]
 import engines
 from bench.workload import worker
-for path in sorted((root / "bench" / "workload").glob("*.py")):
-    importlib.import_module("bench.workload." + path.stem)
+for path in sorted((root / "bench" / "workload").rglob("*.py")):
+    importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
 for name in engines.NAMES:
     assert engines.load(name).name == name
 for name, module in sorted(sys.modules.items()):
@@ -20,6 +20,7 @@ for name, module in sorted(sys.modules.items()):
     assert "site-packages" not in file and "dist-packages" not in file, name
     if name.split(".")[0] in ("bench", "engines"):
         assert pathlib.Path(file).resolve().is_relative_to(root) and not name.startswith("bench.host"), (name, file)
+assert "bench.workload.ladder.rung" in sys.modules
 print("alone")
 """
 

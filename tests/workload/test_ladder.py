@@ -66,6 +66,32 @@ def test_gradients_by_hand_are_those_of_finite_differences():
                 assert found[i] == pytest.approx((losses[0] - losses[1]) / 2e-6, abs=1e-7)
 
 
+def test_many_heads_are_the_gpt_without_its_perceptrons():
+    """With fc2 at zero a perceptron adds nothing: the same weights then give the same losses."""
+    config = Config(n_embd=8, n_head=2, n_layer=2, block_size=6)
+    rung = ladder.make("multi_head", "reference", DOCUMENTS, config)
+    gpt = ladder.make("gpt", "reference", DOCUMENTS, config)
+    names = {"wte": "E", "wpe": "P", "lm_head": "U"}
+    names.update({f"layer{i}.w{name}": f"{name.upper()}{i}" for i in range(2) for name in "qkvo"})
+    weights = rung.weights()
+    for name, matrix in gpt.model.matrices.items():
+        rows = weights[names[name]] if name in names else [[0.0] * len(row) for row in matrix]
+        gpt.model.matrices[name] = gpt.engine.matrix(rows)
+    for document in DOCUMENTS[:4]:
+        tokens = gpt.vocabulary.encode(document)
+        assert gpt.model.loss(tokens).data == pytest.approx(rung.evaluate([document]), abs=1e-12)
+
+
+@pytest.mark.parametrize("model", ladder.RUNGS)
+def test_temperature_divides_log_probabilities_on_every_rung(model):
+    rung = ladder.make(model, "vector", DOCUMENTS, SMALL)
+    for _ in range(5):
+        rung.step()
+    tokens = [rung.vocabulary.bos, 1]
+    powers = [p ** (1 / 0.5) for p in rung.probabilities(tokens, 1.0)]
+    assert rung.probabilities(tokens, 0.5) == pytest.approx([power / sum(powers) for power in powers], abs=1e-12)
+
+
 def test_counts_give_what_can_be_worked_out_on_paper():
     rung = ladder.make("bigram", documents=["ab"])
     assert rung.step().loss == pytest.approx(math.log(3))  # a, b and the end are as probable

@@ -1,7 +1,7 @@
 """Several heads, several layers: heads look for different things, layers look at what the layers before have found.
 
 Residuals let a layer add to what is there in place of replacing it, and rmsnorm keeps the numbers of one size, so that
-layers can be stacked. What the GPT has beyond this is a perceptron behind each attention.
+layers can be stacked. All is as in bench/workload/gpt.py, which has a perceptron behind each attention beside this.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ class MultiHead(Attention):
             engine.embedding(w["E"], self.at([tokens[p] for p in positions])),
             engine.embedding(w["P"], self.at(positions)),
         )
+        x = engine.rmsnorm(x)
         for layer, (keys, values) in enumerate(caches):
             normed = engine.rmsnorm(x)
             keys.append(engine.linear(normed, w[f"K{layer}"]))
             values.append(engine.linear(normed, w[f"V{layer}"]))
             y = engine.attention(engine.linear(normed, w[f"Q{layer}"]), keys, values, self.config.n_head)
             x = engine.add(engine.linear(y, w[f"O{layer}"]), x)
-        return engine.linear(engine.rmsnorm(x), w["U"])
+        return engine.linear(x, w["U"])
