@@ -30,6 +30,7 @@ DIRECT, FUSED, ITERATIVE, PHANTOM = "direct_division", "fused_cross_entropy", "i
 HEADLINE = 8.0  # times as fast as CPython 3.14 that a TypeScript port says it is
 DIGITS = 16.0  # of a double, about
 HALF = 8.0
+LUCK = 5  # of gap, two digits: gaps nearer than this are lost a little earlier or later by how the numbers round
 SCRIPT = (
     "import sys, json; sys.path[0] = sys.argv[1]\n"
     "from bench.workload import experiments\n"
@@ -81,7 +82,7 @@ def measure(run: Run, again: bool, progress: Progress) -> ClaimsRecord:
         if about.environment:
             runtime = interpreters.with_switches(runtime, about.environment)
         found.runtimes[name] = experiment(runtime)
-        results.write_json(path, found)
+        results.write_json(path, found, indent=None)  # hundreds of small answers
     return found
 
 
@@ -131,12 +132,11 @@ def fewer_nodes(before: float, after: float, least: float, most: float) -> Verdi
 
 
 def steadier(first_before: int | None, first_after: int | None) -> Verdict:
-    """Does the changed form lose its digits later, or never?"""
-    if first_before == first_after:
+    """Does the changed form lose its digits at a gap larger by LUCK or more, or never?"""
+    before, after = (math.inf if first is None else first for first in (first_before, first_after))
+    if before == after or abs(after - before) < LUCK:
         return "not separable"
-    return (
-        "confirmed" if first_after is None or (first_before is not None and first_after > first_before) else "refuted"
-    )
+    return "confirmed" if after > before else "refuted"
 
 
 def deeper(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> Verdict:
@@ -171,6 +171,16 @@ def page(run: Run, found: ClaimsRecord, ports: tuple[Run, peers.PeersRecord] | N
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round")
     names = [name for name in run.record.runtimes if name in found.runtimes]
+    # each table, and what of a row stands in the summary
+    found_out: list[tuple[Table, Callable[[list[str]], str]]] = [
+        (_division(run, names), lambda row: f"nodes {row[1]}"),
+        (_cross_entropy(run, names), lambda row: f"nodes {row[1]}"),
+        (_stability(found, names), lambda row: f"{row[1]} target: {row[2]} → {row[3]}"),
+        (_depth(run, found, names), lambda row: f"{row[1]} → {row[2]}"),
+        (_phantom(run, names), lambda row: f"nodes {row[1]}"),
+        (_headline(run, names), lambda row: row[0]),
+        *([(_ports(*ports), lambda row: f"{row[1]} over {row[0]}: {row[2]}")] if ports else []),
+    ]
     parts = [
         "# What is claimed, and what is found",
         "An optimized variant of microgpt.py lists what its changes bring, and a TypeScript port says how much faster it is."
@@ -180,23 +190,43 @@ def page(run: Run, found: ClaimsRecord, ports: tuple[Run, peers.PeersRecord] | N
         + (f" `--peers {ports[0].folder.name}`" if ports else "")
         + "; its experiments are in that folder.",
         "\n".join(f"{line}<br>" for line in tables.preamble(run)[:3]),
-        *(
-            tables.render_table(table, "github")
-            for table in (
-                _division(run, names),
-                _cross_entropy(run, names),
-                _stability(found, names),
-                _depth(run, found, names),
-                _phantom(run, names),
-                _headline(run, names),
-                *([_ports(*ports)] if ports else []),
-            )
-        ),
+        *(tables.render_table(table, "github") for table in (_summary(found_out), *(table for table, _ in found_out))),
         "Node counts, depths and digits are the same on any machine with the same Python; ratios of times are this machine's."
         " What would change elsewhere is how far apart Python's versions lie, and all that is said of JavaScript, whose"
         " compilers differ from one processor to another more than CPython's loop does.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _summary(found_out: Sequence[tuple[Table, Callable[[list[str]], str]]]) -> Table:
+    """A row for each thing found and verdict; the runtimes are named where they differ."""
+    rows = []
+    for table, what in found_out:
+        groups: dict[tuple[str, str], list[str]] = {}
+        for row in table.rows:
+            if len(row) < len(table.headers):  # not measured there
+                continue
+            if "verdict" in table.headers:
+                groups.setdefault((what(row), row[-1]), []).append(row[0])
+            else:  # an engine's row: as fast on each runtime?
+                words = {cell.rpartition(" ")[2] for cell in row[1:] if cell != NOTHING}
+                word = "confirmed" if words == {"yes"} else "refuted" if words == {"no"} else "not separable"
+                groups.setdefault((word, word), []).append(what(row))
+        for (text, verdict), where in groups.items():
+            if "verdict" not in table.headers:
+                text = f"by {', '.join(where)}"
+            elif len(where) < len({row[0] for row in table.rows}) and where[0] not in text:
+                text += f" (on {', '.join(tables.columns(where))})"
+            rows.append([table.title, text, verdict])
+    return Table(
+        "In short",
+        [
+            "On every Python of the run, unless some are named. The tables below have the rule of each verdict, and the speeds."
+        ],
+        ["claim", "found", "verdict"],
+        rows,
+        [],
+    )
 
 
 def _speed(run: Run, engine: str, name: str) -> Ratio:
@@ -265,7 +295,8 @@ def _stability(found: ClaimsRecord, names: Sequence[str]) -> Table:
         [
             "Logits (gap, 0, −1) with a gap that grows. Where does the loss or one of its gradients keep fewer than eight of its"
             " sixteen digits, or does the engine fail? Exact values have fifty digits.",
-            "Confirmed where the fused form gets further. The target: the logit 0 (improbable), or the largest (probable).",
+            f"Confirmed where the fused form gets further by {LUCK} or more: in less two digits are lost, and how numbers round makes"
+            " a digit. The target: the logit 0 (improbable), or the largest (probable).",
         ],
         ["runtime", "target", "softmax, then log", "fused", "verdict"],
         rows,

@@ -7,7 +7,7 @@ from typing import Any, Dict, List
 import engines
 
 DEPTHS = [250 * 2**i for i in range(10)]  # nodes in a chain: up to 128,000
-GAPS = [1, 10, 20, 30, 40, 100, 300, 600, 700, 720, 740, 745, 746, 800, 1000, 10000]
+GAPS = [*range(1, 41), *range(50, 700, 50), *range(700, 751), 800, 1000, 10000]
 
 
 def depth(name: str) -> List[Dict[str, Any]]:
