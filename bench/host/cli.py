@@ -476,6 +476,10 @@ def scale(
             plan, record, _ = setup.prepare(request, workspace)
             if len(plan.runtimes) > 1:
                 raise UsageError("scale looks at one runtime: give one --python and no --env")
+            # the file of long documents goes; what it was made from stays
+            record = dataclasses.replace(
+                record, workload=dataclasses.replace(record.workload, data=f"{data}, neighbours joined")
+            )
             run = results.create(folder / (name or f"scale-{_now()}"), record)
             with RunProgress(None) as progress:
                 for line in record.notes:
