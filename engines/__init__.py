@@ -57,6 +57,8 @@ def load(name: str) -> Engine:
         if not path.is_file():
             raise EngineError(f"no engine file {name}")
         spec = importlib.util.spec_from_file_location(path.stem, path)
+        if spec is None or spec.loader is None:
+            raise EngineError(f"engine file {name} is nothing that Python can import")
         module = importlib.util.module_from_spec(spec)
         writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # a user's folder is left as it was
         try:

@@ -588,9 +588,9 @@ def settle(x):
     while x.waiting:
         visitor = x.waiting[0][1]
         # where several have the same role, the rest comes in the next round
-        found = {share[0]: share for share in reversed(x.waiting) if share[1] is visitor}
-        x.waiting = [share for share in x.waiting if not any(share is f for f in found.values())]
-        found = [found[role] for role in "qkv" if role in found]
+        by_role = {share[0]: share for share in reversed(x.waiting) if share[1] is visitor}
+        x.waiting = [share for share in x.waiting if not any(share is first for first in by_role.values())]
+        found = [by_role[role] for role in "qkv" if role in by_role]
         roles = "".join(share[0] for share in found)
         grads = [tuple(chain.from_iterable(rows)) for rows in zip(*[share[2] for share in found])]
         rows = list(chain.from_iterable(share[3].rows for share in found))

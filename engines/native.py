@@ -37,7 +37,7 @@ def find_core():
         return sys.modules[NAME], None
     spec = PathFinder.find_spec(NAME) or PathFinder.find_spec(NAME, [str(SOURCES)])
     # a free-threaded build's objects look different from those that the stable interface's files know
-    if spec is None or ("t" in sys.abiflags and ".abi3." in spec.origin):
+    if spec is None or spec.loader is None or ("t" in sys.abiflags and ".abi3." in str(spec.origin)):
         return None, (
             f"its extension module {NAME} is not built: run `python -m pip install ./native` with this interpreter,"
             " or `python native/setup.py build_ext --inplace` (needs a C compiler)"

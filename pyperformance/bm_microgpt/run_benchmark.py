@@ -4,6 +4,8 @@ A value is the seconds of a step: the mean over the first STEPS ones, from the s
 given for an engine whose losses do not agree with the reference's, as proven in the same process before it is timed.
 """
 
+from __future__ import annotations
+
 import hashlib
 import pathlib
 import sys
@@ -20,13 +22,13 @@ from bench.workload.trainer import Trainer
 STEPS = 3
 
 
-def losses_of(engine):
+def losses_of(engine: str) -> list[float]:
     """Of the first steps, in nats per token."""
     trainer = Trainer(engine)
     return [trainer.step().loss for _ in range(STEPS)]
 
 
-def prove(engine):
+def prove(engine: str) -> dict[str, str]:
     """What is found on parity, for the metadata. Exits where the engine is missing or its losses differ."""
     loaded = engines.load(engine)
     if loaded.unavailable:
@@ -44,7 +46,7 @@ def prove(engine):
     }
 
 
-def time_steps(loops, engine):
+def time_steps(loops: int, engine: str) -> float:
     """Seconds of ``loops`` times the first STEPS steps, without the making of the model."""
     total = 0.0
     for _ in range(loops):
@@ -56,7 +58,7 @@ def time_steps(loops, engine):
     return total
 
 
-def main():
+def main() -> None:
     """Run by pyperf, in its main process and in each of its workers."""
     runner = pyperf.Runner(add_cmdline_args=lambda command, args: command.extend(["--engine", args.engine]))
     runner.argparser.add_argument(
