@@ -894,6 +894,9 @@ def profile(
 @click.option("--python", metavar="RUNTIME", help="To profile on; of the run's.  [default: its newest CPython]")
 @SECONDS
 @click.option("--gc-off", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="One with --gc off, to compare.")
+@click.option(
+    "--long", "longer", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="One of many steps, to compare."
+)
 @click.option("--output", type=click.Path(path_type=pathlib.Path), help="[default: engines.md beside the run]")
 @RESULTS
 def explain(
@@ -901,12 +904,13 @@ def explain(
     python: str | None,
     seconds: float,
     gc_off: pathlib.Path | None,
+    longer: pathlib.Path | None,
     output: pathlib.Path | None,
     folder: pathlib.Path,
 ) -> int:
     """Write the page that explains the engines from a run: what each does and bought, and where its time goes."""
     run = results.load(_find_run(run_folder, folder))
-    off = None if gc_off is None else results.load(_find_run(gc_off, folder))
+    off, long = (None if other is None else results.load(_find_run(other, folder)) for other in (gc_off, longer))
     path = output or run.folder.parent / "engines.md"
     _check_folder_of(path)
     names = list(run.record.runtimes)
@@ -924,7 +928,7 @@ def explain(
             profiles[engine] = profiling.top_functions(
                 profiling.Subject(runtime, interpreters.ROOT, loads, documents, config, seconds)
             )
-    text = explaining.page(run, profiles, name, explaining.arithmetic(run), off)
+    text = explaining.page(run, profiles, name, explaining.arithmetic(run), off, long)
     write_atomically(path, text)
     click.echo(f"written to {path}")
     return OK

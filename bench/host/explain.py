@@ -26,6 +26,7 @@ Profile = Sequence[tuple[str, float]]
 LIMIT = "native"
 ADAM_FLOPS = 13  # per weight: 3 for the first moment, 4 for the second, 6 for the update; powers count as one
 TOP = 6
+WINDOWS = (10, 50, 100)  # steps after which speeds are taken anew, in a run that is longer
 DGEMM = (
     "import numpy, time\n"
     "a = numpy.random.default_rng(1).random((512, 512)); times = []\n"
@@ -75,9 +76,15 @@ def arithmetic(run: Run) -> Arithmetic:
 
 
 def page(
-    run: Run, profiles: Mapping[str, Profile], profiled_on: str, limits: Arithmetic, collector_off: Run | None = None
+    run: Run,
+    profiles: Mapping[str, Profile],
+    profiled_on: str,
+    limits: Arithmetic,
+    collector_off: Run | None = None,
+    longer: Run | None = None,
 ) -> str:
-    """Markdown. ``profiles``: by engine, taken on the runtime ``profiled_on``. ``collector_off``: a run with --gc off."""
+    """Markdown. ``profiles``: by engine, taken on the runtime ``profiled_on``. ``collector_off``: a run with --gc off;
+    ``longer``: one of many steps."""
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round")
     parts = [
@@ -88,6 +95,7 @@ def page(
         tables.render_table(_distance(run, profiled_on, limits), "github"),
         tables.render_table(_bought(run), "github"),
         *([tables.render_table(_collector(run, collector_off), "github")] if collector_off else []),
+        *([tables.render_table(_ageing(longer), "github")] if longer else []),
     ]
     for engine in run.record.engines:
         parts += _section(run, engine, profiles.get(engine), profiled_on)
@@ -135,6 +143,44 @@ def _collector(run: Run, off: Run) -> Table:
         ["engine", *heads],
         [row for row in rows if set(row[1:]) != {NOTHING}],
         [],
+    )
+
+
+def _ageing(run: Run) -> Table:
+    """Speeds over the reference in the first steps of a run, in later ones and in all."""
+    steps = run.record.plan.steps
+    if steps < WINDOWS[1]:
+        raise UsageError(f"{run.folder.name} has {steps} steps: measure {WINDOWS[1]} or more to see how speeds change")
+    if not run.rounds:
+        raise UsageError(f"{run.folder} has no finished round")
+    ends = [end for end in WINDOWS if end < steps] + [steps]
+    windows = [slice(start, end) for start, end in zip([0, *ends], ends)]
+    rows = []
+    for engine, name in sorted(run.cells, key=lambda cell: list(run.record.runtimes).index(cell[1])):
+        base = (REFERENCE, name)
+        if run.status((engine, name))[0] != "ok" or run.status(base)[0] != "ok":
+            continue
+        before, after = run.times(base), run.times((engine, name))
+        if engine == REFERENCE:
+            cells = [f"{number(float(np.nanmedian(before[:, window])) * 1e3)} ms" for window in [*windows, slice(None)]]
+        else:
+            cells = [
+                ratio_text(stats.paired_ratio(before[:, window], after[:, window]), short=True)
+                for window in [*windows, slice(None)]
+            ]
+        rows.append([name, engine, *cells])
+    return Table(
+        "As training goes on: speed over the reference by step",
+        [
+            f"From the run {run.folder.name}: {run.record.workload.data}, {steps} steps, {len(run.rounds)} rounds;"
+            f" {run.record.created}. The reference's own row has its ms/step. {tables.SHORT}",
+        ],
+        ["runtime", "engine", *(f"{window.start + 1}–{window.stop}" for window in windows), "all"],
+        rows,
+        [
+            "The reference makes tens of thousands of objects in each step and frees them; with the collector off it slows down"
+            " too. Engines of few and long-lived objects stay as they were."
+        ],
     )
 
 

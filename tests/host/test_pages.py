@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import shutil
 import sys
 
@@ -64,6 +65,13 @@ def test_profile_and_explain(bench_command, small_run, documents):
     assert done.exit_code == 0, done.output
     text = pathlib.Path("results/engines.md").read_text()
     assert "## fused_dot" in text and "own time on" in text and "fused_dot over reference" in text
+    short = bench_command("explain", "small", "--seconds", "0.2s", "--long", "small")
+    assert short.exit_code == 2 and "measure 50 or more" in short.stderr
+    assert small_run("--engine", "fused_dot", "--steps", "60", "--rounds", "2", "--name", "long").exit_code == 0
+    done = bench_command("explain", "small", "--seconds", "0.2s", "--long", "long")
+    assert done.exit_code == 0, done.output
+    text = pathlib.Path("results/engines.md").read_text()
+    assert re.search(r"\| +1–10 \| +11–50 \| +51–60 \| +all \|", text) and "As training goes on" in text
     done = bench_command("profile", "fused_dot", "--python", sys.executable, "--data", documents, *SMALL[:6],
         "--seconds", "1s", "--output", "flame.svg")  # fmt: skip
     assert done.exit_code == 0, done.output
