@@ -12,6 +12,7 @@ from bench.host import cli, results, tables
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RUN = ROOT / "results" / "default"
+LONG = ROOT / "results" / "long"
 WIDTH = 100  # of help texts, in columns
 
 
@@ -24,6 +25,14 @@ def headline() -> None:
           "(results/default/plots/speed.svg)\n")  # fmt: skip
     print(tables.render_table(tables.headline(run), "github"))
     print("\n![Speed of each engine over itself on the oldest Python, a line each](results/default/plots/versions.svg)")
+
+
+def longer() -> None:
+    """The speeds of the committed run of many steps."""
+    run = results.load(LONG)
+    if not run.good():
+        raise SystemExit(f"{LONG} does not hold what it promises: measure again")
+    print(tables.render_table(tables.headline(run), "github").split("\n", 2)[2])
 
 
 def excerpt(runtime: str, *engines: str) -> None:

@@ -211,7 +211,8 @@ def _heat(run: Run) -> Chart:
     x["axis"] = {"orient": "top", "labelAngle": 0}
     y = {"field": "engine", "type": "nominal", "sort": order, "title": None, "axis": {"labelLimit": 200}}
     color = _q("ratio", "speed", {**LOG, "scheme": "viridis"}, legend=None)
-    dark = "datum.ratio < 20 ? 'white' : 'black'"
+    # by the cell's own colour, whatever ratios the run has and the filter leaves
+    dark = "luminance(scale('color', datum.ratio)) < 0.3 ? 'white' : 'black'"
     rest = {
         "encoding": {"x": x, "y": y},
         "layer": [
