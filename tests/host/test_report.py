@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import pathlib
+import re
 import shutil
 
 import pytest
@@ -91,6 +92,24 @@ def test_filters_act_on_the_charts(browser, committed):
         page.wait_for_function(
             "n => document.querySelectorAll('#chart-heat svg .mark-rect path').length === n", arg=heat
         )
+
+
+def luminance(colour):
+    """Relative luminance as WCAG 2 defines it, of what a browser gives: "rgb(1, 2, 3)"."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear))
+
+
+def test_numbers_on_the_heat_map_can_be_read(browser, committed):
+    fills = "all => all.map(mark => getComputedStyle(mark).fill)"
+    with opened(browser, committed) as page:
+        cells = page.eval_on_selector_all("#chart-heat svg .mark-rect.layer_0_marks path", fills)
+        numbers = page.eval_on_selector_all("#chart-heat svg .mark-text.layer_1_marks text", fills)
+        assert len(cells) == len(numbers) > 60 and len(set(numbers)) == 2
+        for cell, number in zip(cells, numbers):
+            dark, light = sorted((luminance(cell), luminance(number)))
+            assert (light + 0.05) / (dark + 0.05) >= 3  # WCAG's least for large text and graphics
 
 
 def test_light_and_dark(browser, committed):
