@@ -178,8 +178,8 @@ def _ageing(run: Run) -> Table:
         ["runtime", "engine", *(f"{window.start + 1}–{window.stop}" for window in windows), "all"],
         rows,
         [
-            "Where ratios rise from left to right and the reference's ms/step with them, it is the reference that slows down: each"
-            " step makes tens of thousands of objects and frees them, which come to lie scattered in memory."
+            "Where ratios rise from left to right and the reference's ms/step with them, it is the reference that slows down. A likely"
+            " cause: each step makes tens of thousands of objects and frees them, and new ones lie ever less in order in memory."
         ],
     )
 
