@@ -35,6 +35,7 @@ from bench.workload.config import Config
 from bench.workload.trainer import Trainer
 
 TRUTH = "vector_exact"  # bit-identical with the reference, and fast enough for a thousand steps here
+TOGETHER = 1e-4  # seconds: lines that were written together are read within this
 BUNCHED = 0.1  # this share of a peer's lines came together with the one before: steps can't be told apart
 
 
@@ -129,7 +130,7 @@ def step_seconds(found: PeersRecord, name: str) -> np.ndarray | None:
         return None
     arrived = np.array([entry.arrived for entry in entries])
     gaps = np.diff(arrived, axis=1)
-    if np.mean(gaps <= 0) > BUNCHED:
+    if np.mean(gaps < TOGETHER) > BUNCHED:
         whole: np.ndarray = arrived[:, -1:] / arrived.shape[1]
         return whole
     apart: np.ndarray = np.maximum(gaps, 1e-9)  # two lines read at once now and then: never at no distance
