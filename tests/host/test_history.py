@@ -108,7 +108,7 @@ def test_a_ratio_of_two_engines_on_a_runtime(bench_command):
         "--format", "json")  # fmt: skip
     table = json.loads(done.stdout)
     assert table["headers"][-1] == "fused_dot/tape" and " on 3.12, " in table["above"][0]
-    ratios = {row[0]: float(row[-1].partition("±")[0]) for row in table["rows"]}
+    ratios = {row[0]: float(row[-1].partition("±")[0]) for row in table["rows"] if row[-1] != "–"}
     assert 2 < ratios["default"] < 8
 
 
