@@ -89,8 +89,10 @@ def page(
         raise UsageError(f"{run.folder} has no finished round")
     parts = [
         "# The engines: what each does, what it bought, where its time goes",
-        f"Made from [`{run.folder.name}`]({run.folder.name}/tables.md) by `microgpt-bench explain {run.folder.name}`;"
-        " the words are the engine files' own.",
+        f"Made from [`{run.folder.name}`]({run.folder.name}/tables.md) by `microgpt-bench explain {run.folder.name}"
+        + (f" --gc-off {collector_off.folder.name}" if collector_off else "")
+        + (f" --long {longer.folder.name}" if longer else "")
+        + "`; the words are the engine files' own.",
         "\n".join(f"{line}<br>" for line in tables.preamble(run)[:3]),
         tables.render_table(_distance(run, profiled_on, limits), "github"),
         tables.render_table(_bought(run), "github"),

@@ -72,6 +72,7 @@ def test_profile_and_explain(bench_command, small_run, documents):
     assert done.exit_code == 0, done.output
     text = pathlib.Path("results/engines.md").read_text()
     assert re.search(r"\| +1–10 \| +11–50 \| +51–60 \| +all \|", text) and "As training goes on" in text
+    assert "`microgpt-bench explain small --long long`" in text
     done = bench_command("profile", "fused_dot", "--python", sys.executable, "--data", documents, *SMALL[:6],
         "--seconds", "1s", "--output", "flame.svg")  # fmt: skip
     assert done.exit_code == 0, done.output
