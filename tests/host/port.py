@@ -46,6 +46,8 @@ for step in range(1, steps + 1):
             sys.exit(0)
         elif how == "hangs":
             time.sleep(1000)
+    if how == "slowly":
+        time.sleep(0.1)  # so that on a loaded machine, too, the lines are read one by one
     if how == "at the end":
         held.append(f"step {step:4d} / {steps:4d} | loss {loss:.4f}\n")
     elif how == "other words":
