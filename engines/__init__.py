@@ -28,6 +28,7 @@ NAMES: Tuple[str, ...] = (
     "vector_exact",
     "compiled",
     "vector",
+    "compiled_unordered",
     "native",
 )
 

@@ -60,7 +60,7 @@ class Matrix:
     ``grad`` is a list of the lines' gradients, in which None is a line of zeros; None while all are zero.
     """
 
-    __slots__ = ("_rows", "by_column", "grad", "lines", "shape", "share")
+    __slots__ = ("_finite", "_rows", "by_column", "grad", "lines", "shape", "share")
 
     def __init__(self, rows):
         rows = [tuple(map(float, row)) for row in rows]
@@ -71,7 +71,7 @@ class Matrix:
         self.place(list(zip(*rows)) if self.by_column else rows)
 
     def place(self, lines):
-        self.lines, self._rows, self.grad = lines, None, None
+        self.lines, self._rows, self._finite, self.grad = lines, None, None, None
         self.share = None  # where a linear alone gave the gradient: its inputs and its output's gradient
 
     @property
@@ -79,6 +79,13 @@ class Matrix:
         if self._rows is None:
             self._rows = list(zip(*self.lines)) if self.by_column else self.lines
         return self._rows
+
+    @property
+    def finite(self):
+        """Whether 0 times any line is 0; where not, no factor 0 may be passed over."""
+        if self._finite is None:
+            self._finite = math.isfinite(sum(map(sum, self.lines)))
+        return self._finite
 
     def gather(self, grad):
         """Add the lines' gradients."""
@@ -528,7 +535,7 @@ def linear(x, w):
     n_out, n_in = w.shape
     if len(x.data[0]) != n_in:
         raise ValueError(f"a matrix {w.shape} cannot multiply the shape {shape(x)}")
-    if x.has_zeros and w.by_column:
+    if x.has_zeros and w.by_column and w.finite:
         zero = (0.0,) * n_out
         y = Node([row or zero for row in combine(x.data, w.lines)])
     else:
@@ -550,7 +557,7 @@ def linear_grad(y, x, w):
         if x.has_zeros and w.by_column:
             some = dots(w.shape[0])
             give(x, [spread(row, some(g, compress(w.lines, row))) for g, row in zip(y.grad, x.data)], masked=True)
-        elif y.closing and not w.by_column:
+        elif y.closing and not w.by_column and w.finite:
             zero = (0.0,) * w.shape[1]
             give(x, [row or zero for row in combine([g[::-1] for g in y.grad], w.lines[::-1])])
         else:

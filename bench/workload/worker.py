@@ -98,7 +98,9 @@ class Worker:
         started = time.perf_counter_ns()
         gradients = self.trainer.gradients()
         estimate = time.perf_counter_ns() - started
-        if estimate < SLOW_NS:  # a first pass is a cold one; of a fast engine a better estimate costs little
+        # a first pass is a cold one, in which an engine may write and compile its source: where a better estimate costs
+        # little, which it does of engines that take all positions at once, it decides how often to repeat a step
+        if estimate < SLOW_NS or self.trainer.engine.batched:
             estimate = self._estimate()
         gc.collect()
         if order["gc"] == "freeze":

@@ -19,7 +19,7 @@ from bench.workload.trainer import Trainer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIBRARIES = ("numpy", "torch")
-NAMES = (*LIBRARIES, "vector_exact", "vector")
+NAMES = (*LIBRARIES, "vector_exact", "vector", "compiled_unordered")
 
 
 @pytest.fixture(params=NAMES)

@@ -12,7 +12,7 @@ import pytest
 from bench.workload import data
 from bench.workload.config import Config
 from bench.workload.trainer import Trainer
-from engines import compiled
+from engines import compiled, compiled_unordered
 from engines.compiled import ENGINE as E
 
 WRITERS = (
@@ -104,6 +104,41 @@ def test_bit_identical_however_it_is_cut(monkeypatch, fresh, tile, wide, block):
     monkeypatch.setattr(compiled, "WIDE", wide)
     monkeypatch.setattr(compiled, "BLOCK", block)
     compare(Config(n_embd=6, n_head=2, n_layer=2), ["hedge", "a", "deface a facade, feedback"], 4)
+
+
+@pytest.mark.parametrize("tile, wide, block", [(16, 1, 1), (16, 16, 2), (40, 5, 3), (100_000, 1_000, 16)])
+@pytest.mark.parametrize("long", [2, 1_000])
+def test_any_order_is_right_however_it_is_cut(monkeypatch, tile, wide, block, long):
+    """Rows and products written out, in parts and in loops, and sums of many and of few terms by a library."""
+    monkeypatch.setattr(compiled_unordered, "TILE", tile)
+    monkeypatch.setattr(compiled_unordered, "WIDE", wide)
+    monkeypatch.setattr(compiled_unordered, "BLOCK", block)
+    monkeypatch.setattr(compiled_unordered, "LONG", long)
+    for cached in vars(compiled_unordered).values():
+        getattr(cached, "cache_clear", int)()
+    documents, config = ["hedge", "a", "deface a facade, feedback"], Config(n_embd=6, n_head=2, n_layer=2)
+    ours, theirs = (Trainer(engine, documents, config) for engine in (compiled_unordered.ENGINE, "reference"))
+    for _ in range(4):
+        assert abs(ours.step().loss - theirs.step().loss) <= 1e-12
+    for cached in vars(compiled_unordered).values():
+        getattr(cached, "cache_clear", int)()
+
+
+@pytest.mark.parametrize("betas", [(0.85, 0.99), (0.0, 0.0), (0.0, 0.99), (0.5, 0.001)])
+@pytest.mark.parametrize("width", [3, 70])
+def test_lazy_moments_are_the_moments(betas, width):
+    """They take in what has decayed before it is lost: each step where beta is 0, every 330 where it is a half."""
+    rng = random.Random(7)
+    ours, theirs = (module.Matrix(table(72, width)) for module in (compiled_unordered, compiled))
+    optimizers = [module.Adam([w], *betas, 1e-8) for module, w in ((compiled_unordered, ours), (compiled, theirs))]
+    for t in range(1, 701):
+        # three lines have a gradient now and then, the others never
+        grad = [rng.choice([None, tuple(row)]) for row in table(3, width, t)] + [None] * 69
+        for w, optimizer in zip((ours, theirs), optimizers):
+            w.gather(grad)
+            optimizer.update(t, 0.01)
+    for row, expected in zip(ours.rows, theirs.rows):
+        assert all(math.isclose(x, y, rel_tol=1e-9) for x, y in zip(row, expected))
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -13,6 +13,7 @@ from bench.workload.config import Config
 from bench.workload.engine import Parity
 from bench.workload.trainer import Trainer
 
+VECTORS = ["vector_exact", "compiled", "vector", "compiled_unordered"]
 CHARACTERS = "".join(map(chr, range(0x3B1, 0x3B1 + 59)))
 
 
@@ -99,12 +100,12 @@ EDGES = {
 
 
 @pytest.mark.parametrize("edge", EDGES)
-@pytest.mark.parametrize("name", ["vector_exact", "vector"])
+@pytest.mark.parametrize("name", VECTORS)
 def test_edges(name, edge):
     check(*EDGES[edge], names=[name], steps=6)
 
 
-@pytest.mark.parametrize("name", ["vector_exact", "vector"])
+@pytest.mark.parametrize("name", VECTORS)
 def test_infinite_weights_behind_a_closed_relu_are_not_passed_over(name):
     """0 · inf is not 0: a column of weights that only zeros meet makes the reference's loss NaN too."""
     config = Config(n_embd=4, n_head=2)
@@ -122,6 +123,6 @@ def test_infinite_weights_behind_a_closed_relu_are_not_passed_over(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["vector_exact", "vector"])
+@pytest.mark.parametrize("name", VECTORS)
 def test_a_thousand_steps(name):
     check(Config(), data.read_documents(data.path_of(data.DEFAULT)), names=[name], steps=1000)
