@@ -26,9 +26,10 @@ as nodes make that cheaper.
 """
 
 import math
+from functools import partial
 from operator import mul
 
-from bench.workload.engine import Engine, Parity
+from bench.workload.engine import Engine, Parity, without_tape
 
 TAPE = []  # every node that an operation made, oldest first; leaves are not on it
 WEIGHTS = {}  # the numbers of each matrix met since the last reset, by the matrix's id
@@ -277,6 +278,7 @@ ENGINE = Engine(
     cross_entropy=cross_entropy,
     mean=mean,
     reset=reset,
+    no_graph=partial(without_tape, globals()),
     count_nodes=count_nodes,
     optimizer=Adam,
 )

@@ -7,8 +7,9 @@ consumers add up in the order of creation, not of the depth-first search, so las
 """
 
 import math
+from functools import partial
 
-from bench.workload.engine import Engine, Parity
+from bench.workload.engine import Engine, Parity, without_tape
 
 TAPE = []  # every node that an operation made, oldest first; leaves are not on it
 
@@ -83,4 +84,5 @@ ENGINE = Engine(
     parity=Parity.ROUNDING,
     value=Value,
     reset=TAPE.clear,
+    no_graph=partial(without_tape, globals()),
 )
