@@ -26,7 +26,7 @@ Profile = Sequence[tuple[str, float]]
 LIMIT = "native"
 ADAM_FLOPS = 13  # per weight: 3 for the first moment, 4 for the second, 6 for the update; powers count as one
 TOP = 6
-WINDOWS = (10, 50, 100)  # steps after which speeds are taken anew, in a run that is longer
+WINDOWS = (10, 50, 200, 500)  # steps after which speeds are taken anew, in a run that is longer
 DGEMM = (
     "import numpy, time\n"
     "a = numpy.random.default_rng(1).random((512, 512)); times = []\n"
