@@ -535,8 +535,8 @@ static const double *transposed(Matrix *w)
         }
         memset(w->transposed, 0, w->cols * stride * sizeof(double));
     }
-    for (size_t o = 0; o < w->rows; o++)
-        for (size_t i = 0; i < w->cols; i++)
+    for (size_t i = 0; i < w->cols; i++)
+        for (size_t o = 0; o < w->rows; o++)
             w->transposed[i * stride + o] = w->data[o * w->stride + i];
     w->transposed_version = w->version;
     return w->transposed;

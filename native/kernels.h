@@ -353,6 +353,35 @@ INLINE int KERNEL(ask_pow)(const unsigned char *bits, double *results, const dou
     return overflow;
 }
 
+/* x / y. Adam's corrections divide all numbers of a step, so where a fused multiply-add gives the exact rest of a
+   quotient, two corrections by `inverse`, 1 / y rounded, take the place of a division, which takes twice as long: the
+   first leaves less than one unit in the last place, from where the second rounds correctly (Markstein 1990; not where
+   all digits of y are ones, which `by_inverse` says). Numbers so large or small that a rest may not be exact are divided. */
+INLINE VEC KERNEL(over)(VEC x, double y, double inverse, int by_inverse)
+{
+#ifdef FUSED
+    const int64_t least = (int64_t)(1023 - 900) << 52, most = (int64_t)(1023 + 900) << 52;
+    KERNEL(bits) above = (KERNEL(bits))(((MASK)x & INT64_MAX) - least);
+    MASK inexact = (above > (uint64_t)(most - least)) & (x != 0.0);
+    if (by_inverse && !LANE_BITS(inexact)) {
+        VEC divisor = (VEC){0} + y, factor = (VEC){0} + inverse, quotient = x * inverse;
+        quotient = FUSED(FUSED(-quotient, divisor, x), factor, quotient);
+        return FUSED(FUSED(-quotient, divisor, x), factor, quotient);
+    }
+#endif
+    (void)inverse, (void)by_inverse;
+    return x / y;
+}
+
+/* Whether a digit of y is a zero. */
+INLINE int KERNEL(has_inverse)(double y)
+{
+    const int64_t digits = ((int64_t)1 << 52) - 1;
+    int64_t bits;
+    memcpy(&bits, &y, sizeof bits);
+    return (bits & digits) != digits;
+}
+
 /* One update of n numbers, a multiple of LANES of which the first `real` count; gradients go to 0.
    Returns 0, or ADAM_OVERFLOW or ADAM_DIVISION where Python's float arithmetic raises. */
 static TARGET int KERNEL(adam)(double *data, double *grad, double *first, double *second, size_t n, size_t real,
@@ -361,6 +390,8 @@ static TARGET int KERNEL(adam)(double *data, double *grad, double *first, double
     const double beta1 = s->beta1, rest1 = s->rest1, correction1 = s->correction1;
     const double beta2 = s->beta2, rest2 = s->rest2, correction2 = s->correction2;
     const double learning_rate = s->learning_rate, eps = s->eps;
+    const double inverse1 = 1.0 / correction1, inverse2 = 1.0 / correction2;
+    const int by_inverse1 = KERNEL(has_inverse)(correction1), by_inverse2 = KERNEL(has_inverse)(correction2);
     double x[ADAM_BLOCK], results[ADAM_BLOCK];
     unsigned char bits[ADAM_BLOCK / LANES];
     for (size_t done = 0; done < n; done += ADAM_BLOCK) {
@@ -377,7 +408,7 @@ static TARGET int KERNEL(adam)(double *data, double *grad, double *first, double
             VEC g = *(VEC *)(grad + done + i), square = *(VEC *)(results + i);
             VEC m = beta1 * *(VEC *)(first + done + i) + rest1 * g;
             VEC v = beta2 * *(VEC *)(second + done + i) + rest2 * square;
-            VEC v_hat = v / correction2, root = ROOTS(v_hat);
+            VEC v_hat = KERNEL(over)(v, correction2, inverse2, by_inverse2), root = ROOTS(v_hat);
             /* the exact root is off by (v_hat - root * root) / (2 * root) */
             MASK doubtful = KERNEL(doubtful)(v_hat, root, PRODUCT_REST(root, root, v_hat), 2.0 * root);
             bits[i / LANES] = (unsigned char)LANE_BITS(doubtful);
@@ -393,7 +424,7 @@ static TARGET int KERNEL(adam)(double *data, double *grad, double *first, double
                 if (results[i] == 0.0)
                     return ADAM_DIVISION;
         for (size_t i = 0; i < size; i += LANES) {
-            VEC m_hat = *(VEC *)(first + done + i) / correction1;
+            VEC m_hat = KERNEL(over)(*(VEC *)(first + done + i), correction1, inverse1, by_inverse1);
             *(VEC *)(data + done + i) -= learning_rate * m_hat / (*(VEC *)(results + i) + eps);
         }
     }
