@@ -875,6 +875,8 @@ def profile(
     config = config_from(sizes)
     engine_files.load(engine)
     path = output or pathlib.Path(f"{pathlib.Path(engine).stem}{profiling.suffix(profiler)}")
+    if path.suffix != profiling.suffix(profiler):  # a browser goes by it
+        raise UsageError(f"{path}: the flame graph of {profiler} is a file that ends in {profiling.suffix(profiler)}")
     _check_folder_of(path)
     (runtime,), _ = setup.find_runtimes([python or interpreters.newest()])
     loads = str(pathlib.Path(engine).resolve()) if engine.endswith(".py") else engine
