@@ -265,7 +265,8 @@ def check(
     found = [*checking.rows(judgements, measured, against), *left]
     notes = [line for line in notes if line]
     table = checking.table(found, gate, measured, against, notes, strict)
-    text = checking.to_json(found, gate, measured, against, strict)
+    text = checking.to_json(found, gate, measured, against, strict, table)
+    write_atomically(measured.folder / checking.ANSWER, text)
     click.echo(text if style == "json" else tables.render_table(table, style))
     checking.append_step_summary(tables.render_table(table, "github"))
     if json_file is not None:

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.host import charts, tables
+from bench.host import charts, checking, tables
 from bench.host.errors import UsageError
 from bench.host.results import Run
 from bench.host.tables import LEGEND
@@ -54,6 +54,7 @@ def page(run: Run) -> str:
         run=run,
         good=run.good(),
         verdict=verdict(run),
+        gate=checking.answer_of(run),
         preamble=tables.preamble(run),
         legends={
             "engines": _legend(engines, {name: run.record.engines[name].summary for name in engines}),

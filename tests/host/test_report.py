@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from bench.host import charts, report, results, tables
+from bench.host import charts, checking, report, results, tables
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MARKUP = "<script>alert(1)</script><b id=bad>\"'&</script><!-- "
@@ -192,12 +192,17 @@ def test_markup_in_results_stays_text(browser, small_run, tmp_path):
         )
         for entry in run.rounds
     ]
-    path = tmp_path / "report.html"
-    path.write_text(report.page(results.Run(tmp_path / MARKUP.replace("/", "_"), record, rounds)), encoding="utf-8")
+    folder, path = tmp_path / MARKUP.replace("/", "_"), tmp_path / "report.html"
+    folder.mkdir()
+    gate = tables.Table(MARKUP, [MARKUP, MARKUP], [MARKUP], [[MARKUP]], [MARKUP])
+    answer = {"exit_status": 1, "table": dataclasses.asdict(gate)}
+    (folder / checking.ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+    path.write_text(report.page(results.Run(folder, record, rounds)), encoding="utf-8")
     with opened(browser, path) as page:
         assert page.locator("#bad").count() == 0
         assert page.locator("nav label", has_text="alert(1)").count() == 2
-        assert "<script>alert(1)</script>" in page.locator("header").inner_text()
+        for place in ("header", "#gate td", "nav", "footer"):
+            assert "<script>alert(1)</script>" in page.locator(place).first.inner_text()
 
 
 def test_a_diverged_cell_has_no_speed_in_it(small_run, bench_command):
