@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from bench.host import stats
 from bench.host.lockstep import REFERENCE
@@ -238,6 +237,8 @@ def _heat(run: Run) -> Chart:
 
 def _place_labels(last: list[Spec], values: list[Spec]) -> None:
     """Give each line's last value a ``label``: where its name stands, as near to its end as the other names leave it."""
+    from scipy.optimize import isotonic_regression  # here: its import takes longer than most commands
+
     if not last:
         return
     last.sort(key=lambda value: value["ratio"])
