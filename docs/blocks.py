@@ -3,12 +3,15 @@
 `nox -s readme` runs it; a test fails when a page is stale.
 """
 
+import dataclasses
 import pathlib
 import re
 
 import click
 
 from bench.host import cli, results, tables
+from bench.host.lockstep import REFERENCE
+from bench.host.parity import Parity
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RUN = ROOT / "results" / "default"
@@ -16,32 +19,73 @@ LONG = ROOT / "results" / "long"
 WIDTH = 100  # of help texts, in columns
 
 
-def headline() -> None:
-    """The committed run's plot and its table: speed over the reference, engines by runtimes."""
-    run = results.load(RUN)
+def committed(folder: pathlib.Path) -> results.Run:
+    """The run in it. Raises SystemExit where it does not hold what it promises."""
+    run = results.load(folder)
     if not run.good():
-        raise SystemExit(f"{RUN} does not hold what it promises: measure again")
-    print("![Speed of each engine over the reference, a point for each Python, on a logarithmic axis]"
-          "(results/default/plots/speed.svg)\n")  # fmt: skip
-    print(tables.render_table(tables.headline(run), "github"))
-    print("\n![Speed of each engine over itself on the oldest Python, a line each](results/default/plots/versions.svg)")
+        raise SystemExit(f"{folder} does not hold what it promises: measure again")
+    return run
+
+
+def table_of(run: results.Run, runtime: str, engines: tuple[str, ...]) -> tables.Table:
+    """The runtime's table, of these engines only. Raises SystemExit where one is missing."""
+    (table,) = (table for table in tables.tables(run) if table.title == runtime)
+    rows = [row for row in table.rows if row[0] in engines]
+    if len(rows) != len(engines):
+        raise SystemExit(f"{run.folder} has not all of {', '.join(engines)} on {runtime}")
+    return dataclasses.replace(table, rows=rows)
+
+
+def summary(runtime: str, *engines: str) -> None:
+    """The few numbers that matter: some engines on one runtime, slowest first, and what newer Pythons bring."""
+    run = committed(RUN)
+    table, rows = table_of(run, runtime, engines), []
+    for row in reversed(table.rows):
+        engine, ms, speed = (row[table.headers.index(head)] for head in ("engine", "ms/step", "speed"))
+        finding = run.finding((engine, runtime))
+        assert finding is not None
+        agree = "the same bits" if finding.parity is Parity.BIT_IDENTICAL else f"within {finding.largest:.0e}"
+        rows.append([engine, run.record.engines[engine].summary, ms, speed, "–" if engine == REFERENCE else agree])
+    version = runtime.replace("cpython-", "CPython ")
+    headers = [f"on {version}", "what it is", "ms a step", "times as fast [95 % interval]", "losses"]
+    print(tables.grid(headers, rows, "github", left=True))
+    (across,) = (table for table in tables.tables(run) if table.rows[-1][0] == "geometric mean")
+    base, *newer = across.headers[1:]
+    first, *others = (f"{mean} {{}}on {head}" for mean, head in zip(across.rows[-1][2:], newer))
+    means = ", ".join([first.format("times as fast ") + f" as on {base}", *(other.format("") for other in others)])
+    print(
+        f"\nBetween the builds of Python measured here, all engines together: {means} (±: half the interval in per cent)."
+    )
+
+
+def headline() -> None:
+    """The committed run's plots and its table: speed over the reference, engines by runtimes."""
+    run = committed(RUN)
+    print(f"""![Speed of each engine over the reference, a point for each Python, on a logarithmic axis](results/default/plots/speed.svg)
+
+<details>
+<summary>The same as numbers: every engine on every Python</summary>
+
+{_grid_of(run)}
+
+</details>
+
+![Speed of each engine over itself on the oldest Python, a line each](results/default/plots/versions.svg)""")
 
 
 def longer() -> None:
     """The speeds of the committed run of many steps."""
-    run = results.load(LONG)
-    if not run.good():
-        raise SystemExit(f"{LONG} does not hold what it promises: measure again")
-    print(tables.render_table(tables.headline(run), "github").split("\n", 2)[2])
+    print(_grid_of(committed(LONG)))
+
+
+def _grid_of(run: results.Run) -> str:
+    return tables.render_table(tables.headline(run), "github").split("\n", 2)[2]  # without its title
 
 
 def excerpt(runtime: str, *engines: str) -> None:
     """Some rows of one runtime's table, as the terminal shows them."""
-    (table,) = (table for table in tables.tables(results.load(RUN)) if table.title == runtime)
-    rows = [row for row in table.rows if row[0] in engines]
-    if len(rows) != len(engines):
-        raise SystemExit(f"{RUN} has not all of {', '.join(engines)} on {runtime}")
-    print(f"```\n{tables.grid(table.headers, rows, 'plain')}\n```")
+    table = table_of(committed(RUN), runtime, engines)
+    print(f"```\n{tables.grid(table.headers, table.rows, 'plain')}\n```")
 
 
 def commands() -> None:

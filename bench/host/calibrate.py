@@ -25,7 +25,6 @@ from collections.abc import Callable, Iterator, Sequence
 import cattrs
 import numpy as np
 from pyperf._utils import is_significant  # no public name gives its rule without printing
-from scipy import stats as scipy_stats
 
 from bench.host import counters, machine, results
 from bench.host.errors import UsageError
@@ -254,7 +253,9 @@ def other_rules(threshold: float = 0.05) -> dict[str, Callable[[Floats, Floats],
 
 
 def _mann_whitney(a: Floats, b: Floats) -> bool:
-    return float(scipy_stats.mannwhitneyu(a, b).pvalue) < 0.002
+    from scipy.stats import mannwhitneyu  # here: its import takes longer than most commands
+
+    return float(mannwhitneyu(a, b).pvalue) < 0.002
 
 
 def rates(calibration: Calibration) -> list[list[str]]:

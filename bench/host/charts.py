@@ -23,13 +23,13 @@ from bench.host.results import Run, key
 from bench.host.tables import columns, number, parity_text
 
 Spec = dict[str, Any]
-SCHEMA_URL = "https://vega.github.io/schema/vega-lite/v5.json"
-# Okabe and Ito's colours, told apart by people who see few colours, then those of Tableau's twenty
+# Okabe and Ito's colours, told apart by people who see few colours, then others that show on white and on black
 COLOURS = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#7f7f7f", "#bcbd22", "#17becf",
-    "#9467bd", "#2ca02c", "#d62728", "#aec7e8", "#ffbb78", "#98df8a", "#ff9896", "#c5b0d5", "#c49c94", "#dbdb8d",
+    "#9467bd", "#2ca02c", "#d62728", "#e7298a", "#6b6ecf", "#8c6d31", "#637939", "#ad494a", "#3182bd", "#a55194",
 ]  # fmt: skip
 SHAPES = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left"]
+VERSIONS_HEIGHT = 420  # pixels
 MOST_POINTS = 6_000  # of single steps in one chart: more are thinned out
 
 
@@ -78,7 +78,9 @@ def _by_engine(run: Run, legend: Spec | None = None) -> Spec:
 
 def _by_runtime(run: Run) -> Spec:
     _, runtimes = names(run)
-    legend = {"orient": "top", "title": "runtime"} if len(runtimes) > 1 else None
+    fit = f"max(1, floor(width / {36 + 7 * max(map(len, runtimes), default=0)}))"  # beside one another
+    legend: Spec | None = {"orient": "top", "title": "runtime", "labelLimit": 0, "columns": {"expr": fit}}
+    legend = legend if len(runtimes) > 1 else None
     return {
         "color": {"field": "runtime", "type": "nominal", "scale": _scale(runtimes, COLOURS), "legend": legend},
         "shape": {"field": "runtime", "type": "nominal", "scale": _scale(runtimes, SHAPES), "legend": legend},
@@ -90,10 +92,8 @@ def _spec(run: Run, values: list[Spec], rest: Spec, height: int | Spec) -> Spec:
     chosen = "(!isValid(datum.engine) || indexof(engines, datum.engine) >= 0)"
     shown = "(!isValid(datum.runtime) || indexof(runtimes, datum.runtime) >= 0)"
     return {
-        "$schema": SCHEMA_URL,
         "width": "container",
         "height": height,
-        "autosize": {"type": "fit-x", "contains": "padding"},
         "background": None,
         "params": [{"name": "engines", "value": engines}, {"name": "runtimes", "value": runtimes}],
         "data": {"values": values},
@@ -111,12 +111,15 @@ def _tooltip(*fields: tuple[str, str]) -> list[Spec]:
 
 
 LOG = {"type": "log"}
+# lines at powers of ten stand out, the others show where between two of them a point is
+IS_DECADE = "round(log(datum.value) / LN10 * 1e6) % 1e6 == 0"
+DECADES = {"gridOpacity": {"condition": {"test": IS_DECADE, "value": 1}, "value": 0.35}}
 RATIO = "times as fast as the reference"
 ROWS = {"step": 26}
 
 
 def _ratio_axis(title: str) -> Spec:
-    return _q("ratio", title, {**LOG, "nice": True}, axis={"format": "~g", "tickCount": 8})
+    return _q("ratio", title, {**LOG, "nice": False, "padding": 8}, axis={"format": "~g", "tickCount": 8, **DECADES})
 
 
 def _speed_values(run: Run) -> list[Spec]:
@@ -192,7 +195,7 @@ def _speeds(run: Run) -> Chart:
     values, (_, runtimes) = _speed_values(run), names(run)
     y = {"field": "engine", "type": "nominal", "sort": _order(run), "title": None, "axis": {"labelLimit": 200}}
     offset = {"field": "runtime", "type": "nominal", "scale": {"domain": runtimes}}
-    x = _ratio_axis(f"{RATIO} (logarithmic)")
+    x = _ratio_axis(f"{RATIO}, log scale")
     rest = {"layer": _intervals(run, x, {"y": y, "yOffset": offset}, _tooltip(*SPEED_TIP))}
     rows = {"step": max(3, min(8, 34 // len(runtimes))), "for": "offset"} if len(runtimes) > 1 else ROWS
     return Chart(
@@ -232,6 +235,20 @@ def _heat(run: Run) -> Chart:
     )
 
 
+def _place_labels(last: list[Spec], values: list[Spec]) -> None:
+    """Give each line's last value a ``label``: where its name stands, as near to its end as the other names leave it."""
+    from scipy.optimize import isotonic_regression  # here: its import takes longer than most commands
+
+    if not last:
+        return
+    last.sort(key=lambda value: value["ratio"])
+    bounds = np.log([[value["low"] for value in values], [value["high"] for value in values]])
+    steps = np.arange(len(last)) * (bounds.max() - bounds.min()) * 13 / VERSIONS_HEIGHT  # a line of text is 13 pixels
+    places = isotonic_regression(np.log([value["ratio"] for value in last]) - steps).x + steps
+    for value, place in zip(last, places):
+        value["label"] = math.exp(place)
+
+
 def _versions(run: Run) -> Chart:
     _, runtimes = names(run)
     values: list[Spec] = []
@@ -252,26 +269,29 @@ def _versions(run: Run) -> Chart:
             }
         )
     x = {"field": "runtime", "type": "ordinal", "sort": runtimes, "title": "runtime", "axis": {"labelAngle": 0}}
+    x["scale"] = {"padding": 0.1}
     y = _q(
         "ratio",
         f"times as fast as on {_label(run, base)}",
-        {**LOG, "zero": False, "nice": False},
+        {**LOG, "nice": False},
         axis={"format": "~g"},
     )
     tip = _tooltip(("engine", "engine"), ("runtime", "runtime"), ("speed", "speed"), ("interval", "95 % interval"))
-    # names beside the ends of the lines, pushed apart where they would lie on one another
-    last = sorted((value for value in values if value["runtime"] == runtimes[-1]), key=lambda value: value["ratio"])
-    logs = [math.log(value["ratio"]) for value in values]
-    gap = (max(logs, default=0) - min(logs, default=0)) * 13 / 420
-    place = -math.inf
-    for value in last:
-        place = max(place + gap, math.log(value["ratio"]))
-        value["label"] = math.exp(place)
-    end = {
-        "transform": [{"filter": "isValid(datum.label)"}],
-        "mark": {"type": "text", "align": "left", "dx": 10, "fontSize": 11},
-        "encoding": {"y": {**y, "field": "label"}, "text": {"field": "engine"}, "color": _by_engine(run)["color"]},
-    }
+    _place_labels([value for value in values if value["runtime"] == runtimes[-1]], values)
+    labelled: Spec = {"transform": [{"filter": "isValid(datum.label)"}]}
+    at = {"y": {**y, "field": "label"}}
+    ends = [
+        labelled
+        | {
+            "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1, "xOffset": 16},
+            "encoding": {**at, **_by_engine(run)},
+        },
+        labelled
+        | {
+            "mark": {"type": "text", "align": "left", "dx": 23, "fontSize": 11},
+            "encoding": {**at, "text": {"field": "engine"}},
+        },
+    ]
     band = {
         "mark": {"type": "errorband", "opacity": 0.12},
         "encoding": {"y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": _by_engine(run)["color"]},
@@ -285,7 +305,7 @@ def _versions(run: Run) -> Chart:
         "From one Python to the next",
         f"Each engine against itself on {_label(run, base)}: a line that rises says that this way of writing gained from newer"
         " versions. The band is the 95 % interval.",
-        _spec(run, values, {"encoding": {"x": x}, "layer": [band, line, end], "padding": {"right": 90}}, 420),
+        _spec(run, values, {"encoding": {"x": x}, "layer": [band, line, *ends]}, VERSIONS_HEIGHT),
     )
 
 
@@ -319,7 +339,7 @@ def _bought(run: Run) -> Chart:
                 order.append(step)
     _, runtimes = names(run)
     y = {"field": "step", "type": "nominal", "sort": order, "title": None, "axis": {"labelLimit": 260}}
-    x = _ratio_axis("times as fast as the engine it is a copy of (logarithmic)")
+    x = _ratio_axis("times as fast as its parent, log scale")
     tip = _tooltip(
         ("step", "engine ← parent"),
         ("change", "the one change"),
@@ -420,7 +440,7 @@ def _step_values(run: Run) -> list[Spec]:
 
 def _spread(run: Run) -> Chart:
     y = {"field": "engine", "type": "nominal", "sort": _order(run), "title": None, "axis": {"labelLimit": 200}}
-    x = _q("percent", "time against the median of the same step (%)", {"zero": False})
+    x = _q("percent", "% above the median of the same step", {"zero": False})
     box = {"mark": {"type": "boxplot", "extent": 1.5, "size": 12, "outliers": {"size": 12, "opacity": 0.5}}}
     return Chart(
         "spread",
@@ -435,7 +455,7 @@ def _drift(run: Run) -> Chart:
     x = _q(
         "turn", "turn: steps of all rounds, in the order of time", {"zero": False, "nice": False}, axis={"format": "d"}
     )
-    y = _q("percent", "time against the median of the same step (%)", {"zero": False})
+    y = _q("percent", "% above the median of the same step", {"zero": False})
     tip = _tooltip(("engine", "engine"), ("runtime", "runtime"), ("round", "round"), ("ms", "ms"), ("percent", "%"))
     points = {
         "mark": {"type": "point", "filled": True, "size": 14, "opacity": 0.35},
@@ -492,7 +512,8 @@ def _sizes(run: Run) -> list[Chart]:
         several = len({value.get("runtime") for value in found[name]}) > 1
         y = {"field": "engine", "type": "nominal", "sort": _order(run), "title": None, "axis": {"labelLimit": 200}}
         tip = _tooltip(("engine", "engine"), *([("runtime", "runtime")] if name != "nodes" else []), ("shown", axis))
-        encoding: Spec = {"x": _q("value", f"{axis} (logarithmic)", LOG, axis={"format": "~s"}), "y": y, "tooltip": tip}
+        x = _q("value", f"{axis}, log scale", LOG, axis={"format": "~s", **DECADES})
+        encoding: Spec = {"x": x, "y": y, "tooltip": tip}
         if several:
             encoding |= _by_runtime(run)
         mark = {"type": "point", "filled": True, "size": 50, "opacity": 0.9}

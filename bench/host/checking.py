@@ -22,6 +22,7 @@ from bench.host.stats import Ratio
 from bench.host.tables import NOTHING, Table
 from bench.host.verdict import Gate
 
+ANSWER = "gate.json"  # in the folder of the run that the gate made
 CLAIMS = ROOT / "results" / "default"  # the committed run whose headline stands in the README
 
 
@@ -242,8 +243,8 @@ def _digits(ratio: Ratio) -> int:
     return max(0, 3 - math.floor(math.log10(ratio.value)))
 
 
-def to_json(found: Sequence[Row], gate: Gate, run: Run, against: str, strict: bool) -> str:
-    """The same for programs."""
+def to_json(found: Sequence[Row], gate: Gate, run: Run, against: str, strict: bool, shown: Table) -> str:
+    """The same for programs, with the table as it was ``shown``."""
     answer: dict[str, Any] = {
         "schema": results.SCHEMA,
         "against": against,
@@ -253,8 +254,21 @@ def to_json(found: Sequence[Row], gate: Gate, run: Run, against: str, strict: bo
         "gate": dataclasses.asdict(gate),
         "machine": machine.describe(),
         "cells": [dataclasses.asdict(row) for row in found],
+        "table": dataclasses.asdict(shown),
     }
     return json.dumps(answer, indent=1, ensure_ascii=False) + "\n"
+
+
+def answer_of(run: Run) -> tuple[int, Table] | None:
+    """The exit status and the table of the check that made this run; None for another run. Raises UsageError."""
+    path = run.folder / ANSWER
+    if not path.exists():
+        return None
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return int(kept["exit_status"]), Table(**kept["table"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"{path} is damaged ({type(error).__name__}: {error}): check again, or remove it") from None
 
 
 def write_junit(path: pathlib.Path, found: Sequence[Row], against: str, strict: bool) -> None:

@@ -265,7 +265,8 @@ def check(
     found = [*checking.rows(judgements, measured, against), *left]
     notes = [line for line in notes if line]
     table = checking.table(found, gate, measured, against, notes, strict)
-    text = checking.to_json(found, gate, measured, against, strict)
+    text = checking.to_json(found, gate, measured, against, strict, table)
+    write_atomically(measured.folder / checking.ANSWER, text)
     click.echo(text if style == "json" else tables.render_table(table, style))
     checking.append_step_summary(tables.render_table(table, "github"))
     if json_file is not None:
@@ -875,6 +876,8 @@ def profile(
     config = config_from(sizes)
     engine_files.load(engine)
     path = output or pathlib.Path(f"{pathlib.Path(engine).stem}{profiling.suffix(profiler)}")
+    if path.suffix != profiling.suffix(profiler):  # a browser goes by it
+        raise UsageError(f"{path}: the flame graph of {profiler} is a file that ends in {profiling.suffix(profiler)}")
     _check_folder_of(path)
     (runtime,), _ = setup.find_runtimes([python or interpreters.newest()])
     loads = str(pathlib.Path(engine).resolve()) if engine.endswith(".py") else engine

@@ -17,7 +17,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pyperf
-from scipy.stats import ttest_ind
 
 from bench.host import results, stats
 from bench.host.errors import UsageError
@@ -188,6 +187,8 @@ def _welch(before: Floats, after: Floats) -> Ratio:
         return Ratio(value, None, None, min(len(before), len(after)))
     if np.ptp(before) == np.ptp(after) == 0:
         return Ratio(value, value, value, min(len(before), len(after)))
+    from scipy.stats import ttest_ind  # here: its import takes longer than most commands
+
     interval = ttest_ind(before, after, equal_var=False).confidence_interval(0.95)
     return Ratio(value, float(np.exp(interval.low)), float(np.exp(interval.high)), min(len(before), len(after)))
 

@@ -178,8 +178,9 @@ def plot(runs: Sequence[Run], wanted: Sequence[Wanted], path: pathlib.Path) -> N
                     "ratio": point.ratio.value,
                     "low": point.ratio.low or point.ratio.value,
                     "high": point.ratio.high or point.ratio.value,
-                    "what": f"{ratio}, {point.runtime}",
-                    "line": f"{ratio} {point.runtime} {serial}",
+                    "what": str(ratio),
+                    "runtime": point.runtime,
+                    "line": f"{point.runtime} {serial}",
                     "speed": ratio_text(point.ratio),
                 }
                 values.append(value)
@@ -271,50 +272,50 @@ def _cell(point: Point | None, with_runtime: bool) -> str:
 
 
 def _spec(values: list[dict[str, Any]], marks: list[dict[str, Any]]) -> dict[str, Any]:
-    kinds = list(dict.fromkeys(value["what"] for value in values))
-    x = {"field": "date", "type": "temporal", "title": None}
-    y = {
-        "field": "ratio",
-        "type": "quantitative",
-        "title": "times as fast as its base (logarithmic)",
-        "scale": {"type": "log", "zero": False, "nice": False, "padding": 12},
-        "axis": {"format": "~g"},
-    }
-    kind = {"field": "what", "type": "nominal", "title": None}
-    color = {**kind, "scale": {"domain": kinds, "range": charts.COLOURS[: len(kinds)]}, "legend": {"orient": "top"}}
-    shape = {**kind, "scale": {"domain": kinds, "range": charts.SHAPES[: len(kinds)]}, "legend": {"orient": "top"}}
-    tip = [{"field": field, "title": field} for field in ("run", "what", "speed")] + [
+    """A panel for each ratio on a scale of its own: beside a ratio of 2000 a change from 10 to 9 would not be seen."""
+    runtimes = list(dict.fromkeys(value["runtime"] for value in values))
+    x = {"field": "date", "type": "temporal", "title": None, "scale": {"padding": 12}}
+    kind = {"field": "runtime", "type": "nominal", "legend": {"orient": "top", "title": None}}
+    color = {**kind, "scale": {"domain": runtimes, "range": charts.COLOURS[: len(runtimes)]}}
+    shape = {**kind, "scale": {"domain": runtimes, "range": charts.SHAPES[: len(runtimes)]}}
+    tip = [{"field": field, "title": field} for field in ("run", "what", "runtime", "speed")] + [
         {"field": "date", "type": "temporal", "format": "%Y-%m-%d %H:%M"}
     ]
-    line = {"field": "line", "type": "nominal"}
-    changed = {"data": {"values": marks}}
+    detail = {"field": "line", "type": "nominal"}
+
+    def panel(ratio: str) -> dict[str, Any]:
+        scale = {"type": "log", "nice": False, "padding": 20}
+        axis = {"format": "~g", "tickCount": 5}
+        y = {"field": "ratio", "type": "quantitative", "title": f"speed of {ratio}", "scale": scale, "axis": axis}
+        own = [mark for mark in marks if mark["what"] == ratio]
+        line, label = {"type": "rule", "strokeDash": [5, 4]}, {"type": "text", "align": "left", "dx": 6, "dy": -12}
+        changed = [
+            {"data": {"values": own}, "mark": line},
+            {"data": {"values": own}, "mark": label, "encoding": {"y": y, "text": {"field": "label"}}},
+        ]
+        return {
+            "width": 720,
+            "height": 150,
+            "data": {"values": [value for value in values if value["what"] == ratio]},
+            "encoding": {"x": x, "color": color},
+            "layer": [
+                {"mark": {"type": "line", "opacity": 0.6}, "encoding": {"y": y, "detail": detail}},
+                {"mark": "rule", "encoding": {"y": {**y, "field": "low"}, "y2": {"field": "high"}}},
+                {
+                    "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
+                    "encoding": {"y": y, "shape": shape, "tooltip": tip},
+                },
+                *(changed if own else []),
+            ],
+        }
+
     return {
-        "$schema": charts.SCHEMA_URL,
-        "width": 720,
-        "height": 320,
         "background": "white",
         "title": {
             "text": "Ratios from run to run",
-            "subtitle": "Bars: 95 % intervals. Dashed: the ratio changed. A line joins runs of one machine, build and workload.",
+            "subtitle": "Log scales. Bars: 95 % intervals. Dashed: the ratio changed. A line joins runs of one machine, build and workload.",
             "anchor": "start",
         },
-        "data": {"values": values},
-        "layer": [
-            {"mark": {"type": "line", "opacity": 0.6}, "encoding": {"x": x, "y": y, "color": color, "detail": line}},
-            {"mark": "rule", "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": color}},
-            {
-                "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
-                "encoding": {"x": x, "y": y, "color": color, "shape": shape, "tooltip": tip},
-            },
-            {
-                **changed,
-                "mark": {"type": "rule", "strokeDash": [5, 4], "strokeWidth": 1.5},
-                "encoding": {"x": x, "color": color},
-            },
-            {
-                **changed,
-                "mark": {"type": "text", "align": "left", "dx": 6, "dy": -12, "fontSize": 12},
-                "encoding": {"x": x, "y": y, "text": {"field": "label"}, "color": color},
-            },
-        ],
+        "resolve": {"scale": {"x": "shared"}},
+        "vconcat": [panel(ratio) for ratio in dict.fromkeys(value["what"] for value in values)],
     }

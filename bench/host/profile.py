@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import html
 import json
 import pathlib
 import re
@@ -21,6 +22,7 @@ from typing import Any
 
 from bench.host.errors import UsageError
 from bench.host.interpreters import Runtime, worker_environment
+from bench.workload.model_file import write_atomically
 
 SAMPLES_PER_SECOND = 500
 PROFILERS = ("py-spy", "own")
@@ -93,6 +95,11 @@ def top_functions(subject: Subject, profiler: str = "py-spy") -> list[tuple[str,
 def flame_graph(path: pathlib.Path, subject: Subject, profiler: str = "py-spy") -> None:
     """Write a file that opens in a browser, to look into by clicking. Raises UsageError."""
     _record(subject, profiler, "graph", path)
+    if profiler == "py-spy":
+        text = path.read_text(encoding="utf-8")
+        # the whole command stands for a title, and of long names their beginning, which is the function's, is cut off
+        title = re.sub(r'(<text id="title"[^>]*>)[^<]*', lambda found: found[1] + html.escape(str(subject)), text)
+        write_atomically(path, title.replace("truncate_text_right = false", "truncate_text_right = true"))
 
 
 def _function(frame: str, profiler: str) -> str:

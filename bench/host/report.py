@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.host import charts, tables
+from bench.host import charts, checking, tables
 from bench.host.errors import UsageError
 from bench.host.results import Run
 from bench.host.tables import LEGEND
@@ -54,9 +54,12 @@ def page(run: Run) -> str:
         run=run,
         good=run.good(),
         verdict=verdict(run),
+        gate=checking.answer_of(run),
         preamble=tables.preamble(run),
-        engines=_legend(engines),
-        runtimes=_legend(runtimes),
+        legends={
+            "engines": _legend(engines, {name: run.record.engines[name].summary for name in engines}),
+            "runtimes": _legend(runtimes, dict(zip(runtimes, map(tables.runtime_line, run.record.runtimes.values())))),
+        },
         charts=found,
         tables=tables.tables(run),
         legend=LEGEND,
@@ -71,11 +74,17 @@ def page(run: Run) -> str:
     return text
 
 
-def _legend(names: list[str]) -> list[tuple[str, str, str]]:
-    """Each name with its colour and the path of its shape, as the charts have them."""
-    shapes = charts.SHAPES
+def _legend(names: list[str], about: Mapping[str, str]) -> list[dict[str, str]]:
+    """Each name with its colour and the path of its shape, as the charts have them, and words about it."""
+    shapes, colours = charts.SHAPES, charts.COLOURS
     return [
-        (name, charts.COLOURS[i % len(charts.COLOURS)], PATHS[shapes[i % len(shapes)]]) for i, name in enumerate(names)
+        {
+            "name": name,
+            "colour": colours[i % len(colours)],
+            "path": PATHS[shapes[i % len(shapes)]],
+            "about": f"{about[name]}. ",
+        }
+        for i, name in enumerate(names)
     ]
 
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import cattrs
 import numpy as np
-from scipy import stats as scipy_stats
 
 from bench.host import results
 from bench.host.errors import UsageError
@@ -181,6 +180,8 @@ def _local(one: Point, other: Point, factor: str) -> str:
 
 def _fit(series: Sequence[Point], factor: str) -> str:
     """The mean of the rounds' slopes with half its 95 % interval."""
+    from scipy import stats as scipy_stats  # here: its import takes longer than most commands
+
     x = np.log([point.sizes[factor] for point in series])
     slopes = np.array([scipy_stats.linregress(x, np.log(y)).slope for y in zip(*[p.seconds for p in series])])
     if len(slopes) < 2:

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -40,7 +41,7 @@ def check(bench_command, documents):
     return run
 
 
-def test_against_a_revision(project, check, monkeypatch, tmp_path):
+def test_against_a_revision(project, check, bench_command, monkeypatch, tmp_path):
     """One engine slowed down by half, one twice as fast, one as it was; all that CI sees."""
     summary = tmp_path / "summary.md"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
@@ -62,6 +63,12 @@ def test_against_a_revision(project, check, monkeypatch, tmp_path):
     assert "REGRESSED" in summary.read_text() and summary.read_text().startswith("### Against")
     regressed = next(line for line in done.stdout.splitlines() if line.startswith("fused_dot "))
     assert "REGRESSED" in regressed and "bit-identical" in regressed
+    assert bench_command("report", "checked", "--output", "r.html").exit_code == 0
+    section = re.search(r'<section id="gate">.*?</section>', pathlib.Path("r.html").read_text(), re.S)[0]
+    assert '<span class="verdict bad">FAIL: ' in section and "<td>REGRESSED</td>" in section
+    pathlib.Path("results/checked/gate.json").write_text("{}")
+    done = bench_command("report", "checked")
+    assert done.exit_code == 2 and "gate.json is damaged" in done.stderr
 
 
 def test_a_wrong_engine_fails_whatever_its_speed(project, check):

@@ -58,14 +58,15 @@ def test_runs_of_the_repository(bench_command):
 
 def test_a_change_is_found_where_it_is(bench_command, committed):
     copies(committed, pathlib.Path("results"), [1] * 6 + [1.3] * 6)
-    done = bench_command("history", "--plot", "plot.svg", "--ratio", "combined")
+    done = bench_command("history", "--plot", "plot.svg", "--ratio", "combined", "--ratio", "reference/combined")
     assert done.exit_code == 0, done.output
     found = [line for line in done.stdout.splitlines() if " changed at " in line]
-    assert len(found) == 1 and "combined on cpython-3.14 changed at day06" in found[0]
+    assert len(found) == 2 and "combined on cpython-3.14 changed at day06" in found[0]
     before, after = (float(word) for word in found[0].split() if word.replace(".", "").isdigit())
     assert before / after == pytest.approx(1.3, rel=0.02)
     picture = pathlib.Path("plot.svg").read_text()
-    assert picture.startswith("<svg") and "→" in picture
+    assert picture.startswith("<svg") and picture.count("→") >= 2
+    assert "speed of combined" in picture and "speed of reference/combined" in picture  # each on its own scale
 
 
 def test_no_change_and_too_few_runs_show_none(bench_command, committed):

@@ -76,7 +76,11 @@ def test_profile_and_explain(bench_command, small_run, documents):
     done = bench_command("profile", "fused_dot", "--python", sys.executable, "--data", documents, *SMALL[:6],
         "--seconds", "1s", "--output", "flame.svg")  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert "backward" in done.stdout and "<svg" in pathlib.Path("flame.svg").read_text()
+    graph = pathlib.Path("flame.svg").read_text()
+    assert "backward" in done.stdout and "<svg" in graph
+    assert re.search(r'<text id="title"[^>]*>fused_dot on cpython-', graph) and "truncate_text_right = true" in graph
+    done = bench_command("profile", "fused_dot", "--python", sys.executable, "--output", "flame.html")
+    assert done.exit_code == 2 and "ends in .svg" in done.stderr
 
 
 def test_the_interpreters_own_profiler(bench_command, documents, tmp_path):

@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from bench.host import charts, report, results, tables
+from bench.host import charts, checking, report, results, tables
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MARKUP = "<script>alert(1)</script><b id=bad>\"'&</script><!-- "
@@ -94,6 +94,17 @@ def test_filters_act_on_the_charts(browser, committed):
         )
 
 
+def test_a_click_on_a_charts_own_legend_hides(browser, committed):
+    with opened(browser, committed) as page:
+        before = marks(page, "memory")
+        page.locator("#chart-speed .role-legend-label text", has_text="3.12").click()
+        page.wait_for_function("() => !document.querySelector('#chart-heat svg').textContent.includes('3.12')")
+        page.wait_for_timeout(200)
+        assert 0 < marks(page, "memory") < before
+        page.locator("#chart-memory .role-legend-label text", has_text="3.12").click()
+        page.wait_for_function("() => document.querySelector('#chart-heat svg').textContent.includes('3.12')")
+
+
 def luminance(colour):
     """Relative luminance as WCAG 2 defines it, of what a browser gives: "rgb(1, 2, 3)"."""
     parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
@@ -129,6 +140,18 @@ def test_a_phones_width_needs_no_sideways_scrolling(browser, committed):
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         width = page.locator("#chart-speed svg").bounding_box()["width"]
         assert 250 < width <= 390
+        # what stays on the screen leaves most of it to the charts
+        assert page.locator("nav").bounding_box()["height"] < 80
+        for words in page.locator(".role-axis-title text, .role-legend-label text, #chart-versions text").all():
+            box = words.bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= 390, words.text_content()
+
+
+def test_names_at_the_ends_of_lines_do_not_lie_on_one_another(browser, committed):
+    with opened(browser, committed) as page:
+        names = page.locator("#chart-versions .mark-text[class*=layer] text")
+        tops = sorted(name.bounding_box()["y"] for name in names.all())
+        assert len(tops) > 10 and min(below - above for above, below in zip(tops, tops[1:])) > 10
 
 
 def test_hovering_tells_the_values(browser, committed):
@@ -169,12 +192,17 @@ def test_markup_in_results_stays_text(browser, small_run, tmp_path):
         )
         for entry in run.rounds
     ]
-    path = tmp_path / "report.html"
-    path.write_text(report.page(results.Run(tmp_path / MARKUP.replace("/", "_"), record, rounds)), encoding="utf-8")
+    folder, path = tmp_path / MARKUP.replace("/", "_"), tmp_path / "report.html"
+    folder.mkdir()
+    gate = tables.Table(MARKUP, [MARKUP, MARKUP], [MARKUP], [[MARKUP]], [MARKUP])
+    answer = {"exit_status": 1, "table": dataclasses.asdict(gate)}
+    (folder / checking.ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+    path.write_text(report.page(results.Run(folder, record, rounds)), encoding="utf-8")
     with opened(browser, path) as page:
         assert page.locator("#bad").count() == 0
         assert page.locator("nav label", has_text="alert(1)").count() == 2
-        assert "<script>alert(1)</script>" in page.locator("header").inner_text()
+        for place in ("header", "#gate td", "nav", "footer"):
+            assert "<script>alert(1)</script>" in page.locator(place).first.inner_text()
 
 
 def test_a_diverged_cell_has_no_speed_in_it(small_run, bench_command):
