@@ -643,7 +643,6 @@ def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--samples", type=click.IntRange(0), default=20, show_default=True, help="Documents to draw."),
         click.option("--temperature", type=float, default=0.5, show_default=True, help="Below 1: safer choices."),
-        click.option("--top-k", type=int, help="Draw from the so many most probable tokens only.  [default: all]"),
         click.option("--greedy", is_flag=True, help="Take the most probable token, draw nothing."),
         click.option("--prefix", default="", help="What each sample begins with."),
     ]
@@ -658,8 +657,8 @@ def sampling_from(options: dict[str, Any]) -> tuple[int, Sampling]:
     greedy = options.pop("greedy")
     if greedy and given:
         raise UsageError(f"--greedy draws nothing, so --{given[0].replace('_', '-')} has no meaning: give one of them")
-    samples = options.pop("samples")
-    return samples, Sampling(options.pop("temperature"), options.pop("top_k"), greedy, options.pop("prefix"))
+    samples, top_k = options.pop("samples"), options["top_k"]  # a workload's option too, and so left there
+    return samples, Sampling(options.pop("temperature"), top_k, greedy, options.pop("prefix"))
 
 
 @cli.command()
@@ -695,7 +694,11 @@ def sampling_from(options: dict[str, Any]) -> tuple[int, Sampling]:
     help="Write every loss as float.hex, one a line.",
 )
 @click.option("--save", type=click.Path(path_type=pathlib.Path), metavar="FILE", help="Write the trained model.")
-@click.option("--timing", is_flag=True, help="Add each step's time to its line.")
+@click.option(
+    "--timing/--no-timing",
+    default=None,
+    help="Add each step's time to its line.  [default: with --preset optimized]",
+)
 def train(
     engine_name: str,
     model: str,
@@ -704,7 +707,7 @@ def train(
     steps: int,
     losses: pathlib.Path | None,
     save: pathlib.Path | None,
-    timing: bool,
+    timing: bool | None,
     **options: Any,
 ) -> int:
     """Train in this interpreter and print microgpt.py's lines: the losses, then samples."""
@@ -714,6 +717,7 @@ def train(
             _check_new_file(path)
     check_model(model)
     engine_name = "vector" if model != "gpt" and not _given("engine_name") else engine_name
+    timing = options["preset"] == "optimized" if timing is None else timing
     trainer = ladder.make(model, engine_name, str(datasets.locate(data)), config_from(options), optimizer)
     if isinstance(trainer, Trainer):
         trainer.check(sampling)
@@ -803,7 +807,7 @@ def generate(
     asked = [
         parameter.opts[0]
         for parameter in click.get_current_context().command.params
-        if parameter.name in (*WORKLOAD, "steps") and _given(parameter.name)
+        if parameter.name in (*WORKLOAD, "steps") and parameter.name != "top_k" and _given(parameter.name)
     ]
     if model_path is not None and asked not in ([], ["--seed"]):
         raise UsageError(f"{asked[0]} belongs to training, and {model_path} is trained: leave one of them out")
