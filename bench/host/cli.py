@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import importlib
@@ -9,9 +10,10 @@ import itertools
 import json
 import os
 import pathlib
+import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -710,7 +712,10 @@ def train(
     timing: bool | None,
     **options: Any,
 ) -> int:
-    """Train in this interpreter and print microgpt.py's lines: the losses, then samples."""
+    """Train in this interpreter and print microgpt.py's lines: the losses, then samples.
+
+    An interrupt ends the training after the step under way: what --losses and --save ask for is written.
+    """
     samples, sampling = sampling_from(options)
     for path in (losses, save):
         if path is not None:
@@ -724,23 +729,46 @@ def train(
     click.echo(f"num docs: {len(trainer.documents)}")
     click.echo(f"vocab size: {len(trainer.vocabulary)}")
     click.echo(f"num params: {sum(len(row) for matrix in trainer.weights().values() for row in matrix)}")
-    history = []
-    for _ in range(steps):
-        done = trainer.step()
-        history.append(done.loss.hex())
-        time = f" | {done.seconds * 1e3:.2f} ms" if timing else ""
-        validation = ""
-        if isinstance(trainer, Trainer) and trainer.validation_due():
-            validation = f" | validation {trainer.validate():.4f}"
-        click.echo(f"step {done.step:4d} / {steps:4d} | loss {done.loss:.4f}{time}{validation}")
+    history: list[str] = []
+    with interrupts_wait() as interrupted:
+        while len(history) < steps and not interrupted:
+            done = trainer.step()
+            history.append(done.loss.hex())
+            time = f" | {done.seconds * 1e3:.2f} ms" if timing else ""
+            validation = ""
+            if isinstance(trainer, Trainer) and trainer.validation_due():
+                validation = f" | validation {trainer.validate():.4f}"
+            click.echo(f"step {done.step:4d} / {steps:4d} | loss {done.loss:.4f}{time}{validation}")
     if losses is not None:
         write_atomically(losses, "".join(f"{loss}\n" for loss in history))
     if save is not None and isinstance(trainer, Trainer):
         trainer.save(save)
+    if interrupted:
+        kept = " and ".join(str(path) for path in (losses, save) if path is not None)
+        click.echo(f"interrupted after {len(history)} steps{f': kept in {kept}' if kept else ''}", err=True)
+        return INTERRUPTED
     how = dataclasses.asdict(sampling) if model == "gpt" else {"temperature": sampling.temperature}
     for number, sample in enumerate(trainer.generate(samples, **how), 1):
         click.echo(f"sample {number:2d}: {sample}")
     return OK
+
+
+@contextlib.contextmanager
+def interrupts_wait() -> Iterator[list[int]]:
+    """In this context a first interrupt is only noted, in the list, so that a step is done or not begun; a second one is not."""
+    noted: list[int] = []
+    usual = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: object) -> None:
+        noted.append(number)
+        signal.signal(signal.SIGINT, usual)
+
+    if usual is not signal.SIG_IGN:  # as in a shell's background
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def check_model(model: str) -> None:
