@@ -1,9 +1,9 @@
 // microgpt.py's model and trainer in JavaScript, as an example of a port to time beside the engines: `microgpt-bench peers`.
-// Runs on Node, Bun and Deno:  node examples/microgpt.mjs DOCUMENTS STEPS [polar|trigonometric]
+// Runs on Node, Bun and Deno:  node examples/microgpt.mjs DOCUMENTS STEPS [polar|trigonometric] [SEED] [SAMPLES]
 // Its random numbers are mulberry32's, as in the ports that people pass around; losses are printed to four digits.
 import { readFileSync } from 'node:fs';
 
-const [path, steps = '1000', gaussian = 'polar', seed = '42'] = process.argv.slice(2);
+const [path, steps = '1000', gaussian = 'polar', seed = '42', samples = '0'] = process.argv.slice(2);
 
 // ---------------------------------------------------------------- random numbers
 
@@ -165,4 +165,28 @@ for (let step = 0; step < Number(steps); step++) {
     p.grad = 0;
   });
   console.log(`step ${String(step + 1).padStart(4)} / ${steps} | loss ${loss.data.toFixed(4)}`);
+}
+
+// ---------------------------------------------------------------- samples
+
+const choice = (weights) => {
+  let left = random() * weights.reduce((total, weight) => total + weight, 0);
+  for (let i = 0; i < weights.length; i++) {
+    left -= weights[i];
+    if (left <= 0) return i;
+  }
+  return weights.length - 1;
+};
+
+const temperature = 0.5;
+for (let sample = 1; sample <= Number(samples); sample++) {
+  const keys = [], values = [];
+  let token = bos, text = '';
+  for (let position = 0; position < blockSize; position++) {
+    const logits = gpt(token, position, keys, values).map((logit) => logit.times(1 / temperature));
+    token = choice(softmax(logits).map((p) => p.data));
+    if (token === bos) break;
+    text += characters[token];
+  }
+  console.log(`sample ${String(sample).padStart(2)}: ${text}`);
 }

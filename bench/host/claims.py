@@ -186,9 +186,9 @@ def page(run: Run, found: ClaimsRecord, ports: tuple[Run, peers.PeersRecord] | N
         "An optimized variant of microgpt.py lists what its changes bring, and a TypeScript port says how much faster it is."
         " Here each claim stands beside the measurement, on every CPython of one run, and the verdict is worked out by the"
         " rule above its table.",
-        f"Made from [`{run.folder.name}`]({run.folder.name}/tables.md) by `microgpt-bench claims {run.folder.name}`"
-        + (f" `--peers {ports[0].folder.name}`" if ports else "")
-        + "; its experiments are in that folder.",
+        f"Made from {_linked(run)}{f' and {_linked(ports[0])}' if ports else ''} by `microgpt-bench claims {run.folder.name}"
+        + (f" --peers {ports[0].folder.name}" if ports else "")
+        + f"`; the experiments are in `{run.folder.name}`.",
         "\n".join(f"{line}<br>" for line in tables.preamble(run)[:3]),
         *(tables.render_table(table, "github") for table in (_summary(found_out), *(table for table, _ in found_out))),
         "Node counts, depths and digits are the same on any machine with the same Python; ratios of times are this machine's."
@@ -196,6 +196,10 @@ def page(run: Run, found: ClaimsRecord, ports: tuple[Run, peers.PeersRecord] | N
         " compilers differ from one processor to another more than CPython's loop does.",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _linked(run: Run) -> str:
+    return f"[`{run.folder.name}`]({run.folder.name}/tables.md)"
 
 
 def _summary(found_out: Sequence[tuple[Table, Callable[[list[str]], str]]]) -> Table:
@@ -385,8 +389,8 @@ def _ports(run: Run, found: peers.PeersRecord) -> Table:
     return Table(
         "“TypeScript is 8 times as fast as Python”: a JavaScript port here",
         [
-            f"{run.record.plan.steps} steps in {len(found.rounds)} interleaved rounds from the run"
-            f" [`{run.folder.name}`]({run.folder.name}/tables.md), every loss checked. Time of the reference over the port's.",
+            f"{run.record.plan.steps} steps in {len(found.rounds)} interleaved rounds of the run {run.folder.name}, every loss"
+            " checked. Time of the reference over the port's.",
             "Confirmed where 8 is in the interval.",
         ],
         ["runtime", "program", "times as fast", "verdict"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import importlib
@@ -9,9 +10,10 @@ import itertools
 import json
 import os
 import pathlib
+import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -644,7 +646,6 @@ def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     options = [
         click.option("--samples", type=click.IntRange(0), default=20, show_default=True, help="Documents to draw."),
         click.option("--temperature", type=float, default=0.5, show_default=True, help="Below 1: safer choices."),
-        click.option("--top-k", type=int, help="Draw from the so many most probable tokens only.  [default: all]"),
         click.option("--greedy", is_flag=True, help="Take the most probable token, draw nothing."),
         click.option("--prefix", default="", help="What each sample begins with."),
     ]
@@ -659,8 +660,8 @@ def sampling_from(options: dict[str, Any]) -> tuple[int, Sampling]:
     greedy = options.pop("greedy")
     if greedy and given:
         raise UsageError(f"--greedy draws nothing, so --{given[0].replace('_', '-')} has no meaning: give one of them")
-    samples = options.pop("samples")
-    return samples, Sampling(options.pop("temperature"), options.pop("top_k"), greedy, options.pop("prefix"))
+    samples, top_k = options.pop("samples"), options["top_k"]  # a workload's option too, and so left there
+    return samples, Sampling(options.pop("temperature"), top_k, greedy, options.pop("prefix"))
 
 
 @cli.command()
@@ -696,7 +697,11 @@ def sampling_from(options: dict[str, Any]) -> tuple[int, Sampling]:
     help="Write every loss as float.hex, one a line.",
 )
 @click.option("--save", type=click.Path(path_type=pathlib.Path), metavar="FILE", help="Write the trained model.")
-@click.option("--timing", is_flag=True, help="Add each step's time to its line.")
+@click.option(
+    "--timing/--no-timing",
+    default=None,
+    help="Add each step's time to its line.  [default: with --preset optimized]",
+)
 def train(
     engine_name: str,
     model: str,
@@ -705,39 +710,66 @@ def train(
     steps: int,
     losses: pathlib.Path | None,
     save: pathlib.Path | None,
-    timing: bool,
+    timing: bool | None,
     **options: Any,
 ) -> int:
-    """Train in this interpreter and print microgpt.py's lines: the losses, then samples."""
+    """Train in this interpreter and print microgpt.py's lines: the losses, then samples.
+
+    An interrupt ends the training after the step under way: what --losses and --save ask for is written.
+    """
     samples, sampling = sampling_from(options)
     for path in (losses, save):
         if path is not None:
             _check_new_file(path)
     check_model(model)
     engine_name = "vector" if model != "gpt" and not _given("engine_name") else engine_name
+    timing = options["preset"] == "optimized" if timing is None else timing
     trainer = ladder.make(model, engine_name, str(datasets.locate(data)), config_from(options), optimizer)
     if isinstance(trainer, Trainer):
         trainer.check(sampling)
     click.echo(f"num docs: {len(trainer.documents)}")
     click.echo(f"vocab size: {len(trainer.vocabulary)}")
     click.echo(f"num params: {sum(len(row) for matrix in trainer.weights().values() for row in matrix)}")
-    history = []
-    for _ in range(steps):
-        done = trainer.step()
-        history.append(done.loss.hex())
-        time = f" | {done.seconds * 1e3:.2f} ms" if timing else ""
-        validation = ""
-        if isinstance(trainer, Trainer) and trainer.validation_due():
-            validation = f" | validation {trainer.validate():.4f}"
-        click.echo(f"step {done.step:4d} / {steps:4d} | loss {done.loss:.4f}{time}{validation}")
+    history: list[str] = []
+    with interrupts_wait() as interrupted:
+        while len(history) < steps and not interrupted:
+            done = trainer.step()
+            history.append(done.loss.hex())
+            time = f" | {done.seconds * 1e3:.2f} ms" if timing else ""
+            validation = ""
+            if isinstance(trainer, Trainer) and trainer.validation_due():
+                validation = f" | validation {trainer.validate():.4f}"
+            click.echo(f"step {done.step:4d} / {steps:4d} | loss {done.loss:.4f}{time}{validation}")
     if losses is not None:
         write_atomically(losses, "".join(f"{loss}\n" for loss in history))
     if save is not None and isinstance(trainer, Trainer):
         trainer.save(save)
+    if interrupted:
+        kept = " and ".join(str(path) for path in (losses, save) if path is not None)
+        click.echo(f"interrupted after {len(history)} steps{f': kept in {kept}' if kept else ''}", err=True)
+        return INTERRUPTED
     how = dataclasses.asdict(sampling) if model == "gpt" else {"temperature": sampling.temperature}
     for number, sample in enumerate(trainer.generate(samples, **how), 1):
         click.echo(f"sample {number:2d}: {sample}")
     return OK
+
+
+@contextlib.contextmanager
+def interrupts_wait() -> Iterator[list[int]]:
+    """In this context a first interrupt is only noted, in the list, so that a step is done or not begun; a second one is not."""
+    noted: list[int] = []
+    usual = signal.getsignal(signal.SIGINT)
+
+    def note(number: int, frame: object) -> None:
+        noted.append(number)
+        signal.signal(signal.SIGINT, usual)
+
+    if usual is not signal.SIG_IGN:  # as in a shell's background
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def check_model(model: str) -> None:
@@ -804,7 +836,7 @@ def generate(
     asked = [
         parameter.opts[0]
         for parameter in click.get_current_context().command.params
-        if parameter.name in (*WORKLOAD, "steps") and _given(parameter.name)
+        if parameter.name in (*WORKLOAD, "steps") and parameter.name != "top_k" and _given(parameter.name)
     ]
     if model_path is not None and asked not in ([], ["--seed"]):
         raise UsageError(f"{asked[0]} belongs to training, and {model_path} is trained: leave one of them out")

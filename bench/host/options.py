@@ -50,6 +50,7 @@ TRAINING: list[tuple[str, dict[str, Any]]] = [
     ("--validation-split", {"type": float, "help": "Share of the documents that is held out, as in 0.1."}),
     ("--validate-every", {"type": int, "help": "So many steps, the loss of held-out documents is taken."}),
     ("--validation-documents", {"type": int, "help": "So many of them, at most."}),
+    ("--top-k", {"type": int, "help": "Draw samples from the so many most probable tokens only."}),
     ("--rng", {"type": click.Choice(CHOICES["rng"]), "help": "Random numbers: Python's, or the JavaScript ports'."}),
     ("--gaussian", {"type": click.Choice(CHOICES["gaussian"]), "help": "Of mulberry32: how weights are drawn."}),
 ]

@@ -12,7 +12,7 @@ from typing import Any
 import tomllib
 
 from bench.host.errors import UsageError
-from bench.workload.config import CHOICES, Config
+from bench.workload.config import CHOICES, Config, WorkloadError
 
 PATTERN = r"step\s+(?P<step>\d+)\s*/\s*\d+\s*\|\s*loss\s+(?P<loss>\S+)"
 KEYS = ("command", "cwd", "env", "pattern", "shell", "rng", "gaussian", "schedule_steps")
@@ -117,5 +117,8 @@ def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
         about.get("gaussian", "polar"),
         None if schedule == "steps" else schedule,
     )
-    Config(rng=peer.rng, gaussian=peer.gaussian)  # do they go together?
+    try:
+        Config(rng=peer.rng, gaussian=peer.gaussian)  # do they go together?
+    except WorkloadError as error:
+        raise UsageError(f"{where}: {error}") from None
     return peer

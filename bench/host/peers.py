@@ -28,7 +28,7 @@ from bench.host import results, stats
 from bench.host.errors import UsageError
 from bench.host.lockstep import REFERENCE, Plan, Progress, Round, add
 from bench.host.peer_file import Peer
-from bench.host.program import PeerRound, run_once
+from bench.host.program import PeerRound, decimals, run_once
 from bench.host.results import Cell
 from bench.host.tables import NOTHING, Table, number, parity_text, ratio_text
 from bench.workload.config import Config
@@ -174,8 +174,8 @@ def table(run: results.Run, found: PeersRecord, base: str | None) -> Table:
                 begin = float(np.median([entry.arrived[0] for entry in entries])) - stats.typical(seconds)
                 starts[peer.name] = f"{max(0.0, begin):.2f}"
             kinds[peer.name] = pathlib.Path(shlex.split(peer.command[0])[0]).name if peer.shell else peer.command[0]
-            digits = len(entries[0].losses[0].partition(".")[2])
-            parities[peer.name] = f"{len(entries[0].losses)} losses agree to {digits} digits"
+            losses = entries[0].losses
+            parities[peer.name] = f"{len(losses)} losses agree to {min(map(decimals, losses))} digits"
     base = base or next((name for name in times if name.startswith(REFERENCE)), next(iter(times), None))
     if base not in times:
         raise UsageError(f"no row {base} was measured: choose from {', '.join(times) or 'none'}")

@@ -20,6 +20,7 @@ from typing import Literal
 from bench.host.lockstep import Progress
 from bench.host.peer_file import Peer
 
+LONGEST = 4096  # bytes: of a line that does not end, no more is kept than could be one with a loss
 TIE = 1e-9  # a loss this near to the middle between two printed numbers may be printed as either
 
 
@@ -60,7 +61,7 @@ class Program:
                 stderr=self._errors,
                 start_new_session=True,
             )
-        except OSError:
+        except (OSError, ValueError):
             os.close(self._output)
             self._errors.close()
             raise
@@ -83,17 +84,18 @@ class Program:
             *lines, rest = re.split(rb"[\r\n]+", rest + chunk)
             for line in lines:
                 self._lines.put((now, line.decode(errors="replace")))
+            rest = rest[-LONGEST:]
         if rest:
             self._lines.put((now, rest.decode(errors="replace")))
         self._lines.put(None)
 
-    def line(self, timeout: float) -> tuple[float, str] | None:
-        """The next line and when it came, in seconds from the start; None at the end. Raises queue.Empty.
+    def line(self, deadline: float) -> tuple[float, str] | None:
+        """The next line and when it came, in seconds from the start; None at the end. Raises queue.Empty at the deadline.
 
-        The end is that of the output, or of the program where something that it started holds the output open.
+        ``deadline`` is on time.monotonic(). The end is that of the output, or of the program where something that it started
+        holds the output open.
         """
-        deadline = time.monotonic() + timeout
-        while True:
+        while time.monotonic() < deadline:
             over = self._process.poll() is not None
             try:
                 # what an ended program has printed is here in no time
@@ -101,8 +103,7 @@ class Program:
             except queue.Empty:
                 if over:
                     return None
-                if time.monotonic() >= deadline:
-                    raise
+        raise queue.Empty
 
     def ending(self, timeout: float) -> str:
         """Wait for the end and say what was wrong with it, "" where nothing was."""
@@ -148,15 +149,16 @@ def run_once(
 
     try:
         program = Program(peer, folder, steps, data)
-    except OSError as error:
-        return ended("failed", f"cannot start {peer.command[0]}: {error.strerror}")
+    except (OSError, ValueError) as error:  # the latter for a word or a name that no system takes
+        return ended("failed", f"cannot start {peer.command[0]!r}: {getattr(error, 'strerror', error)}")
     pattern = re.compile(peer.pattern)
+    deadline = time.monotonic() + timeout
     try:
         while len(losses) < steps:
             try:
-                found = program.line(timeout)
+                found = program.line(deadline)
             except queue.Empty:
-                return ended("failed", f"silent for {timeout:.0f} s after {len(losses)} of {steps} steps")
+                return ended("failed", f"no loss for {timeout:.0f} s after {len(losses)} of {steps} steps")
             if found is None:
                 why = program.ending(timeout) or "exit status 0"
                 return ended("failed", f"ended after {len(losses)} of {steps} steps ({why})")
@@ -164,18 +166,19 @@ def run_once(
             match = pattern.search(line)
             if match is None:
                 continue
-            step, loss = match.groupdict().get("step"), match["loss"]
-            if step is not None and int(step) != len(losses) + 1:
-                if losses and int(step) == len(losses):
+            step, loss = match.groupdict().get("step"), match["loss"] or ""
+            if step is not None and number(step) != len(losses) + 1:
+                if losses and number(step) == len(losses):
                     continue  # a line drawn again
-                return ended("failed", f"garbled: step {step} where {len(losses) + 1} belongs: {line[:60]!r}")
+                return ended("failed", f"garbled: step {step[:30]} where {len(losses) + 1} belongs: {line[:60]!r}")
             expected = truth[len(losses)]
             try:
                 same = agrees(loss, expected)
-            except ValueError:
+            except (ValueError, OverflowError):
                 return ended("failed", f"garbled: {loss[:30]!r} is no loss: {line[:60]!r}")
             losses.append(loss)
             arrived.append(round(when, 6))
+            deadline = time.monotonic() + timeout
             progress.advance(f"{peer.name}, step {len(losses)}")
             if not same:
                 return ended("diverged", f"step {len(losses)} printed {loss} where {expected:.6f} belongs")
@@ -188,11 +191,21 @@ def run_once(
         program.stop()
 
 
+def number(step: str) -> int:
+    """A printed step; −1 for what is none."""
+    try:
+        return int(step)
+    except ValueError:
+        return -1
+
+
 def agrees(printed: str, expected: float) -> bool:
     """Whether a printed loss is this one, to the digits printed. Raises ValueError where it is no number."""
     value = float(printed)
-    if not math.isfinite(value):
-        return False
+    return math.isfinite(value) and abs(value - expected) <= 0.5 * 10.0 ** -decimals(printed) + TIE
+
+
+def decimals(printed: str) -> int:
+    """How many digits behind the point a printed number has: 4 for 3.2326, as for 3.23e-2."""
     mantissa, _, exponent = printed.lower().partition("e")
-    digits = len(mantissa.partition(".")[2]) - int(exponent or 0)
-    return abs(value - expected) <= 0.5 * 10.0**-digits + TIE
+    return len(mantissa.partition(".")[2]) - int(exponent or 0)

@@ -35,6 +35,7 @@ class Config:
       ``product``, once a step.
     - ``validation_split``: the share of the shuffled documents that is held out, from their end; ``validate_every`` so
       many steps their mean loss is taken, over the first ``validation_documents`` of them.
+    - ``top_k``: samples are drawn from the k most probable tokens only; no loss changes.
     - ``rng``: Python's own ``mersenne``, or the 32-bit ``mulberry32`` of the JavaScript ports, and then the ``gaussian``
       that they draw weights by: Box and Muller's method in its ``polar`` or its ``trigonometric`` form.
 
@@ -60,6 +61,7 @@ class Config:
     validation_split: float = 0.0
     validate_every: int = 0
     validation_documents: int = 20
+    top_k: Optional[int] = None
     rng: str = "mersenne"
     gaussian: str = "polar"
 
@@ -84,6 +86,10 @@ class Config:
             raise WorkloadError(f"validate_every is {self.validate_every}: it must be at least 0")
         if self.validate_every and not self.validation_split:
             raise WorkloadError("validate_every needs documents that are held out: give validation_split, as in 0.1")
+        if self.validation_documents != Config.validation_documents and not self.validation_split:
+            raise WorkloadError("validation_documents are some of those held out: give validation_split, as in 0.1")
+        if self.top_k is not None and self.top_k < 1:
+            raise WorkloadError(f"top_k is {self.top_k}: it must be at least 1")
         if self.gaussian != "polar" and self.rng == "mersenne":
             raise WorkloadError(f"gaussian {self.gaussian} is a choice of rng mulberry32 only")
         if self.n_embd % self.n_head:
@@ -121,5 +127,6 @@ PRESETS: Dict[str, Dict[str, Any]] = {
         "bias_correction": "product",
         "validation_split": 0.1,
         "validate_every": 100,
+        "top_k": 5,
     },
 }

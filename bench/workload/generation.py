@@ -11,6 +11,7 @@ from bench.workload.data import Vocabulary
 from bench.workload.generators import Random
 from bench.workload.gpt import GPT, Index
 
+COLDEST = 1e-100  # logits divided by less than this might overflow
 END = ""  # what stands for BOS, which ends a document
 
 
@@ -43,10 +44,10 @@ class Sampling:
     prefix: str = ""
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature > 0):
+        if not (math.isfinite(self.temperature) and self.temperature >= COLDEST):
             raise WorkloadError(
-                f"temperature is {self.temperature}: it must be a finite number above 0; for the most probable tokens"
-                " choose greedy"
+                f"temperature is {self.temperature}: it must be a finite number above 0, at least {COLDEST:g}; for the most"
+                " probable tokens choose greedy"
             )
         if self.top_k is not None and self.top_k < 1:
             raise WorkloadError(f"top_k is {self.top_k}: it must be at least 1")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import pathlib
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Iterator, List, Literal, NamedTuple, Optional, Sequence, Tuple, Union, overload
 
+import engines
 from bench.workload import data, engine, model_file
 from bench.workload.config import PRESETS, Config, WorkloadError
 from bench.workload.engine import PLAIN, Engine
@@ -96,9 +97,15 @@ class Model:
         from and to look at.
         """
         saved, model = model_file.load(path), cls.__new__(cls)
+        if engine is None and saved.engine not in engines.NAMES:  # least of all a path: a model file must not run code
+            raise WorkloadError(
+                f"{path} was trained on {saved.engine[:40]!r}, no engine of this project: name an engine"
+            )
         config = saved.config
         if documents is None:
-            config = dataclasses.replace(config, validation_split=0.0, validate_every=0)
+            config = dataclasses.replace(
+                config, validation_split=0.0, validate_every=0, validation_documents=Config.validation_documents
+            )
         found = [saved.characters] if documents is None else documents_in(documents)
         model.trainer = Trainer(engine or saved.engine, found, config, saved)
         model.losses = []
@@ -137,14 +144,18 @@ class Model:
         """So many steps, one record each."""
         return [self.step() for _ in range(steps)]
 
-    def generate(self, samples: int = 20, **how: Any) -> List[str]:
-        """Documents drawn from the model: ``temperature``, ``top_k``, ``greedy`` and ``prefix`` as in Trainer.generate."""
-        found: List[str] = self.trainer.generate(samples, **{**how, "trace": False})
-        return found
+    @overload
+    def generate(self, samples: int = 20, *, trace: Literal[False] = False, **how: Any) -> List[str]: ...
 
-    def trace(self, samples: int = 1, **how: Any) -> Iterator[Token]:
-        """The same, token by token, each with its probability and the most probable alternatives."""
-        found: Iterator[Token] = self.trainer.generate(samples, **{**how, "trace": True})
+    @overload
+    def generate(self, samples: int = 20, *, trace: Literal[True], **how: Any) -> Iterator[Token]: ...
+
+    def generate(self, samples: int = 20, *, trace: bool = False, **how: Any) -> Union[List[str], Iterator[Token]]:
+        """Documents drawn from the model: ``temperature``, ``top_k``, ``greedy`` and ``prefix`` as in Trainer.generate.
+
+        With ``trace`` token by token, each with its probability and the most probable alternatives.
+        """
+        found: Union[List[str], Iterator[Token]] = self.trainer.generate(samples, **{**how, "trace": trace})
         return found
 
     def embeddings(self) -> Tuple[Dict[str, List[float]], List[List[float]]]:

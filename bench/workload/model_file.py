@@ -7,6 +7,7 @@ import json
 import math
 import os
 import pathlib
+import stat
 from typing import Any, Dict, List, NamedTuple, Union
 
 from bench.workload.config import Config, WorkloadError
@@ -60,11 +61,16 @@ def load(path: Union[str, pathlib.Path]) -> SavedModel:
     """Read a model; everything that it says is checked. Raises WorkloadError for whatever is wrong with it."""
     path = pathlib.Path(path)
     try:
-        if path.stat().st_size > LARGEST_FILE:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # a pipe or a device might never end
+            raise WorkloadError(f"cannot read {path}: it is not a file")
+        if about.st_size > LARGEST_FILE:
             raise WorkloadError(f"{path} is larger than {LARGEST_FILE // 2**20} MiB: no model of this project is")
         record = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise WorkloadError(f"cannot read {path}: {error.strerror or error}") from None
+    except WorkloadError:  # which is a ValueError
+        raise
     except (ValueError, RecursionError) as error:
         raise WorkloadError(f"{path} is damaged: it is not JSON ({error}): save the model again") from None
     if not isinstance(record, dict) or record.get("kind") != KIND:
@@ -85,7 +91,10 @@ def _checked(record: Dict[str, Any]) -> SavedModel:
         raise ValueError(f"it has an unknown field {min(unknown)!r}")
     config = _config(record["config"])
     characters, steps, engine = record["characters"], record["steps"], record["engine"]
-    if not isinstance(characters, str) or not characters or characters != "".join(Vocabulary([characters]).characters):
+    if not isinstance(characters, str) or not characters:
+        raise ValueError("its characters are no text")
+    characters.encode()  # half a surrogate pair could be drawn and not be printed
+    if characters != "".join(Vocabulary([characters]).characters):
         raise ValueError("its characters are not a sorted text without repeats")
     if not isinstance(engine, str) or isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
         raise ValueError("its engine is not a name, or its steps are not a count")
@@ -112,8 +121,8 @@ def _config(options: Dict[str, Any]) -> Config:
     for name, value in options.items():
         if name not in known:
             raise ValueError(f"its configuration has an unknown field {name!r}")
-        default = known[name].default
-        kinds = (float, int) if isinstance(default, float) or default is None else (type(default),)
-        if not isinstance(value, kinds) or isinstance(value, bool) is not isinstance(default, bool):
+        kind = str(known[name].type)  # as it is written there: "int", "Optional[float]" and so on
+        kinds = (float, int) if "float" in kind else {"str": str, "bool": bool}.get(kind, int)
+        if not isinstance(value, kinds) or isinstance(value, bool) is not (kind == "bool"):
             raise ValueError(f"{name} of its configuration is {value!r}")
     return Config(**options)

@@ -223,10 +223,12 @@ class Trainer:
     ) -> Union[List[str], Iterator[Token]]:
         """Draw documents from the model, with the defaults as microgpt.py does after training.
 
-        What the options mean stands at bench.workload.generation.Sampling. With ``trace`` the same documents come token by
-        token, each with its probability and the most probable alternatives. Raises WorkloadError for what makes no sense.
+        What the options mean stands at bench.workload.generation.Sampling; ``top_k`` None: the configuration's. With
+        ``trace`` the same documents come token by token, each with its probability and the most probable alternatives.
+        Raises WorkloadError for what makes no sense.
         """
-        sampling = Sampling(temperature, top_k, greedy, prefix)
+        sampling = Sampling(temperature, self.config.top_k if top_k is None else top_k, greedy, prefix)
+        self.check(sampling)
         if trace:
             return generation.trace(self.model, self.vocabulary, self.rng, samples, sampling)
         return [generation.draw(self.model, self.vocabulary, self.rng, sampling)[0] for _ in range(samples)]

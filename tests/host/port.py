@@ -31,6 +31,13 @@ for step in range(1, steps + 1):
         elif how == "garbled":
             print("step    3 / 1000 | loss oops")
             continue
+        elif how == "odd step":
+            print("step three / 1000 | loss 3.2")
+            continue
+        elif how == "babbles":
+            while True:
+                print("still compiling", flush=True)
+                time.sleep(0.01)
         elif how == "skips":
             continue
         elif how == "stops":

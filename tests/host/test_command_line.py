@@ -14,6 +14,7 @@ import pyperf
 import pytest
 
 from bench.host import results
+from bench.workload import model_file
 from tests.host.conftest import SMALL, engine_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -68,6 +69,10 @@ def test_train_saves_and_generate_draws(bench_command, documents):
         bench_command("generate", "--model", "m.json", "--prefix", "ca", "--top-k", "5", "--samples", "6").stdout
         == drawn.stdout
     )
+    preset = ["--preset", "optimized", "--validation-split", "0.4", "--validate-every", "2", "--save", "o.json"]
+    optimized = bench_command("train", "--engine", "vector", "--steps", "2", *sizes, *preset)
+    assert optimized.stdout.count(" ms") == 2 and optimized.stdout.count("validation") == 1
+    assert json.loads(pathlib.Path("o.json").read_text())["config"]["top_k"] == 5
     seeded = bench_command("generate", "--model", "m.json", "--seed", "7", "--samples", "30")
     assert seeded.stdout != bench_command("generate", "--model", "m.json", "--samples", "30").stdout
     traced = bench_command("generate", "--model", "m.json", "--trace", "--samples", "1", "--greedy")
@@ -311,6 +316,28 @@ def test_damaged_results(small_run, bench_command, damage, words):
     done = bench_command("show", "small")
     assert (done.exit_code, done.stdout) == (2, "")
     assert words in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_interrupted_training_keeps_what_was_asked_for(documents):
+    command = [
+        sys.executable, "-m", "bench", "train", "--engine", "vector", "--data", documents,
+        "--steps", "1000000", "--losses", "losses.txt", "--save", "model.json",
+    ]  # fmt: skip
+    with subprocess.Popen(
+        command,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        assert any("step   20 /" in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        said, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and "sample" not in said
+    steps = len(pathlib.Path("losses.txt").read_text().splitlines())
+    assert errors == f"interrupted after {steps} steps: kept in losses.txt and model.json\n"
+    assert model_file.load("model.json").steps == steps >= 20
 
 
 def test_interrupt_keeps_the_finished_rounds_and_resume_goes_on(bench_command, documents):

@@ -42,11 +42,12 @@ def test_ports_beside_engines(measure, bench_command):
     file = peer_file(
         plain=("", ""),
         rewriting=("over its own line", ""),
-        worded=("other words", "pattern = '^(?P<step>\\d+);(?P<loss>.*)$'"),
+        worded=("other words", "pattern = '^(?P<step>\\d+);(?P<loss>.*)$'"),  # 3.232600e+00
     )
     done = measure(file, "--engine", "tape")
     assert done.exit_code == 0, done.output
     assert "5 losses agree to 4 digits" in done.stdout and "tape" in done.stdout
+    assert "5 losses agree to 6 digits" in done.stdout
     run, found = peers.load(pathlib.Path("results/p"))
     assert run.good() and len(found.rounds) == 2
     for entry in found.rounds:
@@ -84,7 +85,8 @@ def test_another_generator_than_said_is_found(measure):
         ("skips", "garbled: step 4 where 3 belongs"),
         ("stops", "ended after 2 of 5 steps (exit status 0)"),
         ("crashes", "ended after 2 of 5 steps (exit status 1: out of cheese)"),
-        ("hangs", "silent for 10 s after 2 of 5 steps"),
+        ("hangs", "no loss for 10 s after 2 of 5 steps"),
+        ("babbles", "no loss for 10 s after 2 of 5 steps"),
         ("fails at the end", "after its last step: exit status 1: no disk to write to"),
         ("never ends", "did not end within 10 s of its last step"),
         ("leaves a child", "ended after 2 of 5 steps (exit status 0)"),
@@ -100,6 +102,14 @@ def test_a_bad_port_fails_alone(measure, how, said):
     assert "agree" not in row and "–" in row
     assert "5 losses agree to 4 digits" in done.stdout
     assert not [p for p in psutil.Process().children(recursive=True) if str(PORT) in " ".join(p.cmdline())]
+
+
+def test_a_step_that_is_no_number(measure):
+    done = measure(
+        peer_file(bad=("odd step", r"pattern = 'step +(?P<step>\w+) .* loss (?P<loss>\S+)'")), "--rounds", "1"
+    )
+    assert done.exit_code == 1
+    assert "bad failed: garbled: step three where 3 belongs" in done.stdout
 
 
 def test_lines_that_come_in_a_bunch_are_timed_as_a_whole(measure):
@@ -132,11 +142,13 @@ def test_a_program_that_is_not_told_its_steps_is_ended(measure):
 def test_shells_and_programs_that_are_not_there(measure):
     pathlib.Path("peers.toml").write_text(
         "[peers.missing]\ncommand = ['no-such-program']\n"
+        "[peers.odd]\ncommand = ['true']\nenv = { 'A=B' = 'no name that a system takes' }\n"
         f"[peers.shell]\nshell = true\ncommand = 'true && {sys.executable} {PORT} {{data}} {{steps}}'\n"
     )
     done = measure("peers.toml", "--rounds", "1")
     assert done.exit_code == 1
-    assert "cannot start no-such-program: No such file or directory" in done.stdout
+    assert "cannot start 'no-such-program': No such file or directory" in done.stdout
+    assert "odd failed: cannot start 'true'" in done.stdout
     assert "5 losses agree" in done.stdout
 
 

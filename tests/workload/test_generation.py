@@ -81,14 +81,20 @@ def test_sampling_leaves_training_as_it_was(engine):
         ({"temperature": 0.0}, "temperature is 0.0: it must be a finite number above 0"),
         ({"temperature": math.nan}, "temperature is nan"),
         ({"temperature": math.inf}, "temperature is inf"),
+        ({"temperature": 1e-320}, "temperature is 1e-320: it must be a finite number above 0, at least 1e-100"),
         ({"top_k": 0}, "top_k is 0"),
         ({"prefix": "z"}, "the character 'z'"),
         ({"prefix": "cabcab"}, "6 characters: at most 5"),
     ],
 )
 def test_what_cannot_be_drawn(how, message):
-    with pytest.raises(WorkloadError, match=message):
-        trained().generate(1, **how)
+    for trace in (False, True):
+        with pytest.raises(WorkloadError, match=message):
+            trained().generate(1, **how, trace=trace)  # said at once, not when a first token is asked for
+
+
+def test_the_coldest_is_greedy():
+    assert trained().generate(3, temperature=generation.COLDEST) == trained().generate(3, greedy=True)
 
 
 # --------------------------------------------------------------------- models on disk
@@ -156,6 +162,10 @@ def damaged(change):
         (damaged(lambda record: record["config"].update(n_layer=10**18)), "claims .* parameters"),
         (damaged(lambda record: record["config"].update(n_embd="8")), "n_embd of its configuration is '8'"),
         (damaged(lambda record: record["config"].update(seed=True)), "seed of its configuration is True"),
+        (damaged(lambda record: record["config"].update(tied=1)), "tied of its configuration is 1"),
+        (damaged(lambda record: record["config"].update(top_k=2.5)), "top_k of its configuration is 2.5"),
+        (damaged(lambda record: record["config"].update(clip_norm=None)), "clip_norm of its configuration is None"),
+        (lambda record: {**record, "characters": record["characters"][:-1] + "\ud800"}, "surrogates not allowed"),
         (damaged(lambda record: record["config"].update(n_head=3)), "does not divide"),
         (damaged(lambda record: record["config"].update(dropout=0.1)), "unknown field 'dropout'"),
         (damaged(lambda record: record.update(config=[])), "is damaged"),
@@ -175,8 +185,24 @@ def test_files_that_are_not_json(tmp_path, text):
     (tmp_path / "model.json").write_text(text)
     with pytest.raises(WorkloadError, match=r"damaged|not a model"):
         model_file.load(tmp_path / "model.json")
-    with pytest.raises(WorkloadError, match="cannot read"):
+    with pytest.raises(WorkloadError, match=r"cannot read .*: No such file"):
         model_file.load(tmp_path / "missing.json")
+    with pytest.raises(WorkloadError, match=r"cannot read .*: it is not a file"):
+        model_file.load(tmp_path)
+
+
+def test_a_model_file_cannot_have_code_run(tmp_path):
+    """Whose engine is a path would be imported, if somebody's word for it were taken."""
+    path, code = tmp_path / "model.json", tmp_path / "code.py"
+    code.write_text(f"open({str(tmp_path / 'it ran')!r}, 'w')")
+    trained().save(path)
+    record = json.loads(path.read_text())
+    for engine in (str(code), "mine"):
+        path.write_text(json.dumps({**record, "engine": engine}))
+        with pytest.raises(WorkloadError, match="no engine of this project: name an engine"):
+            Model.load(path)
+    assert not (tmp_path / "it ran").exists()
+    assert Model.load(path, engine="vector").generate(1)
 
 
 # --------------------------------------------------------------------- the object to play with
@@ -215,6 +241,12 @@ def test_what_is_seen_inside_is_what_the_engine_computes(engine):
     drawn = next(gpt.trainer.generate(1, temperature=1.0, trace=True, prefix="cab"))
     best = max(inside.probabilities[3])
     assert drawn.alternatives[0][1] == pytest.approx(best, rel=1e-9)
+
+
+def test_the_object_draws_as_its_trainer_does():
+    gpt, plain = Model("vector_exact", DOCUMENTS, **SMALL), Trainer("vector_exact", DOCUMENTS, Config(**SMALL))
+    assert gpt.generate(4, top_k=3, prefix="a") == plain.generate(4, top_k=3, prefix="a")
+    assert list(gpt.generate(2, trace=True)) == list(plain.generate(2, trace=True))
 
 
 def test_options_of_the_object():

@@ -92,6 +92,16 @@ def test_temperature_divides_log_probabilities_on_every_rung(model):
     assert rung.probabilities(tokens, 0.5) == pytest.approx([power / sum(powers) for power in powers], abs=1e-12)
 
 
+@pytest.mark.parametrize("model", ladder.RUNGS)
+def test_the_cold_on_every_rung(model):
+    rung = ladder.make(model, "vector", DOCUMENTS * 20, SMALL)
+    for _ in range(100):
+        rung.step()
+    assert len(set(rung.generate(3, temperature=1e-6))) == 1  # the most probable each time
+    with pytest.raises(WorkloadError, match="temperature is 0"):
+        rung.generate(1, temperature=0)
+
+
 def test_counts_give_what_can_be_worked_out_on_paper():
     rung = ladder.make("bigram", documents=["ab"])
     assert rung.step().loss == pytest.approx(math.log(3))  # a, b and the end are as probable

@@ -27,6 +27,7 @@ OPTIONS = {
     "held out": {"validation_split": 0.3, "validate_every": 2},
     "mulberry32 polar": {"rng": "mulberry32"},
     "mulberry32 trigonometric": {"rng": "mulberry32", "gaussian": "trigonometric"},
+    "top-k": {"top_k": 2},
     "optimized": PRESETS["optimized"],
     "all": {**PRESETS["optimized"], "clip_norm": 0.5, "rng": "mulberry32", "n_layer": 2},
 }
@@ -48,7 +49,7 @@ def test_engines_agree_at_default_sizes(engine, options):
     assert_same(engine, "given_names", Config(**options), steps=4)
 
 
-@pytest.mark.parametrize("option", [name for name in OPTIONS if name not in ("held out", "product")])
+@pytest.mark.parametrize("option", [name for name in OPTIONS if name not in ("held out", "product", "top-k")])
 def test_an_option_changes_what_is_trained(option):
     plain, changed = (Trainer("vector_exact", DOCUMENTS, Config(**{**SMALL, **o})) for o in ({}, OPTIONS[option]))
     for trainer in (plain, changed):
@@ -161,6 +162,8 @@ def test_validation_is_the_mean_over_tokens_and_trains_nothing():
         ({"validation_split": 1.0}, "validation_split is 1.0"),
         ({"validate_every": 5}, "validate_every needs documents that are held out"),
         ({"validate_every": -1}, "validate_every is -1"),
+        ({"validation_documents": 5}, "validation_documents are some of those held out"),
+        ({"top_k": 0}, "top_k is 0: it must be at least 1"),
         ({"gaussian": "trigonometric"}, "a choice of rng mulberry32 only"),
         ({"rng": "xorshift"}, "rng is 'xorshift': choose mersenne or mulberry32"),
     ],
@@ -168,6 +171,26 @@ def test_validation_is_the_mean_over_tokens_and_trains_nothing():
 def test_options_that_make_no_sense(options, message):
     with pytest.raises(WorkloadError, match=message):
         Config(**options)
+
+
+def test_the_preset_is_the_known_variant():
+    assert PRESETS["optimized"] == {
+        "tied": True,
+        "schedule": "cosine",
+        "clip_norm": 1.0,
+        "weight_decay": 0.01,
+        "bias_correction": "product",
+        "validation_split": 0.1,
+        "validate_every": 100,
+        "top_k": 5,
+    }
+
+
+def test_top_k_of_the_configuration_is_what_samples_are_drawn_by():
+    by_option, asked = (Trainer("vector_exact", DOCUMENTS, Config(**SMALL, **o)) for o in ({"top_k": 2}, {}))
+    assert by_option.step().loss == asked.step().loss
+    assert by_option.generate(9) == asked.generate(9, top_k=2)
+    assert by_option.generate(9, top_k=1000) == asked.generate(9)
 
 
 def test_a_split_that_leaves_nothing():
@@ -241,8 +264,9 @@ def test_a_run_prints_what_a_javascript_program_prints(gaussian, steps):
     if node is None:
         pytest.skip("needs Node: install it, for instance with apt install nodejs")
     port = pathlib.Path(__file__).parents[2] / "examples" / "microgpt.mjs"
-    command = [node, port, data.path_of("given_names"), str(steps), gaussian]
+    command = [node, port, data.path_of("given_names"), str(steps), gaussian, "42", "20"]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
-    assert len(lines) == steps
+    losses, samples = lines[:steps], lines[steps:]
     trainer = Trainer("vector_exact", "given_names", Config(rng="mulberry32", gaussian=gaussian))
-    assert [f"{trainer.step().loss:.4f}" for _ in lines] == [line.split("loss ")[1] for line in lines]
+    assert [f"{trainer.step().loss:.4f}" for _ in losses] == [line.split("loss ")[1] for line in losses]
+    assert trainer.generate(20) == [line.split(": ")[1] for line in samples]

@@ -34,7 +34,8 @@ class Bigram(Rung):
 
     def probabilities(self, tokens: List[int], temperature: float) -> List[float]:
         """By the last token alone."""
-        powers = [count ** (1 / temperature) for count in self.counts[tokens[-1]]]
+        counts = self.counts[tokens[-1]]
+        powers = [(count / max(counts)) ** (1 / temperature) for count in counts]  # at most 1: cold as it may be
         return [power / sum(powers) for power in powers]
 
     def weights(self) -> Dict[str, List[List[float]]]:

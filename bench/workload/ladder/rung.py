@@ -10,6 +10,7 @@ import engines
 from bench.workload import data
 from bench.workload.config import Config, WorkloadError
 from bench.workload.engine import Engine, loss_of
+from bench.workload.generation import Sampling
 from bench.workload.generators import seeded
 from bench.workload.trainer import Step
 
@@ -82,7 +83,8 @@ class Rung:
         return total / count
 
     def generate(self, samples: int = 20, temperature: float = 0.5) -> List[str]:
-        """Draw documents from the model."""
+        """Draw documents from the model. Raises WorkloadError for a temperature that makes no sense."""
+        temperature = Sampling(temperature).temperature
         return [self._sample(temperature) for _ in range(samples)]
 
     def _sample(self, temperature: float) -> str:
