@@ -64,6 +64,13 @@ def against_python(plan: Plan, base: str) -> list[Held]:
     return [Held((engine, runtime), (engine, base)) for engine, runtime in plan.cells if runtime != base]
 
 
+def asked_for(helds: list[Held], engine_names: Sequence[str]) -> list[Held]:
+    """Without the reference where it is here only to prove the others by: it is the slowest, and would take the time."""
+    if not engine_names or REFERENCE in engine_names:
+        return helds
+    return [held for held in helds if held.cell[0] != REFERENCE]
+
+
 def against_run(plan: Plan, mine: RunRecord, baseline: Run, anyway: bool) -> tuple[list[Held], list[Row], list[str]]:
     """Each engine's speed over the reference, held against the interval that it had in ``baseline``.
 
@@ -279,12 +286,16 @@ def write_junit(path: pathlib.Path, found: Sequence[Row], against: str, strict: 
     os.replace(beside, path)
 
 
-def append_step_summary(markdown: str) -> None:
-    """Append to the file that a workflow step's summary is read from, where there is one.
+def append_step_summary(markdown: str) -> str:
+    """Append to the file that a workflow step's summary is read from, where there is one; a line where that fails.
 
     https://docs.github.com/actions/reference/workflow-commands-for-github-actions#adding-a-job-summary
     """
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(markdown + "\n")
+        try:
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(markdown + "\n")
+        except OSError as error:  # the verdict stands without it
+            return f"the table is not in the step's summary: cannot write {path}: {error.strerror}"
+    return ""
