@@ -42,6 +42,7 @@ class Row:
 
 
 FAILED = ("REGRESSED", "DIVERGED", "FAILED")
+STATUS = {"skipped": "SKIPPED", "diverged": "DIVERGED", "failed": "FAILED"}  # of a cell that has no verdict
 
 
 # --------------------------------------------------------------------- what to hold against
@@ -122,9 +123,7 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str) -> list[Row]:
     found = []
     for judgement in judgements:
         (engine, runtime), held = judgement.held.cell, judgement.held
-        word = {"ok": str(judgement.verdict), "skipped": "SKIPPED", "diverged": "DIVERGED", "failed": "FAILED"}[
-            judgement.status
-        ]
+        word = str(judgement.verdict) if judgement.status == "ok" else STATUS[judgement.status]
         reason = judgement.reason
         if judgement.status != "ok" and run.status(held.cell)[0] == "ok":
             word = "SKIPPED"  # what it is held against is the one that can't be measured
@@ -151,6 +150,22 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str) -> list[Row]:
                 reason,
                 judgement.instructions,
             )
+        )
+    return found
+
+
+def new_rows(left: Sequence[Row], run: Run) -> list[Row]:
+    """The rows of what is held against nothing, with what the first round found: wrong is wrong, if it is new or not."""
+    found = []
+    for row in left:
+        cell = (row.engine, row.runtime)
+        (status, reason), finding = run.status(cell), run.finding(cell)
+        if status == "ok" and cell in run.broken_promises():
+            status, reason = "failed", f"broke its promise: {run.record.engines[row.engine].parity}"
+        word = row.word if status == "ok" else STATUS[status]
+        parity = NOTHING if finding is None else tables.parity_text(finding)
+        found.append(
+            dataclasses.replace(row, word=word, reason=reason or row.reason, rounds=len(run.of(cell)), parity=parity)
         )
     return found
 

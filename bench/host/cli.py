@@ -256,14 +256,15 @@ def check(
                 progress.say(line)
             progress.say(f"{len(helds)} cell{'s' * (len(helds) != 1)} against {against}, into {measured.folder}")
             try:
-                judgements = gating.decide(plan, measured, helds, gate, progress)
+                new = [(row.engine, row.runtime) for row in left]
+                judgements = gating.decide(plan, measured, helds, gate, progress, new)
                 if instructions and held_run is None:
                     judgements, not_counted = gating.count_instructions(plan, judgements, progress)
                     notes += not_counted
             except KeyboardInterrupt:
                 progress.say(f"interrupted, so no verdict; {len(measured.rounds)} rounds are kept in {measured.folder}")
                 return INTERRUPTED
-    found = [*checking.rows(judgements, measured, against), *left]
+    found = [*checking.rows(judgements, measured, against), *checking.new_rows(left, measured)]
     notes = [line for line in notes if line]
     table = checking.table(found, gate, measured, against, notes, strict)
     text = checking.to_json(found, gate, measured, against, strict)

@@ -11,6 +11,7 @@ import math
 import pathlib
 import statistics
 import time
+from collections.abc import Collection
 
 from bench.host import counters, lockstep, results
 from bench.host.interpreters import Runtime
@@ -105,13 +106,18 @@ def log_ratios(run: Run, held: Held, since: int) -> list[float]:
     return [float(log) for log in logs if not math.isnan(log)]
 
 
-def decide(plan: Plan, run: Run, helds: list[Held], gate: Gate, progress: Progress) -> list[Judgement]:
-    """A judgement for each of ``helds``, in their order, adding rounds to ``run``, within the plan's budget in seconds."""
+def decide(
+    plan: Plan, run: Run, helds: list[Held], gate: Gate, progress: Progress, once: Collection[Cell] = ()
+) -> list[Judgement]:
+    """A judgement for each of ``helds``, in their order, adding rounds to ``run``, within the plan's budget in seconds.
+
+    ``once``: cells that are held against nothing, measured in the first round to see that they agree.
+    """
     started, longest = time.monotonic(), 0.0
     truth: dict[Cell, CellState] = {}
     still = [Open(held, len(run.rounds)) for held in helds]
     found: dict[int, Judgement] = {}
-    while still:
+    while still or (once and not run.rounds):
         spent = time.monotonic() - started
         out_of_time = plan.record.budget_seconds is not None and spent + longest > plan.record.budget_seconds
         if out_of_time and truth:
@@ -121,7 +127,7 @@ def decide(plan: Plan, run: Run, helds: list[Held], gate: Gate, progress: Progre
             break
         wanted = {cell for one in still for cell in (one.held.cell, one.held.baseline)}
         if not truth:
-            wanted |= {(REFERENCE, runtime.name) for runtime in plan.runtimes}
+            wanted |= {*once, *((REFERENCE, runtime.name) for runtime in plan.runtimes)}
         current = Round(plan, len(run.rounds) + 1, [cell for cell in plan.cells if cell in wanted], progress, truth)
         entry = current.run()
         lockstep.add(run, current, entry)
