@@ -43,6 +43,7 @@ class Row:
 
 
 FAILED = ("REGRESSED", "DIVERGED", "FAILED")
+STATUS = {"skipped": "SKIPPED", "diverged": "DIVERGED", "failed": "FAILED"}  # of a cell that has no verdict
 
 
 # --------------------------------------------------------------------- what to hold against
@@ -63,6 +64,13 @@ def against_revision(plan: Plan, label: str) -> tuple[list[Held], list[Row]]:
 def against_python(plan: Plan, base: str) -> list[Held]:
     """Each engine on each runtime beside itself on the runtime ``base``."""
     return [Held((engine, runtime), (engine, base)) for engine, runtime in plan.cells if runtime != base]
+
+
+def asked_for(helds: list[Held], engine_names: Sequence[str]) -> list[Held]:
+    """Without the reference where it is here only to prove the others by: it is the slowest, and would take the time."""
+    if not engine_names or REFERENCE in engine_names:
+        return helds
+    return [held for held in helds if held.cell[0] != REFERENCE]
 
 
 def against_run(plan: Plan, mine: RunRecord, baseline: Run, anyway: bool) -> tuple[list[Held], list[Row], list[str]]:
@@ -116,9 +124,7 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str) -> list[Row]:
     found = []
     for judgement in judgements:
         (engine, runtime), held = judgement.held.cell, judgement.held
-        word = {"ok": str(judgement.verdict), "skipped": "SKIPPED", "diverged": "DIVERGED", "failed": "FAILED"}[
-            judgement.status
-        ]
+        word = str(judgement.verdict) if judgement.status == "ok" else STATUS[judgement.status]
         reason = judgement.reason
         if judgement.status != "ok" and run.status(held.cell)[0] == "ok":
             word = "SKIPPED"  # what it is held against is the one that can't be measured
@@ -145,6 +151,22 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str) -> list[Row]:
                 reason,
                 judgement.instructions,
             )
+        )
+    return found
+
+
+def new_rows(left: Sequence[Row], run: Run) -> list[Row]:
+    """The rows of what is held against nothing, with what the first round found: wrong is wrong, if it is new or not."""
+    found = []
+    for row in left:
+        cell = (row.engine, row.runtime)
+        (status, reason), finding = run.status(cell), run.finding(cell)
+        if status == "ok" and cell in run.broken_promises():
+            status, reason = "failed", f"broke its promise: {run.record.engines[row.engine].parity}"
+        word = row.word if status == "ok" else STATUS[status]
+        parity = NOTHING if finding is None else tables.parity_text(finding)
+        found.append(
+            dataclasses.replace(row, word=word, reason=reason or row.reason, rounds=len(run.of(cell)), parity=parity)
         )
     return found
 
@@ -293,12 +315,16 @@ def write_junit(path: pathlib.Path, found: Sequence[Row], against: str, strict: 
     os.replace(beside, path)
 
 
-def append_step_summary(markdown: str) -> None:
-    """Append to the file that a workflow step's summary is read from, where there is one.
+def append_step_summary(markdown: str) -> str:
+    """Append to the file that a workflow step's summary is read from, where there is one; a line where that fails.
 
     https://docs.github.com/actions/reference/workflow-commands-for-github-actions#adding-a-job-summary
     """
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(markdown + "\n")
+        try:
+            with open(path, "a", encoding="utf-8") as file:
+                file.write(markdown + "\n")
+        except OSError as error:  # the verdict stands without it
+            return f"the table is not in the step's summary: cannot write {path}: {error.strerror}"
+    return ""

@@ -250,31 +250,37 @@ def check(
         else:
             helds, left, guards = checking.against_run(plan, record, held_run, anyway or baseline is None)
             notes += guards
+        helds = checking.asked_for(helds, request.engine_names)
         notes += [*record.notes, *(f"injected: {text}" for text in injected)]
         measured = results.create(folder / (name or f"check-{_now()}"), record)
         with RunProgress(None) as progress:
             for line in missing:
                 progress.say(line)
-            progress.say(f"{len(helds)} cells against {against}, into {measured.folder}")
+            progress.say(f"{len(helds)} cell{'s' * (len(helds) != 1)} against {against}, into {measured.folder}")
             try:
-                judgements = gating.decide(plan, measured, helds, gate, progress)
+                new = [(row.engine, row.runtime) for row in left]
+                judgements = gating.decide(plan, measured, helds, gate, progress, new)
                 if instructions and held_run is None:
-                    judgements, why_not = gating.count_instructions(plan, judgements, progress)
-                    notes.append(why_not)
+                    judgements, not_counted = gating.count_instructions(plan, judgements, progress)
+                    notes += not_counted
             except KeyboardInterrupt:
                 progress.say(f"interrupted, so no verdict; {len(measured.rounds)} rounds are kept in {measured.folder}")
                 return INTERRUPTED
-    found = [*checking.rows(judgements, measured, against), *left]
+    found = [*checking.rows(judgements, measured, against), *checking.new_rows(left, measured)]
     notes = [line for line in notes if line]
     table = checking.table(found, gate, measured, against, notes, strict)
     text = checking.to_json(found, gate, measured, against, strict, table)
     write_atomically(measured.folder / checking.ANSWER, text)
     click.echo(text if style == "json" else tables.render_table(table, style))
-    checking.append_step_summary(tables.render_table(table, "github"))
-    if json_file is not None:
-        write_atomically(json_file, text)
-    if junit is not None:
-        checking.write_junit(junit, found, against, strict)
+    if why_not := checking.append_step_summary(tables.render_table(table, "github")):
+        click.echo(why_not, err=True)
+    try:
+        if json_file is not None:
+            write_atomically(json_file, text)
+        if junit is not None:
+            checking.write_junit(junit, found, against, strict)
+    except OSError as error:
+        raise UsageError(f"the verdicts above cannot be written to {error.filename}: {error.strerror}") from None
     return checking.exit_status(found, strict)
 
 
@@ -522,7 +528,9 @@ def show(run_folder: pathlib.Path, folder: pathlib.Path, style: str, base: str |
 @click.argument("second", metavar="RUN[:RUNTIME]|FILE")
 @RESULTS
 @click.option(
-    "--anyway", is_flag=True, help="Compare runs of other machines, builds or workloads too; the table says so."
+    "--anyway",
+    is_flag=True,
+    help="Compare runs of other machines, builds, workloads or numbers of rounds too; the table says so.",
 )
 @FORMAT
 def compare(first: str, second: str, folder: pathlib.Path, anyway: bool, style: str) -> int:
@@ -1090,7 +1098,9 @@ def check_name(name: str | None) -> None:
 
 
 def _find_run(run_folder: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
-    """A run by its path, by its name under the results folder, or the latest one there."""
+    """A run by its path or that of its run.json, by its name under the results folder, or the latest one there."""
+    if run_folder.name == "run.json" and run_folder.is_file():
+        return run_folder.parent
     if str(run_folder) == "latest":
         runs = sorted(folder.glob("*/run.json"), key=lambda path: path.stat().st_mtime)
         if not runs:
@@ -1125,6 +1135,8 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         status = OK
+    except OSError as error:  # a full disk, for one: not a regression that 1 would stand for
+        status = _say(f"cannot go on: {error}")
     sys.exit(status)
 
 

@@ -3,8 +3,9 @@
 Two runtimes of one run were measured in the same rounds, so they are paired as in the run's own tables. Separate runs
 were made at different times, so nothing pairs: what is compared are the rounds' mean times, by Welch's interval on their
 logarithms (Welch 1947, "The Generalization of 'Student's' Problem when Several Different Population Variances are
-Involved"). A machine that was busier during one of them shows as a difference, and the tables say so. pyperf files are
-read too: a pyperf run, a process of its own, stands for a round.
+Involved"). In processor time where both runs' ratios are made of it, as a machine that was busier during one of them
+shows as a difference, much less there, and the tables say so. pyperf files are read too, and hold the wall's time: a
+pyperf run, a process of its own, stands for a round.
 
 The geometric mean averages the engines' logarithms within each round, so that rounds stay the unit of replication.
 """
@@ -24,19 +25,21 @@ from bench.host.results import Run
 from bench.host.stats import Floats, Ratio
 from bench.host.tables import NOTHING, Table
 
-APART = "Two separate runs: a machine that was busier during one of them shows here as a difference."
+APART = "Two separate runs, in {}: a machine that was busier during one of them shows here as a difference."
+CLOCKS = {"cpu": "processor time", "wall": "time passed"}
 TOGETHER = "Two runtimes of one run, paired step by step."
 
 
 @dataclasses.dataclass(frozen=True)
 class Side:
-    """One side: the logarithm of each round's mean seconds per step, by engine, and what must be alike."""
+    """One side: the logarithm of each round's mean seconds per step by ``clock``, by engine, and what must be alike."""
 
     label: str
     logs: dict[str, Floats]
     workload: str
     machine: str
     build: str
+    clock: str = "wall"
 
 
 def compare(first: str, second: str, find: Callable[[pathlib.Path], pathlib.Path], anyway: bool) -> list[Table]:
@@ -49,7 +52,12 @@ def compare(first: str, second: str, find: Callable[[pathlib.Path], pathlib.Path
         pairs = _runtime_pairs(one, other, (one_runtime, other_runtime))
         if one.folder.resolve() == other.folder.resolve():
             return [_together(one, *pair) for pair in pairs]
-        return [_apart(_side(one, pair[0]), _side(other, pair[1]), pair[0] == pair[1], anyway) for pair in pairs]
+        clocks = {run.record.plan.clock for run in (one, other)}
+        clock = clocks.pop() if len(clocks) == 1 else "wall"  # which every run has
+        return [
+            _apart(_side(one, pair[0], clock), _side(other, pair[1], clock), pair[0] == pair[1], anyway)
+            for pair in pairs
+        ]
     left, right = _only_side(one, one_runtime), _only_side(other, other_runtime)
     same_version = left.build.split(".")[:2] == right.build.split(".")[:2]
     return [_apart(left, right, same_version, anyway)]
@@ -60,7 +68,7 @@ def compare(first: str, second: str, find: Callable[[pathlib.Path], pathlib.Path
 
 def _open(text: str, find: Callable[[pathlib.Path], pathlib.Path]) -> tuple[Run | Side, str | None]:
     path = pathlib.Path(text)
-    if path.is_file():
+    if path.is_file() and path.name != "run.json":
         return _pyperf_side(path), None
     if not path.exists() and ":" in text:
         run, _, runtime = text.rpartition(":")
@@ -68,15 +76,16 @@ def _open(text: str, find: Callable[[pathlib.Path], pathlib.Path]) -> tuple[Run 
     return results.load(find(path)), None
 
 
-def _side(run: Run, runtime: str) -> Side:
-    record = run.record
+def _side(run: Run, runtime: str, clock: str = "wall") -> Side:
+    record, times = run.record, run.times if clock == "cpu" else run.seconds
     cells = [(engine, runtime) for engine in record.engines if run.status((engine, runtime))[0] == "ok"]
     return Side(
         f"{run.folder.name} {runtime}",
-        {cell[0]: np.log(run.seconds(cell).mean(axis=1)) for cell in cells},
+        {cell[0]: np.log([mean for mean in times(cell).mean(axis=1) if mean == mean]) for cell in cells},
         repr((record.workload.sha256, record.workload.config, record.plan.steps, record.plan.gc)),
         str(record.machine["identity"]),
         record.runtimes[runtime].described["build"],
+        clock,
     )
 
 
@@ -99,6 +108,8 @@ def _pyperf_side(path: pathlib.Path) -> Side:
         raise UsageError(f"{path} is not a pyperf file ({type(error).__name__}: {error})") from None
     logs, facts = {}, []
     for benchmark in suite.get_benchmarks():
+        if benchmark.get_unit() != "second":
+            raise UsageError(f"{path} holds {benchmark.get_name()} in {benchmark.get_unit()}s: give timings")
         means = [np.mean(run.values) for run in benchmark.get_runs() if run.values]
         if means:
             logs[benchmark.get_name()] = np.log(means)
@@ -156,28 +167,31 @@ def _together(run: Run, one: str, other: str) -> Table:
 
 
 def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Table:
+    engines = [engine for engine in one.logs if engine in other.logs]
+    if not engines:
+        raise UsageError(f"{one.label} and {other.label} have no engine in common")
+    samples = []
+    for side in (one, other):
+        counts = sorted({len(side.logs[engine]) for engine in engines})
+        if len(counts) > 1:
+            raise UsageError(f"{side.label} has unequal samples, {counts} processes an engine: measure again")
+        samples.append(f"{counts[0]}")
     notes = []
     for what, a, b in (
         ("workloads, steps or collector settings", one.workload, other.workload),
         ("machines", one.machine, other.machine),
         *([("interpreter builds", one.build, other.build)] if same_runtime else []),
+        (f"numbers of rounds, {' and '.join(samples)}", *samples),
     ):
         if a and b and a != b:
             if not anyway:
                 raise UsageError(f"{one.label} and {other.label} have different {what}: compare them with --anyway")
             notes.append(f"NOT LIKE WITH LIKE: different {what}")
-    engines = [engine for engine in one.logs if engine in other.logs]
-    if not engines:
-        raise UsageError(f"{one.label} and {other.label} have no engine in common")
     found = {engine: _welch(one.logs[engine], other.logs[engine]) for engine in engines}
     left = [engine for engine in {**one.logs, **other.logs} if engine not in engines]
-    sides = []
-    for side in (one, other):
-        counts = {len(side.logs[engine]) for engine in engines}
-        if len(counts) > 1:
-            raise UsageError(f"{side.label} has unequal samples, {sorted(counts)} processes an engine: measure again")
-        sides.append(np.mean([side.logs[engine] for engine in engines], axis=0))
-    return _table(f"{one.label} → {other.label}", [*notes, APART], found, _welch(*sides), left)
+    means = [np.mean([side.logs[engine] for engine in engines], axis=0) for side in (one, other)]
+    above = [*notes, APART.format(CLOCKS[one.clock])]
+    return _table(f"{one.label} → {other.label}", above, found, _welch(*means), left)
 
 
 def _welch(before: Floats, after: Floats) -> Ratio:

@@ -127,8 +127,10 @@ def instructions_per_step(
     with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as workspace:
         folder = _fixed_length(pathlib.Path(workspace), PATH_LENGTH + layout * LAYOUT_BYTES)
         order = {"engine": engine, "config": dict(config), "gc": gc, "cycle": cycle}
-        process = _Counted(runtime, folder, order, timeout)
         shutil.copytree(source, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
+        if engine.endswith(".py"):  # a file of the user's: its path is in the count too
+            order["engine"] = str(shutil.copy(engine, folder))
+        process = _Counted(runtime, folder, order, timeout)
         shutil.copy(documents, process.documents)
         found = _count(process, cycle, steps)
         if slowdown:
@@ -200,6 +202,8 @@ class _Counted:
             answer = {}
         if "unavailable" in answer:
             raise EngineUnavailable(answer["unavailable"])
+        if "attribute 'count'" in answer.get("error", ""):
+            raise CannotCount("its worker is of another version and counts nothing yet: choose a newer revision")
         if "error" in answer:
             raise CannotCount(f"under Valgrind: {answer['error']}")
         try:
@@ -240,11 +244,9 @@ def restrict(run: results.Run, engines: Sequence[str], pythons: Sequence[str]) -
 
     A runtime is named as in the tables or as it was given to ``--python``. Raises UsageError.
     """
-    names = {
-        alias: name
-        for name, about in run.record.runtimes.items()
-        for alias in (about.specification, name.removeprefix("cpython-"), name)
-    }
+    # one with switches of its own has the same --python value as the plain one before it, which is meant by that
+    names = {about.specification: name for name, about in reversed(run.record.runtimes.items())}
+    names |= {alias: name for name in run.record.runtimes for alias in (name.removeprefix("cpython-"), name)}
     for given, known, kind in ((engines, run.record.engines, "engine"), (pythons, names, "runtime")):
         for name in given:
             if name not in known:

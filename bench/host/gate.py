@@ -11,6 +11,7 @@ import math
 import pathlib
 import statistics
 import time
+from collections.abc import Collection
 
 from bench.host import counters, lockstep, results
 from bench.host.interpreters import Runtime
@@ -18,6 +19,7 @@ from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round, Sub
 from bench.host.results import Cell, Run, Status
 from bench.host.stats import Ratio, round_log_ratios
 from bench.host.verdict import Gate, Verdict, confirmed, signed_rank_ratio
+from bench.host.workers import EngineUnavailable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Open:
         for cell in (self.held.cell, self.held.baseline):
             status, reason = run.status(cell)
             if status != "ok":
-                what = "" if cell == self.held.cell else f"{cell[0]}, which it is held against: "
+                what = "" if cell == self.held.cell else f"{cell[0]}, which it is held against, {status}: "
                 return self._end(run, Verdict.INCONCLUSIVE, status, what + reason)
         logs = log_ratios(run, self.held, self.since)
         rounds = len(logs)
@@ -104,13 +106,18 @@ def log_ratios(run: Run, held: Held, since: int) -> list[float]:
     return [float(log) for log in logs if not math.isnan(log)]
 
 
-def decide(plan: Plan, run: Run, helds: list[Held], gate: Gate, progress: Progress) -> list[Judgement]:
-    """A judgement for each of ``helds``, in their order, adding rounds to ``run``, within the plan's budget in seconds."""
+def decide(
+    plan: Plan, run: Run, helds: list[Held], gate: Gate, progress: Progress, once: Collection[Cell] = ()
+) -> list[Judgement]:
+    """A judgement for each of ``helds``, in their order, adding rounds to ``run``, within the plan's budget in seconds.
+
+    ``once``: cells that are held against nothing, measured in the first round to see that they agree.
+    """
     started, longest = time.monotonic(), 0.0
     truth: dict[Cell, CellState] = {}
     still = [Open(held, len(run.rounds)) for held in helds]
     found: dict[int, Judgement] = {}
-    while still:
+    while still or (once and not run.rounds):
         spent = time.monotonic() - started
         out_of_time = plan.record.budget_seconds is not None and spent + longest > plan.record.budget_seconds
         if out_of_time and truth:
@@ -120,7 +127,7 @@ def decide(plan: Plan, run: Run, helds: list[Held], gate: Gate, progress: Progre
             break
         wanted = {cell for one in still for cell in (one.held.cell, one.held.baseline)}
         if not truth:
-            wanted |= {(REFERENCE, runtime.name) for runtime in plan.runtimes}
+            wanted |= {*once, *((REFERENCE, runtime.name) for runtime in plan.runtimes)}
         current = Round(plan, len(run.rounds) + 1, [cell for cell in plan.cells if cell in wanted], progress, truth)
         entry = current.run()
         lockstep.add(run, current, entry)
@@ -142,30 +149,42 @@ LAYOUTS = (0, 1, 2)  # memory layouts to count in before a difference is believe
 COUNT_THRESHOLD = 0.0025  # share of a step's instructions that a changed layout alone may add, and a little more
 
 
-def count_instructions(plan: Plan, judgements: list[Judgement], progress: Progress) -> tuple[list[Judgement], str]:
-    """The judgements with instructions counted under Valgrind, and a line where they could not be.
+def count_instructions(
+    plan: Plan, judgements: list[Judgement], progress: Progress
+) -> tuple[list[Judgement], list[str]]:
+    """The judgements with instructions counted under Valgrind, and lines about those that could not be.
 
     Only pairs of one engine in two copies of the sources are counted: between two engines a count says little. The same
     files have the same count. After an edit the memory layout shifts, which moves a count by up to 0.3 %: a difference
     that seems to be one is counted in two further layouts on both sides, and the median ratio stands.
     """
-    counted = []
+    counted, notes = [], []
+    for judgement in judgements:
+        ratio = None
+        if judgement.status == "ok":
+            try:
+                ratio = _instructions(plan, judgement.held, progress)
+            except counters.CannotCount as why:
+                notes.append(str(why))
+        counted.append(dataclasses.replace(judgement, instructions=ratio))
+    return counted, list(dict.fromkeys(notes))
+
+
+def _instructions(plan: Plan, held: Held, progress: Progress) -> float | None:
+    """Those of the other cell over this one's; None where the two are not one engine. Raises CannotCount."""
+    (row, name), (other, _) = held.cell, held.baseline
+    one, two = plan.engines[row], plan.engines[other]
+    if pathlib.Path(one.loads).name != pathlib.Path(two.loads).name:
+        return None
+    if one.slowdown == two.slowdown and files_of(one) == files_of(two):
+        return 1.0
+    counters.find_valgrind()
+    runtime = next(runtime for runtime in plan.runtimes if runtime.name == name)
+    progress.advance(f"instructions of {row} on {name}")
     try:
-        for judgement in judgements:
-            (row, name), (other, _) = judgement.held.cell, judgement.held.baseline
-            one, two = plan.engines[row], plan.engines[other]
-            if judgement.status != "ok" or one.loads != two.loads or one.source == two.source:
-                counted.append(judgement)
-                continue
-            ratio = 1.0
-            if one.slowdown != two.slowdown or files_of(one) != files_of(two):
-                runtime = next(runtime for runtime in plan.runtimes if runtime.name == name)
-                progress.advance(f"instructions of {row} on {name}")
-                ratio = instructions_ratio(plan, runtime, two, one)
-            counted.append(dataclasses.replace(judgement, instructions=ratio))
-    except counters.CannotCount as why:
-        return judgements, str(why)
-    return counted, ""
+        return instructions_ratio(plan, runtime, two, one)
+    except (counters.CannotCount, EngineUnavailable) as why:
+        raise counters.CannotCount(f"instructions of {row} on {name} are not counted: {why}") from None
 
 
 def instructions_ratio(

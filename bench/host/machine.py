@@ -10,6 +10,7 @@ import platform
 import psutil
 
 LOAD_LIMIT = 0.5  # other processes' load, in cores
+CPUS = pathlib.Path("/sys/devices/system/cpu")  # Linux
 
 
 def describe() -> dict[str, str | int | float]:
@@ -38,12 +39,9 @@ def warnings() -> list[str]:
     """A line for each thing that makes this machine's timings less trustworthy right now."""
     found = []
     battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
-    if battery is not None and not battery.power_plugged:
+    if battery is not None and battery.power_plugged is False:  # None: not known
         found.append("the machine runs on battery: plug it in, or its clock may be lowered at any time")
-    governors = {
-        path.read_text().strip()
-        for path in pathlib.Path("/sys/devices/system/cpu").glob("cpu*/cpufreq/scaling_governor")
-    }
+    governors = {path.read_text().strip() for path in CPUS.glob("cpu*/cpufreq/scaling_governor")}
     if governors - {"performance"}:
         found.append(
             f"CPU frequency scaling is on ({', '.join(sorted(governors))}): 'python -m pyperf system tune' turns it off"

@@ -21,7 +21,8 @@ from bench.host.results import Run, RuntimeRecord, key
 from bench.host.stats import Ratio
 from bench.workload.config import OPTIONS
 
-LESS_IMPORTANT = ("samples", "MB", "machine", "runtimes")  # columns that a narrow terminal goes without
+# columns that a narrow terminal goes without
+LESS_IMPORTANT = ("samples", "MB", "machine", "runtimes", "rounds", "held against")
 FORMATS = ("plain", "github", "html", "json")
 NOTHING = "–"
 
@@ -102,7 +103,10 @@ def _of_runtime(run: Run, runtime: str) -> Table:
             )
         if (engine, runtime) in broken:
             below.append(f"{engine} broke its promise: {run.record.engines[engine].parity}")
-    if any(engine != REFERENCE and not ratio.separable for _, engine, _, ratio, _ in measured):
+    others = [ratio for _, engine, _, ratio, _ in measured if engine != REFERENCE]
+    if any(ratio.low is None for ratio in others):
+        below.append(ONE_ROUND)
+    elif not all(ratio.separable for ratio in others):
         below.append("(=) the interval includes 1: this run cannot tell it from the reference; more --rounds narrow it")
     rows = [row for row in rows if row[1] != NOTHING] + [row for row in rows if row[1] == NOTHING]
     return Table(
@@ -127,7 +131,7 @@ def _speedups(run: Run) -> Table:
         above=["Time of the reference over time of the engine, paired step by step: above 1 is faster.", SHORT],
         headers=["engine", *columns(runtimes)],
         rows=rows,
-        below=[],
+        below=[ONE_ROUND] if len(run.rounds) == 1 else [],
     )
 
 
@@ -167,7 +171,7 @@ def _across(run: Run, base: str) -> Table:
         above=[f"Time on {base} over time on the runtime, paired step by step: above 1 is faster.", SHORT],
         headers=["engine", *columns(runtimes)],
         rows=rows,
-        below=[],
+        below=[ONE_ROUND] if len(run.rounds) == 1 else [],
     )
 
 
@@ -235,6 +239,7 @@ def columns(runtimes: Sequence[str]) -> list[str]:
 # --------------------------------------------------------------------- words
 
 SHORT = "±: half the 95 % interval in per cent of the ratio. =: the interval includes 1."
+ONE_ROUND = "no interval can be made of one round, so these speeds may be chance; give more --rounds"
 
 
 def ratio_text(ratio: Ratio, short: bool = False) -> str:
@@ -242,7 +247,7 @@ def ratio_text(ratio: Ratio, short: bool = False) -> str:
     digits = _digits(ratio.value)
     mark = "" if ratio.separable else " (=)"
     if ratio.low is None or ratio.high is None:
-        return f"{ratio.value:.{digits}f}{'' if short else ' [one round]'}"
+        return f"{ratio.value:.{digits}f}{'±?' if short else ' [one round]'}"
     if short:
         half = 50 * (ratio.high - ratio.low) / ratio.value
         return f"{ratio.value:.{digits}f}±{half:.0f}{'=' if not ratio.separable else ''}"

@@ -5,6 +5,7 @@ import math
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -181,6 +182,49 @@ def test_compare(small_run, bench_command, documents):
     assert refused.exit_code == 2 and "different workloads" in refused.stderr
     assert "NOT LIKE WITH LIKE" in bench_command("compare", "small", "longer", "--anyway").stdout
     assert "has no runtime x" in bench_command("compare", "small:x", "other").stderr
+
+
+def test_compare_takes_the_clock_that_ratios_are_made_of(small_run, bench_command):
+    """A run whose workers waited three times as long is no slower by the processor's clock."""
+    assert small_run("--engine", "tape").exit_code == 0
+    shutil.copytree("results/small", "results/waited")
+    for path in pathlib.Path("results/waited/rounds").glob("*.json"):
+        entry = json.loads(path.read_text())
+        for cell in entry["cells"].values():
+            cell["nanoseconds"] = [3 * ns for ns in cell["nanoseconds"]]
+        path.write_text(json.dumps(entry))
+
+    def speeds():
+        done = bench_command("compare", "small", "results/waited/run.json")
+        lines = [line.split() for line in done.stdout.splitlines() if line.startswith(("tape", "reference"))]
+        return done.stdout, [words[1] for words in lines]
+
+    text, found = speeds()
+    assert "in processor time" in text and found == ["1.000", "1.000"]
+    path = pathlib.Path("results/waited/run.json")
+    path.write_text(path.read_text().replace('"clock": "cpu"', '"clock": "wall"'))
+    text, found = speeds()
+    assert "in time passed" in text and found == ["0.333", "0.333"]
+
+
+def test_compare_refuses_unequal_samples_and_what_is_no_time(small_run, bench_command):
+    assert small_run("--engine", "tape").exit_code == 0
+    shutil.copytree("results/small", "results/shorter")
+    pathlib.Path("results/shorter/rounds/002.json").unlink()
+    refused = bench_command("compare", "small", "shorter")
+    assert refused.exit_code == 2 and "different numbers of rounds, 2 and 1" in refused.stderr
+    marked = bench_command("compare", "small", "shorter", "--anyway").stdout
+    assert "NOT LIKE WITH LIKE: different numbers of rounds" in marked and "[one round]" in marked
+    memory = pyperf.Benchmark([pyperf.Run([4096], metadata={"name": "tape", "unit": "byte"}, collect_metadata=False)])
+    pyperf.BenchmarkSuite([memory]).dump("memory.json")
+    refused = bench_command("compare", "memory.json", "memory.json")
+    assert refused.exit_code == 2 and "holds tape in bytes" in refused.stderr
+
+
+def test_one_round_is_said_to_have_no_interval(small_run):
+    done = small_run("--engine", "fused_dot", "--rounds", 1, "--env", "PYTHONHASHSEED=0")
+    assert "[one round]" in done.stdout and "±?" in done.stdout and "(=)" not in done.stdout
+    assert "no interval can be made of one round" in done.stdout
 
 
 def test_a_run_is_never_overwritten(small_run):

@@ -181,6 +181,14 @@ def test_no_collector_no_share(small_run, bench_command, monkeypatch):
     assert len(cells(bench_command, monkeypatch, "--engine", "fused_dot")) == 2
 
 
+def test_a_version_means_the_runtime_without_switches(small_run, bench_command, monkeypatch):
+    """Both have the same --python value."""
+    assert small_run("--engine", "fused_dot", "--env", "PYTHONHASHSEED=0").exit_code == 0
+    cells(bench_command, monkeypatch, "--engine", "fused_dot", "--python", sys.executable)
+    (counted,) = results.load(pathlib.Path("results/small")).counters.cells
+    assert "PYTHONHASHSEED" not in counted
+
+
 def test_bad_input(small_run, bench_command):
     assert bench_command("count").stderr.strip().endswith("microgpt-bench run makes one")
     assert small_run("--engine", "fused_dot").exit_code == 0
