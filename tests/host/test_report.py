@@ -213,7 +213,7 @@ def test_plots_as_files(small_run, bench_command, style, start):
     assert all(path.read_bytes().startswith(start) for path in paths)
 
 
-def test_ten_engines_on_six_runtimes_stay_small(small_run, tmp_path):
+def test_the_page_of_ten_engines_on_six_runtimes_stays_small():
     run = results.load(ROOT / "results" / "default")
     longer = dataclasses.replace(run.record.plan, steps=60)
     rounds = [
