@@ -139,7 +139,9 @@ def test_hovering_tells_the_values(browser, committed):
         assert "95 % interval" in text and "ms/step" in text
 
 
-def test_markup_in_results_stays_text(browser, small_run, tmp_path):
+@pytest.fixture
+def marked_up(small_run, tmp_path):
+    """A run with markup in every text of its results."""
     assert small_run("--engine", "tape").exit_code == 0
     run = results.load(pathlib.Path("results/small"))
     record = run.record
@@ -169,12 +171,23 @@ def test_markup_in_results_stays_text(browser, small_run, tmp_path):
         )
         for entry in run.rounds
     ]
+    return results.Run(tmp_path / MARKUP.replace("/", "_"), record, rounds)
+
+
+def test_markup_in_results_stays_text(browser, marked_up, tmp_path):
     path = tmp_path / "report.html"
-    path.write_text(report.page(results.Run(tmp_path / MARKUP.replace("/", "_"), record, rounds)), encoding="utf-8")
+    path.write_text(report.page(marked_up), encoding="utf-8")
     with opened(browser, path) as page:
         assert page.locator("#bad").count() == 0
         assert page.locator("nav label", has_text="alert(1)").count() == 2
         assert "<script>alert(1)</script>" in page.locator("header").inner_text()
+
+
+@pytest.mark.parametrize("style", ["html", "github"])
+def test_markup_in_results_stays_text_in_tables(marked_up, style):
+    """In rows, titles and the lines around them."""
+    text = tables.render(marked_up, style)
+    assert text.count("&lt;script&gt;") >= 5 and "<script" not in text and "<b" not in text.replace("<br>", "")
 
 
 def test_a_diverged_cell_has_no_speed_in_it(small_run, bench_command):
