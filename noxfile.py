@@ -25,8 +25,9 @@ os.environ["PATH"] = extended_path()
 
 PROJECT = nox.project.load_toml("pyproject.toml")
 VERSIONS = nox.project.python_versions(PROJECT)
-QUICK = [] if os.environ.get("CI") else ["-m", "not slow"]  # CI runs the slow tests too
+CI = bool(os.environ.get("CI"))  # there the slow tests run too, and every interpreter has its turn
 WORKLOAD = ["3.9", *VERSIONS, "pypy3.11"]  # the workload side is older, and at home on PyPy too
+ENDS = [WORKLOAD[0], VERSIONS[-1]]  # of CPython: between them lies every change of how it computes
 MARKED = ["README.md", "docs/commands.md"]  # have parts that a command writes
 WORKFLOWS = [".github/workflows/bench.yml", ".github/workflows/tests.yml"]
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
@@ -125,12 +126,13 @@ def compare(session: nox.Session) -> None:
 
 @nox.session(python=HOST)
 def tests(session: nox.Session) -> None:
-    """Test everything end to end, then the workload side on every interpreter found."""
+    """Test everything end to end, then the workload side on the oldest and newest CPython and PyPy; in CI, on all."""
     install_host(session, "tests")
     build_native(session)
-    session.run("pytest", "-n", "auto", *QUICK, *(session.posargs or ["tests"]))
-    if not session.posargs:
-        for version in WORKLOAD:
+    session.run("pytest", "-n", "auto", *([] if CI else ["-m", "not slow"]), *(session.posargs or ["tests"]))
+    here = session.python or "{}.{}".format(*sys.version_info)  # on this one, all has been tested
+    for version in WORKLOAD if CI else [*ENDS, WORKLOAD[-1]]:
+        if version != here and not session.posargs:
             session.notify(f"workload-{version}")
 
 
@@ -139,10 +141,9 @@ def workload(session: nox.Session) -> None:
     """Test the workload side on one interpreter, with nothing of ours installed into it."""
     # hypothesis has a compiled part since 2026: where it has no wheel, its last release without one is taken
     session.install("--only-binary", "hypothesis", "--group", "workload-tests")
-    session.run("python", "-m", "pytest", "-n", "auto", "-m", "not slow", *(session.posargs or ["tests/workload"]))
-    if not QUICK and session.python in (WORKLOAD[0], VERSIONS[-1]) and not session.posargs:
-        # the oldest and the newest CPython keep the bits over the whole training run too
-        session.run("python", "-m", "pytest", "-n", "auto", "-m", "slow", "-k", "thousand", "tests/workload")
+    # the oldest and the newest CPython keep the bits over the whole training run too
+    chosen = "not slow or whole_run" if CI and session.python in ENDS else "not slow"
+    session.run("python", "-m", "pytest", "-n", "auto", "-m", chosen, *(session.posargs or ["tests/workload"]))
 
 
 @nox.session(python=HOST)

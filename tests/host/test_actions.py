@@ -77,7 +77,7 @@ def gate(theirs, tmp_path):
 
 
 def test_an_engine_as_it_was_passes(gate, theirs):
-    status, outputs, summary, log = gate(threshold="9", budget="20s", strict="true")
+    status, outputs, summary, log = gate(threshold="9", budget="5m", strict="true")
     assert (status, outputs["verdict"]) == (0, "pass"), log
     assert set(outputs) == set(ACTION["outputs"]), log
     assert summary.startswith("### Against") and re.search(r"\| mine +\| +PASS", summary)

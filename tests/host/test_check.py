@@ -50,13 +50,13 @@ def test_against_a_revision(project, check, bench_command, monkeypatch, tmp_path
     engine.write_text(engine.read_text().replace("    def __init__(self,", slower, 1))
     head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=project, capture_output=True, text=True)
     rows = ["--engine", "reference", "--engine", "fused_dot", "--engine", "tape"]
-    done = check("--against", "HEAD", *rows, "--inject", f"tape@{head.stdout.strip()}=1",
-        "--junit-xml", "j.xml", "--json", "j.json")  # fmt: skip
+    done = check("--against", "HEAD", *rows, "--inject", f"tape@{head.stdout.strip()}=1", "--threshold", "0.2",
+        "--no-instructions", "--junit-xml", "j.xml", "--json", "j.json")  # fmt: skip
     assert done.exit_code == 1, done.output
     answer = json.loads(pathlib.Path("j.json").read_text())
     words = {cell["engine"]: cell["word"] for cell in answer["cells"]}
     assert words["fused_dot"] == "REGRESSED" and words["tape"] == "IMPROVED"
-    assert words["reference"] in ("PASS", "INCONCLUSIVE")  # noise may leave it open, never call it slower
+    assert words["reference"] in ("PASS", "INCONCLUSIVE")  # noise may leave it open, never call it a fifth slower
     assert answer["exit_status"] == 1
     cases = {case.get("name"): case for case in xml.etree.ElementTree.parse("j.xml").iter("testcase")}
     assert cases["fused_dot"].find("failure").get("type") == "REGRESSED"
@@ -119,7 +119,7 @@ def test_a_gate_that_measured_nothing_fails(project, check):
 
 def test_against_a_run_and_what_is_not_like_with_like(check, small_run, bench_command):
     assert small_run("--engine", "fused_dot").exit_code == 0
-    done = check("--baseline", "small", "--engine", "fused_dot", "--threshold", "9", "--budget", "20s")
+    done = check("--baseline", "small", "--engine", "fused_dot", "--threshold", "9")
     assert done.exit_code == 0, done.output
     row = next(line for line in done.stdout.splitlines() if line.startswith("fused_dot "))
     assert "PASS" in row and " to " in row
@@ -185,7 +185,8 @@ def test_an_older_workers_answers_are_told_apart(project, check):
     worker.write_text(text)
     done = check("--against", "HEAD", "--engine", "fused_dot")
     assert done.exit_code == 2 and "--clock wall" in done.stdout and "nothing was measured" in done.stdout
-    wall = check("--against", "HEAD", "--engine", "fused_dot", "--clock", "wall", "--budget", "1s", "--name", "wall")
+    wall = check("--against", "HEAD", "--engine", "fused_dot", "--clock", "wall", "--budget", "1s", "--name", "wall",
+        "--no-instructions")  # fmt: skip
     assert wall.exit_code == 0, wall.output
 
 
@@ -193,26 +194,20 @@ def test_an_older_workers_answers_are_told_apart(project, check):
 
 
 def test_calibrate(bench_command):
-    """A slowdown of a half is found each time, equal copies raise no alarm, and later runs say what can be seen."""
-    done = bench_command("calibrate", "--engine", "native" if _native() else "combined", "--python", sys.executable,
-        "--equal", 2, "--slowdown", 0.5, "--trials", 2, "--threshold", 0.2, "--burn")  # fmt: skip
+    """Twice the time is found each time, equal copies raise no alarm, and later runs say what can be seen."""
+    done = bench_command("calibrate", "--engine", "vector", "--python", sys.executable,
+        "--equal", 2, "--slowdown", 1, "--trials", 2, "--threshold", 0.2, "--burn")  # fmt: skip
     assert done.exit_code == 0, done.output
     row = next(line for line in done.stdout.splitlines() if line.startswith("microgpt-bench check"))
     assert row.split()[-4:] == ["0/1", "0/1", "2/2", "–"]
     (path,) = pathlib.Path("results/calibration").glob("*.json")
     loaded = calibrate.load(path)
-    assert [trial.slowdown for trial in loaded.trials].count(0.5) == 2
+    assert [trial.slowdown for trial in loaded.trials].count(1) == 2
     assert all(len(t.logs) == len(t.baseline) == len(t.seconds) == t.rounds for t in loaded.trials)
     assert path.with_suffix(".md").read_text().startswith("### What this machine can see")
     path.write_text("{")
     refused = bench_command("run", "--engine", "reference", "--python", sys.executable)
     assert refused.exit_code == 2 and "damaged" in refused.stderr
-
-
-def _native():
-    import engines
-
-    return engines.load("native").unavailable is None
 
 
 def test_the_smallest_slowdown_that_is_found():
@@ -240,14 +235,16 @@ def test_other_tools_rules(share):
     assert [rule(a, b) for rule in calibrate.other_rules().values()] == [share > 0] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="Valgrind is not installed")
-def test_instructions_are_a_second_verdict(project, check):
+def test_instructions_are_a_second_verdict(project, check, monkeypatch):
     """Half a per cent more, which no clock sees in a second; and the same files need no count."""
+    monkeypatch.setattr(counters, "ENOUGH", 1)  # a count of the same files is as exact over few steps
     rows = ["--engine", "fused_dot", "--engine", "reference", "--budget", "1s", "--threshold", "9"]
     done = check("--against", "HEAD", *rows, "--inject", "fused_dot=0.005", "--json", "j.json")
     cells = {cell["engine"]: cell for cell in json.loads(pathlib.Path("j.json").read_text())["cells"]}
     assert cells["fused_dot"]["word"] == "REGRESSED" and "more instructions" in cells["fused_dot"]["reason"]
-    assert 0.994 < cells["fused_dot"]["instructions"] < 0.996
+    assert 1 / cells["fused_dot"]["instructions"] - 1 == pytest.approx(0.005, rel=0.1)
     assert cells["reference"]["instructions"] == 1 and done.exit_code == 1
 
 
@@ -334,7 +331,7 @@ def test_files_of_another_repository_are_held_against_themselves(check, tmp_path
 def test_one_build_of_python_against_another(bench_command, documents):
     two = ["--python", f"head={sys.executable}", "--against-python", f"base={sys.executable}", "--json", "j.json"]
     small = ["--data", documents, *SMALL, "--steps", 3]
-    done = bench_command("check", *two, "--engine", "tape", "--threshold", "1.0", "--budget", "60s", *small)
+    done = bench_command("check", *two, "--engine", "tape", "--threshold", "1.0", *small)
     assert done.exit_code == 0, done.output
     found = json.loads(pathlib.Path("j.json").read_text())
     assert {(cell["engine"], cell["runtime"]) for cell in found["cells"]} == {("tape", "head")}

@@ -249,9 +249,23 @@ ENGINE = replace(backward=half, matrix=matrix)
 """
 
 
+WRONG_LAST_UPDATE = """
+def optimizer(matrices, *settings):
+    made = BASE.optimizer(matrices, *settings)
+    right = made.update
+    def update(t, *rest):
+        right(t, *rest)
+        matrices[0][0][0].data += 1e-6 * (t == 3)
+    made.update = update
+    return made
+ENGINE = replace(optimizer=optimizer)
+"""
+
+
 @pytest.mark.parametrize(
     "text, status, words",
     [
+        (WRONG_LAST_UPDATE, "diverged", "parameters off by 1.0e-06"),  # no loss comes after it
         (WRONG_BACKWARD, "diverged", "gradient of wte off by 5.0e-01"),  # Adam hides it from the losses
         ("ENGINE = replace(relu=lambda x: [xi.relu() * 1.000001 for xi in x])", "diverged", "off by"),
         ("def dies(*_):\n    os._exit(3)\nENGINE = replace(mean=dies)", "failed", "exit status 3"),
@@ -268,7 +282,8 @@ ENGINE = replace(backward=half, matrix=matrix)
 )
 def test_an_engine_that_goes_wrong_does_not_spoil_the_others(small_run, tmp_path, text, status, words):
     path = engine_file(tmp_path, "mine", text)
-    done = small_run("--engine", "fused_dot", "--engine", path, "--timeout", "3s")
+    limit = ["--timeout", "3s"] if "hangs" in text else []
+    done = small_run("--engine", "fused_dot", "--engine", path, *limit)
     run = results.load(pathlib.Path("results/small"))
     (runtime,) = run.record.runtimes
     assert run.status(("mine", runtime))[0] == status, run.status(("mine", runtime))
@@ -283,14 +298,12 @@ def test_an_engine_that_goes_wrong_does_not_spoil_the_others(small_run, tmp_path
 
 
 def test_a_broken_promise_fails_the_run(small_run, tmp_path):
-    text = "import engines\nTAPE = engines.load('tape')\nENGINE = dataclasses.replace(TAPE, name='mine', parity=BASE.parity)"
+    """An engine that says it keeps the bits, and whose losses are one bit too large."""
+    text = "ENGINE = replace(mean=lambda losses: BASE.mean(losses) * (1 + 2**-52))"
     done = small_run("--engine", engine_file(tmp_path, "mine", text))
     run = results.load(pathlib.Path("results/small"))
-    if (
-        run.finding(("mine", next(iter(run.record.runtimes)))).parity == "rounding"
-    ):  # this graph may be too small to differ
-        assert done.exit_code == 1
-        assert "broke its promise" in done.stdout
+    assert run.finding(("mine", next(iter(run.record.runtimes)))).parity == "rounding"
+    assert done.exit_code == 1 and "broke its promise" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -399,11 +412,11 @@ def test_interrupt_keeps_the_finished_rounds_and_resume_goes_on(bench_command, d
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     rounds = pathlib.Path("results/long/rounds")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while len(list(rounds.glob("0*.json"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "go on with: microgpt-bench run --resume results/long" in errors and "Traceback" not in errors
     kept = len(results.load(pathlib.Path("results/long")).rounds)
@@ -483,15 +496,11 @@ def test_names_come_through_the_cache_with_their_checksum(bench_command, tmp_pat
 def test_the_readmes_python_example_runs():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     (example,) = (block.split("```")[0] for block in text.split("```python\n")[1:] if "import Model" in block)
-    done = subprocess.run([sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", example], cwd=ROOT, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 11
 
 
-@pytest.mark.parametrize("argument", ["--help", "engines"])
-def test_python_m_bench_is_the_same_command(argument):
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", argument], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0
-    assert "microgpt-bench" in done.stdout or "fused_dot" in done.stdout
+def test_python_m_bench_is_the_same_command():
+    done = subprocess.run([sys.executable, "-m", "bench", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and "Usage: microgpt-bench" in done.stdout

@@ -16,8 +16,9 @@ def run(path, *arguments, **environment):
     # inside a worker of pytest-xdist pytest-benchmark turns itself off
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "bench/micro", f"--benchmark-json={path}", *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, env={**inherited, **environment},
+        [sys.executable, "-m", "pytest", "-q", "bench/micro", f"--benchmark-json={path}",
+         "--benchmark-max-time=0.05", "--benchmark-min-rounds=1", *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=600, env={**inherited, **environment},
     )  # fmt: skip
 
 

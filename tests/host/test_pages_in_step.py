@@ -21,7 +21,7 @@ def cog(*arguments):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
 
 

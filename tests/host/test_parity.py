@@ -1,6 +1,7 @@
 """Parity's own tests: what agrees, what only rounds, and errors that must not get through."""
 
 import dataclasses
+import functools
 import math
 
 import numpy as np
@@ -24,6 +25,12 @@ def gradients(engine):
     return parity.unpack(pack(found.values())), {name: (len(rows), len(rows[0])) for name, rows in found.items()}
 
 
+@functools.cache
+def right_gradients():
+    """The reference's, for all that is held against them."""
+    return gradients(REFERENCE)
+
+
 def wrong_gradient(op, factor):
     """The reference with one op whose results are right and whose gradient is off by ``factor``."""
     right = getattr(REFERENCE, op)
@@ -43,7 +50,7 @@ OPS = ["embedding", "add", "linear", "rmsnorm", "relu", "attention", "cross_entr
 
 @pytest.mark.parametrize("op", OPS)
 def test_a_gradient_wrong_by_one_part_in_a_million_diverges(op):
-    expected, shapes = gradients(REFERENCE)
+    expected, shapes = right_gradients()
     got, _ = gradients(wrong_gradient(op, 1 + 1e-6))
     finding = parity.compare_gradients(expected, got, shapes)
     assert finding.parity is Parity.DIVERGED
@@ -52,7 +59,7 @@ def test_a_gradient_wrong_by_one_part_in_a_million_diverges(op):
 
 @pytest.mark.parametrize("op", OPS)
 def test_the_same_detour_with_the_right_gradient_does_not(op):
-    expected, shapes = gradients(REFERENCE)
+    expected, shapes = right_gradients()
     got, _ = gradients(wrong_gradient(op, 1.0))
     assert parity.compare_gradients(expected, got, shapes).parity is not Parity.DIVERGED
 
@@ -61,13 +68,13 @@ def test_adam_hides_a_scaled_gradient_from_the_losses_but_not_from_the_compariso
     right, wrong = Trainer(REFERENCE, DOCUMENTS, CONFIG), Trainer(wrong_gradient("mean", 1 + 1e-6), DOCUMENTS, CONFIG)
     first = [(right.step().loss, wrong.step().loss) for _ in range(3)]
     assert all(abs(a - b) < 1e-9 for a, b in first)  # hardly anything to see in the losses
-    expected, shapes = gradients(REFERENCE)
+    expected, shapes = right_gradients()
     assert parity.compare_gradients(expected, gradients(wrong.engine)[0], shapes).parity is Parity.DIVERGED
 
 
 @pytest.mark.parametrize("name", [name for name in engines.NAMES if not engines.load(name).unavailable])
 def test_every_right_engine_passes(name):
-    expected, shapes = gradients(REFERENCE)
+    expected, shapes = right_gradients()
     assert parity.compare_gradients(expected, gradients(engines.load(name))[0], shapes).parity is not Parity.DIVERGED
 
 

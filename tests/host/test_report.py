@@ -162,7 +162,9 @@ def test_hovering_tells_the_values(browser, committed):
         assert "95 % interval" in text and "ms/step" in text
 
 
-def test_markup_in_results_stays_text(browser, small_run, tmp_path):
+@pytest.fixture
+def marked_up(small_run, tmp_path):
+    """A run with markup in every text of its results."""
     assert small_run("--engine", "tape").exit_code == 0
     run = results.load(pathlib.Path("results/small"))
     record = run.record
@@ -192,17 +194,29 @@ def test_markup_in_results_stays_text(browser, small_run, tmp_path):
         )
         for entry in run.rounds
     ]
-    folder, path = tmp_path / MARKUP.replace("/", "_"), tmp_path / "report.html"
+    folder = tmp_path / MARKUP.replace("/", "_")
     folder.mkdir()
     gate = tables.Table(MARKUP, [MARKUP, MARKUP], [MARKUP], [[MARKUP]], [MARKUP])
     answer = {"exit_status": 1, "table": dataclasses.asdict(gate)}
     (folder / checking.ANSWER).write_text(json.dumps(answer), encoding="utf-8")
-    path.write_text(report.page(results.Run(folder, record, rounds)), encoding="utf-8")
+    return results.Run(folder, record, rounds)
+
+
+def test_markup_in_results_stays_text(browser, marked_up, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(report.page(marked_up), encoding="utf-8")
     with opened(browser, path) as page:
         assert page.locator("#bad").count() == 0
         assert page.locator("nav label", has_text="alert(1)").count() == 2
         for place in ("header", "#gate td", "nav", "footer"):
             assert "<script>alert(1)</script>" in page.locator(place).first.inner_text()
+
+
+@pytest.mark.parametrize("style", ["html", "github"])
+def test_markup_in_results_stays_text_in_tables(marked_up, style):
+    """In rows, titles and the lines around them."""
+    text = tables.render(marked_up, style)
+    assert text.count("&lt;script&gt;") >= 5 and "<script" not in text and "<b" not in text.replace("<br>", "")
 
 
 def test_a_diverged_cell_has_no_speed_in_it(small_run, bench_command):
@@ -241,7 +255,7 @@ def test_plots_as_files(small_run, bench_command, style, start):
     assert all(path.read_bytes().startswith(start) for path in paths)
 
 
-def test_ten_engines_on_six_runtimes_stay_small(small_run, tmp_path):
+def test_the_page_of_ten_engines_on_six_runtimes_stays_small():
     run = results.load(ROOT / "results" / "default")
     longer = dataclasses.replace(run.record.plan, steps=60)
     rounds = [

@@ -80,12 +80,12 @@ def test_interval_covers_roughly(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("steps", [5, 10, 20])
-@pytest.mark.parametrize("rounds", [3, 5, 10])
+@pytest.mark.parametrize("steps", [5, 20])
+@pytest.mark.parametrize("rounds", [3, 10])
 @pytest.mark.parametrize("name", MACHINES)
 def test_interval_covers_95_percent(name: str, rounds: int, steps: int) -> None:
-    """93 to 97 % over 4,000 simulated runs each."""
-    assert 0.93 <= coverage(MACHINES[name], (rounds, steps), 4000) <= 0.97
+    """93 to 97 % over 2,000 simulated runs each."""
+    assert 0.93 <= coverage(MACHINES[name], (rounds, steps), 2000) <= 0.97
 
 
 @pytest.mark.slow

@@ -26,9 +26,10 @@ def assert_losses(trainer, expected):
         assert got == loss if SAME_LIBRARY else math.isclose(got, loss, abs_tol=1e-12), f"step {step}"
 
 
-@pytest.mark.parametrize("steps", [20, pytest.param(200, marks=pytest.mark.slow)])
-def test_names(names_path, steps):
-    assert_losses(Trainer("reference", names_path), golden("names-seed42-first200.losses.txt")[:steps])
+@pytest.mark.parametrize("engine, steps", [("reference", 20), ("vector_exact", 200)])
+def test_names(names_path, engine, steps):
+    """All that are recorded by an engine that keeps the reference's bits and is quicker."""
+    assert_losses(Trainer(engine, names_path), golden("names-seed42-first200.losses.txt")[:steps])
 
 
 def test_embedded_names():

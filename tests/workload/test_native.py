@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import engines
-from bench.workload import data
 from bench.workload.adam import Adam
 from bench.workload.config import Config
 from bench.workload.trainer import Trainer
@@ -66,17 +65,6 @@ def assert_same_training(engine, other, documents, config, steps):
 # ------------------------------------------------------------------------------ the bits
 
 
-@pytest.mark.slow
-@needs_core
-def test_a_thousand_steps_are_the_references():
-    documents = os.environ.get("MICROGPT_BENCH_NAMES", data.DEFAULT)
-    ours, theirs = Trainer(NATIVE, documents), Trainer("reference", documents)
-    for step in range(1, 1001):
-        assert ours.step().loss == theirs.step().loss, f"step {step}"
-    assert ours.weights() == theirs.weights()
-    assert ours.generate(20) == theirs.generate(20)
-
-
 @needs_core
 def test_the_first_steps_are_the_references():
     assert_same_training(NATIVE, "reference", made_up(10), Config(), 4)
@@ -95,7 +83,7 @@ def configurations(draw):
     )
 
 
-# `iterative` sorts as the reference does, but at any depth; vocabularies have 2 to 60 tokens with BOS
+# `vector_exact` has the reference's bits, at any depth; vocabularies have 2 to 60 tokens with BOS
 @needs_core
 @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
@@ -108,24 +96,7 @@ def configurations(draw):
 @example(config=Config(n_layer=1, n_head=1, n_embd=1, block_size=1), characters=1, longest=1, seed=0)
 def test_any_configuration_is_the_references(config, characters, longest, seed):
     alphabet = [chr(0x100 + i) for i in range(characters)]
-    assert_same_training(NATIVE, "iterative", made_up(4, alphabet, longest, seed), config, 3)
-
-
-@pytest.mark.slow
-@needs_core
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
-@given(
-    config=configurations(),
-    characters=st.integers(1, 59),
-    longest=st.sampled_from([1, 2, 5, 40]),
-    seed=st.integers(0, 99),
-)
-def test_fifty_steps_at_any_configuration(config, characters, longest, seed):
-    documents = made_up(8, [chr(0x100 + i) for i in range(characters)], longest, seed)
-    ours, theirs = Trainer(NATIVE, documents, config), Trainer("iterative", documents, config)
-    for step in range(1, 51):
-        assert ours.step().loss == theirs.step().loss, f"step {step}"
-    assert ours.weights() == theirs.weights()
+    assert_same_training(NATIVE, "vector_exact", made_up(4, alphabet, longest, seed), config, 3)
 
 
 @needs_core
@@ -134,7 +105,7 @@ def test_position_by_position_is_the_same_as_all_at_once():
     one_by_one = dataclasses.replace(NATIVE, batched=False)
     for heads in (1, 4):
         config = Config(n_layer=2, n_head=heads)
-        assert_same_training(one_by_one, "iterative", ["a", "hedge"], config, 2)
+        assert_same_training(one_by_one, "vector_exact", ["a", "hedge"], config, 2)
 
 
 @needs_core
@@ -198,7 +169,10 @@ def test_adam_is_the_references(gradients, moments, t, eps, seed):
 
 @needs_core
 def test_pow_is_asked_where_it_differs_from_the_square():
-    differs = [x for x in (random.Random(5).uniform(1e-4, 1e-2) for _ in range(20_000)) if x**2 != x * x][:8]
+    rng = random.Random(5)
+    differs = [x for x in (rng.uniform(1e-4, 1e-2) for _ in range(20_000)) if x**2 != x * x][:8]
+    if not differs:
+        pytest.skip("this C library's pow rounds as a product does")
     weights = core.matrix([[0.0] * 8] * 2)
     adam = core.Adam([weights], 0.0, 0.0, 1e-8)
     logits = core.linear(

@@ -35,18 +35,11 @@ OPTIONS = {
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 def test_engines_agree_under_each_option_and_all_together(engine, options):
-    config = Config(**{**SMALL, **options})
-    reference, trainer = assert_same(engine, DOCUMENTS, config, steps=8)
-    if config.validation_split:
-        exact = engine.parity.value == "bit-identical"
-        expected, got = reference.validate(), trainer.validate()
-        assert got == expected if exact else abs(got - expected) <= 1e-12
-    assert trainer.generate(5) == reference.generate(5)
+    assert_same(engine, DOCUMENTS, Config(**{**SMALL, **options}), steps=4, samples=2)
 
 
-@pytest.mark.parametrize("options", [OPTIONS["tied"], OPTIONS["optimized"]], ids=["tied", "optimized"])
-def test_engines_agree_at_default_sizes(engine, options):
-    assert_same(engine, "given_names", Config(**options), steps=4)
+def test_engines_agree_at_default_sizes(engine):
+    assert_same(engine, "given_names", Config(**OPTIONS["optimized"]), steps=2)
 
 
 @pytest.mark.parametrize("option", [name for name in OPTIONS if name not in ("held out", "product", "top-k")])
@@ -257,8 +250,9 @@ def test_config_is_the_whole_of_it():
     assert options - tested == {"validation_documents"}
 
 
-@pytest.mark.parametrize("gaussian", ["polar", "trigonometric"])
-@pytest.mark.parametrize("steps", [30, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "gaussian, steps", [("polar", 30), ("trigonometric", 30), pytest.param("polar", 1000, marks=pytest.mark.slow)]
+)
 def test_a_run_prints_what_a_javascript_program_prints(gaussian, steps):
     node = shutil.which("node")
     if node is None:
