@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Sequence, Tuple, Union
 
-from bench.workload.config import Config
+from bench.workload.config import Config, WorkloadError
 from bench.workload.engine import Engine, Vector
 from bench.workload.generators import Random
 
 Index = Union[int, Sequence[int]]  # one position's, or for a batched engine every position's
+LARGEST_MODEL = 10_000_000  # parameters: a scalar engine's take gigabytes then
 Cache = List[List[Vector]]  # per layer, what each call so far has appended
 
 
@@ -39,9 +40,14 @@ def draw_weights(config: Config, vocab_size: int, rng: Random) -> Dict[str, List
 
 
 def count_parameters(config: Config, vocab_size: int) -> int:
-    """How many weights the model has."""
+    """How many weights the model has. Raises WorkloadError for more than LARGEST_MODEL, before anything so large is made."""
     n = config.n_embd
-    return ((1 if config.tied else 2) * vocab_size + config.block_size) * n + config.n_layer * 12 * n * n
+    found = ((1 if config.tied else 2) * vocab_size + config.block_size) * n + config.n_layer * 12 * n * n
+    if found > LARGEST_MODEL:
+        raise WorkloadError(
+            f"a model of {found:,} parameters is too large, at most {LARGEST_MODEL:,}: choose a smaller one"
+        )
+    return found
 
 
 class GPT:

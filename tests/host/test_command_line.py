@@ -320,6 +320,8 @@ def test_a_broken_promise_fails_the_run(small_run, tmp_path):
         (["run", "--steps", "-3"], "-3 is not in the range x>=1"),
         (["run", "--rounds", "many"], "'many' is not a valid integer"),
         (["run", "--n-embd", "10"], "n_embd 10 does not divide into 4 heads"),
+        (["run", "--n-embd", "100000000"], "parameters is too large"),
+        (["train", "--n-layer", "1000000000"], "parameters is too large"),
         (["run", "--budget", "soon"], "'soon' is no duration"),
         (["run", "--name", "a/b"], "must be the name of one folder"),
         (["run", "--base", "cpython-2.7", "--python", sys.executable], "no runtime cpython-2.7 in this run"),
