@@ -19,7 +19,7 @@ DEFAULTS = Config()
 
 
 class Seconds(click.ParamType[float]):
-    """A duration: 90, 90s, 5m or 1h."""
+    """A duration: 90, 90s, 20ms, 5m or 1h."""
 
     name = "duration"
 
@@ -27,9 +27,10 @@ class Seconds(click.ParamType[float]):
         """Seconds as a float."""
         if isinstance(value, float):
             return value
-        unit = {"s": 1, "m": 60, "h": 3600}.get(value[-1:])
+        number = value.rstrip("hms")
+        unit = {"": 1, "ms": 0.001, "s": 1, "m": 60, "h": 3600}.get(value[len(number) :], 0)
         try:
-            seconds = float(value if unit is None else value[:-1]) * (unit or 1)
+            seconds = float(number) * unit
         except ValueError:
             seconds = -1.0
         if not 0 < seconds < 1e9:
