@@ -119,7 +119,8 @@ def _point(run: results.Run, engine: str, cell: Cell, sizes_: dict[str, int]) ->
     return Point(
         engine,
         sizes_,
-        [] if status != "ok" else [float(np.median(times)) for times in run.times(cell)],
+        # rounds of other engines are NaN
+        [] if status != "ok" else [float(np.median(times)) for times in run.times(cell) if np.isfinite(times).all()],
         None if nodes is None else float(np.mean(nodes)),
         parity_text(worst(findings)) if findings else "",
         status,

@@ -25,6 +25,8 @@ def test_scale(bench_command, documents):
     )
     found = scale.load(pathlib.Path("results/grown"))
     assert len(found.points) == 2 * 3 and all(point.parity for point in found.points)
+    assert all(len(point.seconds) == 2 and min(point.seconds) > 0 for point in found.points)
+    assert "nan" not in done.stdout
     nodes = [point.nodes for point in found.series("reference", "n_layer")]
     assert nodes[0] < nodes[1]
     assert bench_command("scale", "--show", "grown").stdout == done.stdout
