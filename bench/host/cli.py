@@ -162,7 +162,7 @@ def run(
     "--instructions/--no-instructions",
     default=True,
     show_default=True,
-    help="Against a revision, also count the instructions of what was changed, under Valgrind, after the timing.",
+    help="Against a revision, also count the instructions of what was changed, under Valgrind, after the timing and for as long at most.",
 )
 @click.option("--strict", is_flag=True, help="Exit with 3 where a cell could not be decided.")
 @click.option("--anyway", is_flag=True, help="Against a run of another machine or build too; the table says so.")

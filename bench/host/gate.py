@@ -156,21 +156,22 @@ def count_instructions(
 
     Only pairs of one engine in two copies of the sources are counted: between two engines a count says little. The same
     files have the same count. After an edit the memory layout shifts, which moves a count by up to 0.3 %: a difference
-    that seems to be one is counted in two further layouts on both sides, and the median ratio stands.
+    that seems to be one is counted in two further layouts on both sides, and the median ratio stands. No count is begun
+    once counting has taken as long as measuring may.
     """
-    counted, notes = [], []
+    counted, notes, deadline = [], [], time.monotonic() + plan.record.budget_seconds
     for judgement in judgements:
         ratio = None
         if judgement.status == "ok":
             try:
-                ratio = _instructions(plan, judgement.held, progress)
+                ratio = _instructions(plan, judgement.held, progress, deadline)
             except counters.CannotCount as why:
                 notes.append(str(why))
         counted.append(dataclasses.replace(judgement, instructions=ratio))
     return counted, list(dict.fromkeys(notes))
 
 
-def _instructions(plan: Plan, held: Held, progress: Progress) -> float | None:
+def _instructions(plan: Plan, held: Held, progress: Progress, deadline: float) -> float | None:
     """Those of the other cell over this one's; None where the two are not one engine. Raises CannotCount."""
     (row, name), (other, _) = held.cell, held.baseline
     one, two = plan.engines[row], plan.engines[other]
@@ -178,6 +179,8 @@ def _instructions(plan: Plan, held: Held, progress: Progress) -> float | None:
         return None
     if one.slowdown == two.slowdown and files_of(one) == files_of(two):
         return 1.0
+    if time.monotonic() > deadline:
+        raise counters.CannotCount("not all instructions are counted: that took as long as --budget already")
     counters.find_valgrind()
     runtime = next(runtime for runtime in plan.runtimes if runtime.name == name)
     progress.advance(f"instructions of {row} on {name}")
