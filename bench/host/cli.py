@@ -73,7 +73,7 @@ def cli() -> None:
 
 
 @cli.command()
-@measuring_options("all", "every CPython 3.10 to 3.15 found", 5, "4m")
+@measuring_options("all", "every CPython 3.10 to 3.15 found", 5, "5m")
 @RESULTS
 @click.option("--name", help="Of the run's folder.  [default: date and time]")
 @click.option(

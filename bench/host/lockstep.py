@@ -151,6 +151,7 @@ class Round:
         # the same plan gives the same orders again
         self.rng = random.Random(f"{plan.record.order_seed}/{number}")
         self.states: dict[Cell, CellState] = {}
+        self.once_seconds = 0.0  # for what only the first round does
 
     def run(self) -> RoundRecord:
         """Measure. Every worker is ended however this is left."""
@@ -170,10 +171,12 @@ class Round:
             for cell in self._alive():
                 self._finish(cell)
             self._check_parameters()
+            compared = time.monotonic()
             if self.introduce:
                 self._draw_samples()
             if self.nodes:  # last, as counting needs memory of its own
                 self._count_nodes()
+            self.once_seconds = time.monotonic() - compared
         finally:
             for state in self.states.values():
                 state.worker.stop()
@@ -349,7 +352,8 @@ class Round:
 
 def measure(plan: Plan, run: results.Run, progress: Progress) -> None:
     """Add rounds to ``run``, saving each, until the plan's rounds are done or its budget is used up."""
-    started, longest = time.monotonic(), max((entry.seconds for entry in run.rounds), default=0.0)
+    # of a run that is resumed, the first round's record has samples and nodes in its time
+    started, longest = time.monotonic(), max((entry.seconds for entry in run.rounds[1:] or run.rounds), default=0.0)
     budget = plan.record.budget_seconds
     for number in range(len(run.rounds) + 1, plan.record.rounds + 1):
         if budget is not None and number > 1 and time.monotonic() - started + longest > budget:
@@ -361,7 +365,7 @@ def measure(plan: Plan, run: results.Run, progress: Progress) -> None:
         cells = [cell for cell in plan.cells if run.status(cell)[0] == "ok" or not run.rounds]
         current = Round(plan, number, cells, progress, introduce=number == 1, nodes=number == 1)
         entry = current.run()
-        longest = max(longest, entry.seconds)
+        longest = max(longest, entry.seconds - current.once_seconds)
         add(run, current, entry)
         results.export_pyperf(run)
 
