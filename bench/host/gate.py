@@ -159,7 +159,7 @@ def count_instructions(
     that seems to be one is counted in two further layouts on both sides, and the median ratio stands. No count is begun
     once counting has taken as long as measuring may.
     """
-    counted, notes, deadline = [], [], time.monotonic() + plan.record.budget_seconds
+    counted, notes, deadline = [], [], time.monotonic() + (plan.record.budget_seconds or math.inf)
     for judgement in judgements:
         ratio = None
         if judgement.status == "ok":
