@@ -283,7 +283,7 @@ def test_what_cannot_be_counted_leaves_the_other_counts_alone(project, check, mo
     engine.write_text(text)
     edited = project / "engines" / "fused_dot.py"
     edited.write_text(edited.read_text() + "# a comment more\n")
-    rows = ["--engine", "tape", "--engine", "fused_dot", "--budget", "1s", "--threshold", "9"]
+    rows = ["--engine", "tape", "--engine", "fused_dot", "--threshold", "9"]
     done = check("--against", "HEAD", *rows, "--json", "j.json")
     assert done.exit_code == 0 and "instructions of tape on" in done.stdout and "not under Valgrind" in done.stdout
     cells = {cell["engine"]: cell for cell in json.loads(pathlib.Path("j.json").read_text())["cells"]}
