@@ -18,7 +18,11 @@ Cache = List[List[Vector]]  # per layer, what each call so far has appended
 
 
 def shapes(config: Config, vocab_size: int) -> Dict[str, Tuple[int, int]]:
-    """(n_out, n_in) of every matrix by name, in the order in which they are drawn; no ``lm_head`` where it is tied."""
+    """(n_out, n_in) of every matrix by name, in the order in which they are drawn; no ``lm_head`` where it is tied.
+
+    Raises WorkloadError for a model that is too large.
+    """
+    count_parameters(config, vocab_size)
     n = config.n_embd
     found = {"wte": (vocab_size, n), "wpe": (config.block_size, n)}
     if not config.tied:

@@ -15,7 +15,7 @@ from bench.workload.config import Config, WorkloadError
 from bench.workload.engine import PLAIN, Engine, loss_of
 from bench.workload.generation import Sampling, Token
 from bench.workload.generators import seeded
-from bench.workload.gpt import GPT, count_parameters, draw_weights
+from bench.workload.gpt import GPT, draw_weights
 from bench.workload.model_file import SavedModel
 
 
@@ -61,7 +61,6 @@ class Trainer:
         self.rng = seeded(self.config.rng, self.config.seed, self.config.gaussian)
         self.rng.shuffle(self.documents)
         self.held_out = self._hold_out()
-        count_parameters(self.config, len(self.vocabulary))  # which refuses what is too large
         weights = draw_weights(self.config, len(self.vocabulary), self.rng)
         if saved is not None:
             if saved.characters != "".join(self.vocabulary.characters):

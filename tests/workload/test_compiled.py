@@ -13,17 +13,12 @@ from bench.workload.trainer import Trainer
 from engines import compiled, compiled_unordered
 from engines.compiled import ENGINE as E
 
-WRITERS = (
-    "product",
-    "combination",
-    "dots",
-    "sum_of_rows",
-    "normalize",
-    "normalize_grad",
-    "attend",
-    "attend_grad",
-    "adam",
-)
+
+def forget(module):
+    """Every function that was generated and everything else that is kept."""
+    for kept in vars(module).values():
+        getattr(kept, "cache_clear", int)()
+    module.GENERATED.clear()
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +31,7 @@ def clean():
 @pytest.fixture
 def fresh(monkeypatch):
     """Nothing generated yet; gives the names compiled since, in order."""
-    for name in (*WRITERS, "blocks", "combinations", "pieces"):
-        getattr(compiled, name).cache_clear()
-    compiled.GENERATED.clear()
+    forget(compiled)
     order = []
 
     def counting(text, name, mode):
@@ -47,9 +40,15 @@ def fresh(monkeypatch):
 
     monkeypatch.setattr(compiled, "compile", counting, raising=False)
     yield order
-    for name in (*WRITERS, "blocks", "combinations", "pieces"):
-        getattr(compiled, name).cache_clear()
-    compiled.GENERATED.clear()
+    forget(compiled)
+
+
+@pytest.fixture
+def unordered():
+    """The engine without an order of operations, with nothing generated before or after."""
+    forget(compiled_unordered)
+    yield compiled_unordered
+    forget(compiled_unordered)
 
 
 def table(rows, columns, seed=0, size=1.0):
@@ -107,20 +106,14 @@ def test_bit_identical_however_it_is_cut(monkeypatch, fresh, tile, wide, block):
 
 @pytest.mark.parametrize("tile, wide, block", [(16, 1, 1), (16, 16, 2), (40, 5, 3), (100_000, 1_000, 16)])
 @pytest.mark.parametrize("long", [2, 1_000])
-def test_any_order_is_right_however_it_is_cut(monkeypatch, tile, wide, block, long):
+def test_any_order_is_right_however_it_is_cut(monkeypatch, unordered, tile, wide, block, long):
     """Rows and products written out, in parts and in loops, and sums of many and of few terms by a library."""
-    monkeypatch.setattr(compiled_unordered, "TILE", tile)
-    monkeypatch.setattr(compiled_unordered, "WIDE", wide)
-    monkeypatch.setattr(compiled_unordered, "BLOCK", block)
-    monkeypatch.setattr(compiled_unordered, "LONG", long)
-    for cached in vars(compiled_unordered).values():
-        getattr(cached, "cache_clear", int)()
+    for name, value in {"TILE": tile, "WIDE": wide, "BLOCK": block, "LONG": long}.items():
+        monkeypatch.setattr(unordered, name, value)
     documents, config = ["hedge", "a", "deface a facade, feedback"], Config(n_embd=6, n_head=2, n_layer=2)
-    ours, theirs = (Trainer(engine, documents, config) for engine in (compiled_unordered.ENGINE, "reference"))
+    ours, theirs = (Trainer(engine, documents, config) for engine in (unordered.ENGINE, "reference"))
     for _ in range(4):
         assert abs(ours.step().loss - theirs.step().loss) <= 1e-12
-    for cached in vars(compiled_unordered).values():
-        getattr(cached, "cache_clear", int)()
 
 
 @pytest.mark.parametrize("betas", [(0.85, 0.99), (0.0, 0.0), (0.0, 0.99), (0.5, 0.001)])
