@@ -593,6 +593,7 @@ def run_peers(
                 **options,
             )
             plan, record, _ = setup.prepare(request, pathlib.Path(temporary))
+            peering.check_rows(plan.cells, programs, base)
             measured = results.create(folder / (name or f"peers-{_now()}"), record)
             with RunProgress(None) as progress:
                 progress.say(f"{len(programs)} programs and {len(plan.cells)} cells, into {measured.folder}")
@@ -1033,6 +1034,7 @@ def history(
         historical.check_plot(plot)
         _check_folder_of(plot)
     runs, unread = historical.load(folder)
+    historical.check(runs, wanted if _given("ratios") else [], runtime)  # the default's engines need not be in a run
     table = historical.table(runs, wanted, unread)
     click.echo(json.dumps(dataclasses.asdict(table), indent=1, ensure_ascii=False) if style == "json" else
                tables.render_table(table, style))  # fmt: skip

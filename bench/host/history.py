@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import difflib
 import math
 import pathlib
 import re
@@ -83,6 +84,22 @@ def load(folder: pathlib.Path) -> tuple[list[Run], list[str]]:
     if not runs and not unread:
         raise UsageError(f"no run in {folder} yet: microgpt-bench run makes one")
     return sorted(runs, key=_date), unread
+
+
+def check(runs: Sequence[Run], wanted: Sequence[Wanted], runtime: str | None) -> None:
+    """Raises UsageError, with the nearest name, for an engine or a runtime that none of the runs has."""
+    if not runs:
+        return  # that none could be read says the table
+    names = sorted({engine for run in runs for engine in run.record.engines})
+    for ratio in wanted:
+        for engine in (ratio.engine, ratio.base):
+            if engine not in names:
+                near = difflib.get_close_matches(engine, names, n=1, cutoff=0.4)
+                hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(names)}"
+                raise UsageError(f"--ratio {ratio}: no run has an engine {engine!r}: {hint}")
+    runtimes = dict.fromkeys(name for run in runs for name in run.record.runtimes)
+    if runtime is not None and not any(_is_runtime(runtime, name) for name in runtimes):
+        raise UsageError(f"no run has a runtime {runtime!r}: choose from {', '.join(runtimes)}")
 
 
 def table(runs: Sequence[Run], wanted: Sequence[Wanted], unread: Sequence[str]) -> Table:
@@ -222,7 +239,12 @@ def _newest(run: Run, wanted: Wanted) -> str | None:
     if wanted.runtime is None:
         versions = {name: str(run.record.runtimes[name].described["python"]) for name in able}
         return max(able, key=lambda name: [int(part) for part in re.findall(r"\d+", versions[name])[:3]], default=None)
-    return next((name for name in able if wanted.runtime in (name, name.partition("-")[2])), None)
+    return next((name for name in able if _is_runtime(wanted.runtime, name)), None)
+
+
+def _is_runtime(asked: str, name: str) -> bool:
+    """Whether a runtime is meant: cpython-3.14 may be called 3.14."""
+    return asked in (name, name.partition("-")[2])
 
 
 def _point(run: Run, wanted: Wanted) -> Point | None:

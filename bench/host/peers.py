@@ -14,6 +14,7 @@ documents with the generator that the peer names.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import json
 import pathlib
 import random
@@ -28,7 +29,7 @@ from bench.host import results, stats
 from bench.host.errors import UsageError
 from bench.host.lockstep import REFERENCE, Plan, Progress, Round, add
 from bench.host.peer_file import Peer
-from bench.host.program import PeerRound, decimals, run_once
+from bench.host.program import PeerRound, digits_of, run_once
 from bench.host.results import Cell
 from bench.host.tables import NOTHING, Table, number, parity_text, ratio_text
 from bench.workload.config import Config
@@ -102,7 +103,13 @@ def load(folder: pathlib.Path) -> tuple[results.Run, PeersRecord]:
     """A run with its peers from disk. Raises UsageError."""
     if not (folder / "peers.json").is_file():
         raise UsageError(f"{folder} has no peers.json: microgpt-bench peers makes one")
-    return results.load(folder), results.read(folder / "peers.json", PeersRecord)
+    run, found = results.load(folder), results.read(folder / "peers.json", PeersRecord)
+    try:
+        for done in (done for entry in found.rounds for done in entry.values()):
+            digits_of(done.losses or ["0"])
+    except ValueError as error:
+        raise UsageError(f"{folder / 'peers.json'} is damaged ({error}): measure again") from None
+    return run, found
 
 
 def over(run: results.Run, found: PeersRecord, cell: Cell, name: str) -> stats.Ratio | None:
@@ -137,8 +144,27 @@ def step_seconds(found: PeersRecord, name: str) -> np.ndarray | None:
     return apart
 
 
+def row(cell: Cell, several: bool) -> str:
+    """The name of an engine's row; ``several``: there is more than one runtime."""
+    return " on ".join(cell) if several else cell[0]
+
+
+def check_rows(cells: Sequence[Cell], peers: Sequence[Peer], base: str | None) -> None:
+    """Raises UsageError where two rows would have one name, or none that of the base."""
+    names = [row(cell, len({runtime for _, runtime in cells}) > 1) for cell in cells]
+    for peer in peers:
+        if peer.name in names:
+            raise UsageError(f"peer {peer.name} has the name of an engine's row: give it another one")
+        names.append(peer.name)
+    if base is not None and base not in names:
+        near = difflib.get_close_matches(base, names, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"no row {base!r} to compare with: {hint}choose from {', '.join(names)}")
+
+
 def table(run: results.Run, found: PeersRecord, base: str | None) -> Table:
-    """The table of programs and engines, fastest first. Raises UsageError for a base that was not measured."""
+    """The table of programs and engines, fastest first. Raises UsageError for a base that is no row."""
+    check_rows(run.cells, found.peers, base)
     several = len(run.record.runtimes) > 1
     times: dict[str, np.ndarray] = {}
     starts: dict[str, str] = {}
@@ -147,7 +173,7 @@ def table(run: results.Run, found: PeersRecord, base: str | None) -> Table:
     rows, below = [], []
     for engine, runtime in run.cells:
         cell: Cell = (engine, runtime)
-        name = f"{engine} on {runtime}" if several else engine
+        name = row(cell, several)
         status, reason = run.status(cell)
         finding = run.finding(cell)
         if status == "ok" and finding is not None:
@@ -175,10 +201,14 @@ def table(run: results.Run, found: PeersRecord, base: str | None) -> Table:
                 starts[peer.name] = f"{max(0.0, begin):.2f}"
             kinds[peer.name] = pathlib.Path(shlex.split(peer.command[0])[0]).name if peer.shell else peer.command[0]
             losses = entries[0].losses
-            parities[peer.name] = f"{len(losses)} losses agree to {min(map(decimals, losses))} digits"
-    base = base or next((name for name in times if name.startswith(REFERENCE)), next(iter(times), None))
-    if base not in times:
-        raise UsageError(f"no row {base} was measured: choose from {', '.join(times) or 'none'}")
+            digits, fewer = digits_of(losses)
+            parities[peer.name] = (
+                f"{len(losses)} losses agree to {digits} digits{f', {fewer} of them to fewer' * (fewer > 0)}"
+            )
+    if base is not None and base not in times:
+        below.append(f"{base} did not do well: speeds are over another row.")
+        base = None
+    base = base or next((name for name in times if name.startswith(REFERENCE)), next(iter(times), NOTHING))
     whole = {name: float(np.mean(seconds)) for name, seconds in times.items()}
     measured = []
     for name in sorted(times, key=lambda name: whole[name]):

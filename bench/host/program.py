@@ -22,6 +22,12 @@ from bench.host.peer_file import Peer
 
 LONGEST = 4096  # bytes: of a line that does not end, no more is kept than could be one with a loss
 TIE = 1e-9  # a loss this near to the middle between two printed numbers may be printed as either
+MOST_DIGITS = 8  # behind the point: what TIE leaves to prove, however many are printed
+# Losses of a model that has hardly learnt lie within 0.05 of log(vocabulary): one digit would prove nothing of a program
+# that prints that number all the time.
+FEWEST_DIGITS = 2
+LOSS = re.compile(r"[+-]?(?:\d+\.?(\d*)|\.(\d+))(?:e([+-]?\d{1,9}))?", re.ASCII | re.IGNORECASE)
+NO_NUMBER = re.compile(r"[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,9 +149,14 @@ def run_once(
     """Run a peer to the end of its steps and check each loss as it comes. ``folder``: its file's."""
     losses: list[str] = []
     arrived: list[float] = []
+    passed_over = ""  # what was printed since the last loss and has none, as the pattern sees it
 
     def ended(status: Literal["ok", "failed", "diverged"], reason: str = "") -> PeerRound:
         return PeerRound(status, reason, losses, arrived)
+
+    def stuck(how: str) -> PeerRound:
+        said = f"the pattern finds no loss in {quoted(passed_over)}" if passed_over else "nothing more was printed"
+        return ended("failed", f"{how}: {said if losses or passed_over else 'nothing was printed to standard output'}")
 
     try:
         program = Program(peer, folder, steps, data)
@@ -158,30 +169,37 @@ def run_once(
             try:
                 found = program.line(deadline)
             except queue.Empty:
-                return ended("failed", f"no loss for {timeout:.0f} s after {len(losses)} of {steps} steps")
+                return stuck(f"no loss for {timeout:.0f} s after {len(losses)} of {steps} steps")
             if found is None:
                 why = program.ending(timeout) or "exit status 0"
-                return ended("failed", f"ended after {len(losses)} of {steps} steps ({why})")
+                return stuck(f"ended after {len(losses)} of {steps} steps ({why})")
             when, line = found
             match = pattern.search(line)
             if match is None:
+                passed_over = telling(passed_over, line)
                 continue
             step, loss = match.groupdict().get("step"), match["loss"] or ""
             if step is not None and number(step) != len(losses) + 1:
                 if losses and number(step) == len(losses):
                     continue  # a line drawn again
-                return ended("failed", f"garbled: step {step[:30]} where {len(losses) + 1} belongs: {line[:60]!r}")
+                return ended("failed", f"garbled: step {step[:30]} where {len(losses) + 1} belongs: {quoted(line)}")
             expected = truth[len(losses)]
             try:
                 same = agrees(loss, expected)
-            except (ValueError, OverflowError):
-                return ended("failed", f"garbled: {loss[:30]!r} is no loss: {line[:60]!r}")
+            except ValueError:
+                return ended("failed", f"garbled: {quoted(loss, 30)} is no loss: {quoted(line)}")
             losses.append(loss)
             arrived.append(round(when, 6))
+            passed_over = ""
             deadline = time.monotonic() + timeout
             progress.advance(f"{peer.name}, step {len(losses)}")
             if not same:
-                return ended("diverged", f"step {len(losses)} printed {loss} where {expected:.6f} belongs")
+                return ended(
+                    "diverged", f"step {len(losses)} printed {shortened(loss, 30)} where {expected:.6f} belongs"
+                )
+        if digits_of(losses)[0] < FEWEST_DIGITS:
+            few = f"losses such as {shortened(losses[0], 30)} prove nothing: print at least {FEWEST_DIGITS} digits behind the point"
+            return ended("failed", few)
         if peer.told_steps:
             why = program.ending(timeout)
             if why:
@@ -191,21 +209,52 @@ def run_once(
         program.stop()
 
 
+def telling(before: str, line: str) -> str:
+    """Of two lines without a loss the one that tells more of why the pattern finds none: one that speaks of a loss, or the later."""
+    speaks = "loss" in line.lower() or "loss" not in before.lower()
+    return line if line.strip() and speaks else before
+
+
+def shortened(text: str, length: int) -> str:
+    """At most so many characters, and a sign that there were more."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def quoted(text: str, length: int = 60) -> str:
+    """A program's words in a line of ours: shortened, and nothing in them that a terminal would obey."""
+    return repr(shortened(text.strip(), length))
+
+
 def number(step: str) -> int:
     """A printed step; −1 for what is none."""
-    try:
-        return int(step)
-    except ValueError:
-        return -1
+    return int(step) if re.fullmatch(r"\d{1,18}", step, re.ASCII) else -1
 
 
 def agrees(printed: str, expected: float) -> bool:
     """Whether a printed loss is this one, to the digits printed. Raises ValueError where it is no number."""
+    digits = decimals(printed)
     value = float(printed)
-    return math.isfinite(value) and abs(value - expected) <= 0.5 * 10.0 ** -decimals(printed) + TIE
+    return math.isfinite(value) and abs(value - expected) <= 0.5 * 10.0**-digits + TIE
 
 
 def decimals(printed: str) -> int:
-    """How many digits behind the point a printed number has: 4 for 3.2326, as for 3.23e-2."""
-    mantissa, _, exponent = printed.lower().partition("e")
-    return len(mantissa.partition(".")[2]) - int(exponent or 0)
+    """How many digits behind the point a printed number can prove: 4 for 3.2326, as for 3.23e-2; from 0 to MOST_DIGITS.
+
+    NaN and infinity have none. Raises ValueError where it is no number, which to Python's float some more things are.
+    """
+    if NO_NUMBER.fullmatch(printed):
+        return 0
+    match = LOSS.fullmatch(printed)
+    if match is None:
+        raise ValueError(f"{printed!r} is no number")
+    return min(MOST_DIGITS, max(0, len(match[1] or match[2] or "") - int(match[3] or 0)))
+
+
+def digits_of(losses: Sequence[str]) -> tuple[int, int]:
+    """To how many digits behind the point at least half of the printed losses go, and how many of them to fewer.
+
+    Many programs leave zeros at the end out: 3.2 may be rounded to four digits.
+    """
+    each = sorted((decimals(loss) for loss in losses), reverse=True)
+    typical = each[len(each) // 2]
+    return typical, sum(digits < typical for digits in each)

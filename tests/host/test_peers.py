@@ -231,6 +231,8 @@ def test_what_else_is_wrong(bench_command):
         ("3.232600e+00", 3.23261, False),
         ("nan", 3.2, False),
         ("inf", 3.2, False),
+        ("-3.2326", 3.2326, False),
+        (".5", 0.5, True),
     ],
 )
 def test_agreement_to_the_digits_printed(printed, expected, same):

@@ -1,0 +1,162 @@
+"""Small things that let something pass unsaid: names, numbers and texts that were taken for something else."""
+
+import json
+import pathlib
+import sys
+
+import pytest
+
+from bench.host import program
+from tests.host.conftest import SMALL
+
+
+@pytest.fixture
+def peers(bench_command, documents):
+    """Run programs that print these lines, by name, beside the reference: two steps, one round."""
+
+    def run(lines, *extra, pattern=None):
+        text = ""
+        for name, printed in lines.items():
+            command = [sys.executable, "-c", f"import sys; sys.stdout.write({printed!r})", "{steps}"]
+            text += f"[peers.{name}]\ncommand = {json.dumps(command)}\n"
+            text += f"pattern = {json.dumps(pattern)}\n" if pattern else ""
+        pathlib.Path("peers.toml").write_text(text)
+        chosen = ["--python", sys.executable, "--data", documents, "--steps", 2, "--rounds", 1, "--name", "p"]
+        return bench_command("peers", "peers.toml", *chosen, *SMALL, *extra)
+
+    return run
+
+
+def losses(*printed):
+    return "".join(f"step {number} / 2 | loss {loss}\n" for number, loss in enumerate(printed, 1))
+
+
+@pytest.fixture(scope="module")
+def true():
+    from bench.workload.config import Config
+    from bench.workload.trainer import Trainer
+
+    trainer = Trainer(
+        "vector_exact", ["ab", "a", "cabbage", "bead", "decade", "b"], Config(n_embd=8, n_head=2, block_size=6)
+    )
+    return [trainer.step().loss for _ in range(2)]
+
+
+# 1. digits
+
+
+@pytest.mark.parametrize(
+    "second, word",
+    [
+        ("0e300", "DIVERGED"),
+        ("0e-300", "DIVERGED"),
+        ("1e5", "DIVERGED"),
+        ("-0", "DIVERGED"),
+        ("00.5", "DIVERGED"),
+        ("nan", "DIVERGED"),
+        ("-inf", "DIVERGED"),
+        ("1e999999999", "DIVERGED"),
+        ("1e-999999999", "DIVERGED"),
+        ("1e9999999999", "garbled"),
+        ("2" + "0" * 400, "DIVERGED"),
+        ("2_0", "garbled"),
+        ("\u0662.\u0660\u0668", "garbled"),
+        ("0x2", "garbled"),
+        ("2.08.", "garbled"),
+        ("e5", "garbled"),
+        (".", "garbled"),
+    ],
+)
+def test_f1_what_is_no_loss_does_not_agree(peers, true, second, word):
+    done = peers({"odd": losses(f"{true[0]:.4f}", second)})
+    assert done.exit_code == 1, done.output
+    assert word in done.stdout and "losses agree" not in done.stdout
+    assert len(done.stdout) < 3000
+
+
+@pytest.mark.parametrize(
+    "form, digits",
+    [("{:.4f}", 4), ("{:.2f}", 2), ("{:+.6f}", 6), ("00{:.4f}", 4), ("{:.7e}", 7), ("{!r}", 8), ("{:.400f}", 8)],
+)
+def test_f1_what_agrees_says_to_how_many_digits(peers, true, form, digits):
+    done = peers({"good": losses(*map(form.format, true))})
+    assert done.exit_code == 0, done.output
+    assert f"2 losses agree to {digits} digits" in done.stdout
+
+
+@pytest.mark.parametrize("form", ["{:.0f}", "{:.0f}.", "{:.1f}", "{:.1e}", "{:.0f}e0"])
+def test_f1_too_few_digits_prove_nothing(peers, true, form):
+    done = peers({"vague": losses(*map(form.format, true))})
+    assert done.exit_code == 1, done.output
+    assert "prove nothing: print at least 2 digits behind the point" in done.stdout
+    assert "losses agree" not in done.stdout
+
+
+def test_f1_zeros_left_out_at_the_end_are_no_lack_of_digits():
+    assert program.digits_of(["3.2326", "3.2", "3.1415"]) == (4, 1)
+    assert program.digits_of(["3.2", "3", "3.1415"]) == (1, 1)
+
+
+# 2. a pattern that finds nothing
+
+
+@pytest.mark.parametrize(
+    "printed, said",
+    [
+        ("epoch 1: 3.2\nepoch 2: 3.1\n", "the pattern finds no loss in 'epoch 2: 3.1'"),
+        ("Loss after 1: 3.2\ndone\n", "the pattern finds no loss in 'Loss after 1: 3.2'"),
+        ("\x1b[31mred\x1b[0m \u202eabc\n", "the pattern finds no loss in '\\x1b[31mred\\x1b[0m \\u202eabc'"),
+        ("x" * 100_000, "the pattern finds no loss in '" + "x" * 60 + "…'"),
+        ("\n  \n", "nothing was printed to standard output"),
+        ("", "nothing was printed to standard output"),
+        (
+            losses("{}") + "and now?\n",
+            "ended after 1 of 2 steps (exit status 0): the pattern finds no loss in 'and now?'",
+        ),
+        (losses("{}"), "ended after 1 of 2 steps (exit status 0): nothing more was printed"),
+    ],
+)
+def test_f2_a_pattern_that_matches_nothing_is_shown_what_it_does_not_match(peers, true, printed, said):
+    done = peers({"mute": printed.replace("{}", f"{true[0]:.4f}")})
+    assert done.exit_code == 1
+    assert said in done.stdout and "(exit status 0)" in done.stdout
+    assert "\x1b" not in done.stdout and len(done.stdout) < 3000
+
+
+# 3. names that nothing has
+
+
+def test_f3_a_base_that_is_no_row_is_refused_before_measuring(peers, true):
+    done = peers({"good": losses(*map("{:.4f}".format, true))}, "--base", "god")
+    assert done.exit_code == 2 and "no row 'god'" in done.stderr and "did you mean 'good'?" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not pathlib.Path("results").exists()
+
+
+def test_f3_a_peer_with_the_name_of_an_engine_is_refused(peers, true):
+    done = peers({"reference": losses(*map("{:.4f}".format, true))})
+    assert done.exit_code == 2 and "peer reference has the name of an engine's row" in done.stderr
+    assert not pathlib.Path("results").exists()
+
+
+def test_f3_a_base_that_fails_is_no_end_of_the_table(peers, true):
+    done = peers({"good": losses(*map("{:.4f}".format, true)), "bad": ""}, "--base", "bad")
+    assert done.exit_code == 1
+    assert "bad did not do well: speeds are over another row" in done.stdout and "speed over reference" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        (["--ratio", "tap"], "no run has an engine 'tap': did you mean 'tape'?"),
+        (["--ratio", "tape/nope"], "no run has an engine 'nope'"),
+        (["--ratio", "native"], "no run has an engine 'native'"),
+        (["--python", "2.7"], "no run has a runtime '2.7': choose from cpython-"),
+    ],
+)
+def test_f3_a_ratio_of_an_engine_that_no_run_has(small_run, bench_command, options, said):
+    assert small_run("--engine", "tape", "--rounds", 1).exit_code == 0
+    done = bench_command("history", *options)
+    assert done.exit_code == 2 and said in done.stderr and done.stderr.count("\n") == 1
+    assert bench_command("history").exit_code == 0  # though the default's engines are in no run
+    assert bench_command("history", "--ratio", "tape").exit_code == 0
