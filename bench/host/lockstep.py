@@ -125,6 +125,7 @@ class CellState:
             nodes=self.nodes,
             samples=self.drawn.get("samples"),
             samples_nanoseconds=self.drawn.get("ns"),
+            start_nanoseconds=self.started.get("start_ns"),
         )
 
 
@@ -133,7 +134,7 @@ class Round:
 
     ``truth``: what references said in an earlier round, for a round that leaves them out; the seeded
     state is the same in every round, so its gradients, losses and parameters are too. ``introduce``: give the user a
-    first look and draw samples, once a run; ``nodes``: count them, also once.
+    first look, once a run; ``samples``: how many to draw after the last step; ``nodes``: count them, once a run.
     """
 
     def __init__(
@@ -144,10 +145,11 @@ class Round:
         progress: Progress,
         truth: Mapping[Cell, CellState] | None = None,
         introduce: bool = False,
+        samples: int = 0,
         nodes: bool = False,
     ) -> None:
         self.plan, self.number, self.cells, self.progress = plan, number, cells, progress
-        self.truth, self.introduce, self.nodes = truth or {}, introduce, nodes
+        self.truth, self.introduce, self.samples, self.nodes = truth or {}, introduce, samples, nodes
         # the same plan gives the same orders again
         self.rng = random.Random(f"{plan.record.order_seed}/{number}")
         self.states: dict[Cell, CellState] = {}
@@ -172,7 +174,7 @@ class Round:
                 self._finish(cell)
             self._check_parameters()
             compared = time.monotonic()
-            if self.introduce:
+            if self.samples:
                 self._draw_samples()
             if self.nodes:  # last, as counting needs memory of its own
                 self._count_nodes()
@@ -266,9 +268,9 @@ class Round:
                 state.cpu_nanoseconds.append(round(answer["cpu_ns"], 1))
 
     def _draw_samples(self) -> None:
-        """Once a run: sampling is a column of the tables, not what they are about."""
+        """Not timed step by step: sampling is a column of the tables, not what they are about."""
         for cell in self._shuffled(self._alive()):
-            answer = self._ask(cell, ["samples", "ns"], do="generate", samples=SAMPLES)
+            answer = self._ask(cell, ["samples", "ns"], do="generate", samples=self.samples)
             if answer is not None:
                 self.states[cell].drawn = answer
 
@@ -363,7 +365,8 @@ def measure(plan: Plan, run: results.Run, progress: Progress) -> None:
             break
         # a cell that failed or diverged once is not worth another round's waiting
         cells = [cell for cell in plan.cells if run.status(cell)[0] == "ok" or not run.rounds]
-        current = Round(plan, number, cells, progress, introduce=number == 1, nodes=number == 1)
+        once = number == 1
+        current = Round(plan, number, cells, progress, introduce=once, samples=SAMPLES * once, nodes=once)
         entry = current.run()
         longest = max(longest, entry.seconds - current.once_seconds)
         add(run, current, entry)

@@ -100,8 +100,9 @@ class CellRecord:
     parameters_sha256: str | None = None
     peak_bytes: int | None = None
     nodes: list[int] | None = None
-    samples: list[str] | None = None  # drawn after the last step, in the first round
+    samples: list[str] | None = None  # drawn after the last step
     samples_nanoseconds: int | None = None  # all of them, on the wall's clock
+    start_nanoseconds: int | None = None  # to import the engine and come to the first gradients, on the wall's clock
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,8 @@
 The host writes one JSON object a line on standard input and reads one back:
 
     {"do": "start", "engine": …, "documents": PATH, "config": {…}, "gc": "on"}, perhaps "slowdown": S, "cycle": D
-        → {"runtime": {…}, "affinity": [CPUs] or null, "gradients": BASE64, "estimate_ns": …}
+        → {"runtime": {…}, "affinity": [CPUs] or null, "gradients": BASE64, "estimate_ns": …,
+           "start_ns": to import the engine, build the state and come to the first gradients}
     {"do": "step", "repeats": M}      → {"loss": HEX, "ns": of one step, a mean over M, "cpu_ns": processor time of it},
                                         with "validation": HEX after a step that a validation follows
     {"do": "generate", "samples": N}  → {"samples": [texts], "ns": of all}
@@ -94,10 +95,12 @@ class Worker:
 
     def start(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Build the seeded state, warm up with one forward and backward pass that trains nothing."""
+        began = time.perf_counter_ns()
         self._build(order)
         started = time.perf_counter_ns()
         gradients = self.trainer.gradients()
-        estimate = time.perf_counter_ns() - started
+        ended = time.perf_counter_ns()
+        estimate, start = ended - started, ended - began
         # a first pass is a cold one, in which an engine may write and compile its source: where a better estimate costs
         # little, which it does of engines that take all positions at once, it decides how often to repeat a step
         if estimate < SLOW_NS or self.trainer.engine.batched:
@@ -119,6 +122,7 @@ class Worker:
             "shapes": {name: [len(rows), len(rows[0])] for name, rows in gradients.items()},
             "gradients": pack(gradients.values()),
             "estimate_ns": estimate,
+            "start_ns": start,
         }
 
     def _estimate(self) -> int:
