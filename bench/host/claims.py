@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from bench.host import interpreters, peers, results, stats, tables
 from bench.host.errors import UsageError
-from bench.host.interpreters import ROOT, Runtime, worker_environment
+from bench.host.interpreters import MARK, ROOT, Runtime, answer_in, worker_environment
 from bench.host.lockstep import REFERENCE, Progress
 from bench.host.results import Run
 from bench.host.stats import Ratio
@@ -32,10 +32,11 @@ DIGITS = 16.0  # of a double, about
 HALF = 8.0
 LUCK = 5  # of gap, two digits: gaps nearer than this are lost a little earlier or later by how the numbers round
 SCRIPT = (
-    "import sys, json; sys.path[0] = sys.argv[1]\n"
+    "import json, os, sys; sys.path[0] = sys.argv[1]\n"
     "from bench.workload import experiments\n"
-    "print(json.dumps({how: {name: getattr(experiments, how)(name) for name in names}\n"
-    "                  for how, names in json.loads(sys.argv[2]).items()}))\n"
+    "found = {how: {name: getattr(experiments, how)(name) for name in names}\n"
+    "         for how, names in json.loads(sys.argv[2]).items()}\n"
+    "with os.fdopen(1, 'w') as answer: answer.write('\\n' + sys.argv[3] + json.dumps(found) + '\\n')\n"
 )
 EXPERIMENTS = {"depth": [REFERENCE, ITERATIVE], "stability": [REFERENCE, FUSED]}
 
@@ -54,18 +55,20 @@ class ClaimsRecord:
 def experiment(runtime: Runtime) -> dict[str, Any]:
     """Both experiments in an interpreter. Raises UsageError where it fails."""
     done = subprocess.run(
-        [runtime.executable, "-s", "-c", SCRIPT, str(ROOT), json.dumps(EXPERIMENTS)],
+        [runtime.executable, "-s", "-c", SCRIPT, str(ROOT), json.dumps(EXPERIMENTS), MARK],
         env=worker_environment(runtime.environment),
         cwd=ROOT,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         timeout=300,
     )
-    if done.returncode:
+    answer = answer_in(done.stdout)
+    if done.returncode or answer is None:
         raise UsageError(
             f"{runtime.name} cannot do the experiments: {(done.stderr.strip() or 'no message').splitlines()[-1]}"
         )
-    return dict(json.loads(done.stdout))
+    return answer
 
 
 def measure(run: Run, again: bool, progress: Progress) -> ClaimsRecord:

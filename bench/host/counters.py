@@ -53,7 +53,7 @@ from bench.host.errors import UsageError
 from bench.host.interpreters import Runtime
 from bench.host.lockstep import Plan, Progress
 from bench.host.results import Cell, CounterRecord, CountersRecord
-from bench.host.workers import START, EngineUnavailable, WorkerFailed, WorkerProcess
+from bench.host.workers import MARK, START, EngineUnavailable, WorkerFailed, WorkerProcess
 
 CYCLE = 6  # documents to go round in, at most
 WARM_UP = 3  # steps of the smaller count
@@ -197,7 +197,7 @@ class _Counted:
         except OSError as error:
             raise CannotCount(f"cannot run {self.valgrind}: {error.strerror}") from None
         try:
-            answer = json.loads(done.stdout.splitlines()[-1])
+            answer = json.loads(done.stdout.partition(MARK + b"\n")[2].splitlines()[0])
         except (IndexError, ValueError):
             answer = {}
         if "unavailable" in answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -21,12 +22,14 @@ from bench.workload import runtime as workload_runtime
 OLDEST = (3, 9)  # the workload side's oldest Python
 PROBE_SECONDS = 20
 PROBE = (
-    "import sys, json; old = sys.version_info[:2] < (3, 9); sys.path[0] = sys.argv[1]\n"
-    "if old: print(json.dumps({'python': '.'.join(map(str, sys.version_info[:3]))}))\n"
-    "else:\n"
+    "import json, os, sys; sys.path[0] = sys.argv[1]\n"
+    "described = {'python': '.'.join(map(str, sys.version_info[:3]))}\n"
+    "if sys.version_info[:2] >= (3, 9):\n"
     "    from bench.workload import runtime\n"
-    "    print(json.dumps(runtime.describe()))"
+    "    described = runtime.describe()\n"
+    "os.write(1, ('\\n' + sys.argv[2] + json.dumps(described) + '\\n').encode())"
 )
+MARK = "microgpt-bench describes: "  # the probe's answer; what else an interpreter prints at its start is not it
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -84,27 +87,45 @@ def describe(executable: str, switches: Mapping[str, str]) -> dict[str, Any]:
     """Run the interpreter once and ask what it is. Raises UsageError if it does not run or is too old."""
     try:
         done = subprocess.run(
-            [executable, "-s", "-B", "-c", PROBE, str(ROOT)],
+            [executable, "-s", "-B", "-c", PROBE, str(ROOT), MARK],
             env=worker_environment(switches),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=PROBE_SECONDS,
         )
-        described = json.loads(done.stdout)
     except OSError as error:
         raise UsageError(f"cannot run {executable}: {error.strerror}: give the path of a Python interpreter") from None
     except subprocess.TimeoutExpired:
         raise UsageError(f"{executable} did not answer within {PROBE_SECONDS} s: is it a Python interpreter?") from None
-    except ValueError:
-        lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
-        last = next((line for line in lines if line.startswith("Fatal Python error")), lines[-1])
-        raise UsageError(f"{executable} does not work as a Python interpreter: {last}") from None
+    described = answer_in(done.stdout)
+    if described is None:
+        raise UsageError(f"{executable} does not work as a Python interpreter: {_why(done)}")
     if "implementation" not in described:
         raise UsageError(
             f"{executable} is Python {described.get('python')}: the workload needs {'.'.join(map(str, OLDEST))} or newer"
         )
     return dict(described)
+
+
+def answer_in(output: str) -> dict[str, Any] | None:
+    """What stands behind the last ``MARK`` among what the interpreter, or a script around it, prints besides."""
+    found = None
+    for line in output.splitlines():
+        with contextlib.suppress(ValueError):
+            said = json.loads(line.removeprefix(MARK)) if line.startswith(MARK) else None
+            found = said if isinstance(said, dict) else found
+    return found
+
+
+def _why(done: subprocess.CompletedProcess[str]) -> str:
+    """One line on a process that gave no answer: its error, or what it printed in place of one."""
+    errors, printed = ([line for line in text.splitlines() if line.strip()] for text in (done.stderr, done.stdout))
+    if errors:
+        return next((line for line in errors if line.startswith("Fatal Python error")), errors[-1])
+    ended = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"exit status {done.returncode}"
+    return f"{ended}, and it printed {printed[-1][:80]!r}" if printed else ended
 
 
 def resolve(specification: str, switches: Mapping[str, str]) -> Runtime:

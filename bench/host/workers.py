@@ -17,7 +17,12 @@ import psutil
 
 from bench.host.interpreters import Runtime, worker_environment
 
-START = "import sys; sys.path[0] = sys.argv[1]; from bench.workload.worker import main; main()"
+# An interpreter may print at its start (sitecustomize, a .pth file, a script around it): answers come after this line.
+MARK = b"microgpt-bench worker"
+START = (
+    "import os, sys; os.write(1, b'\\nmicrogpt-bench' + b' worker\\n'); sys.path[0] = sys.argv[1];"
+    " from bench.workload.worker import main; main()"
+)
 
 
 class WorkerFailed(Exception):
@@ -53,12 +58,17 @@ class WorkerProcess:
             with contextlib.suppress(psutil.NoSuchProcess):
                 psutil.Process(self._process.pid).cpu_affinity(list(affinity))
         self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._printed = b""  # the last line before the mark
         # a thread that sleeps in readline() is the portable way to wait for a pipe with a time limit
         threading.Thread(target=self._read, daemon=True).start()
 
     def _read(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
+            for line in lines:
+                if line.strip() == MARK:
+                    break
+                self._printed = line if line.strip() else self._printed
             for line in lines:
                 self._answers.put(line)
         self._answers.put(b"")
@@ -90,7 +100,9 @@ class WorkerProcess:
     def _why_it_died(self) -> str:
         status = self._process.wait()
         self._errors.seek(0)
-        last = (self._errors.read().decode(errors="replace").strip().splitlines() or ["no message"])[-1]
+        printed = f"no message, and it printed {self._printed[:80].decode(errors='replace').strip()!r}"
+        nothing = printed if self._printed else "no message"
+        last = (self._errors.read().decode(errors="replace").strip().splitlines() or [nothing])[-1]
         if status < 0:
             return f"killed by {signal.Signals(-status).name}"
         return f"exit status {status}: {last}"

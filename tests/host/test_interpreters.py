@@ -32,7 +32,7 @@ def test_pyenvs_interpreters_are_on_the_extended_path_newest_first(tmp_path):
 
 def test_an_interpreter_that_is_too_old(tmp_path):
     fake = tmp_path / "python2"
-    fake.write_text("""#!/bin/sh\necho '{"python": "2.7.18"}'\n""")
+    fake.write_text("""#!/bin/sh\nfor mark; do :; done\necho "$mark"'{"python": "2.7.18"}'\n""")
     fake.chmod(fake.stat().st_mode | stat.S_IXUSR)
     with pytest.raises(UsageError, match=r"is Python 2\.7\.18: the workload needs 3\.9 or newer"):
         interpreters.resolve(str(fake), {})

@@ -1,0 +1,86 @@
+"""The machine around it never decides: what is missing, odd or loud there costs a warning at most."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from bench.host import interpreters
+from bench.host.errors import UsageError
+from tests.host.conftest import SMALL
+
+GREETING = "import sys; print('welcome to this interpreter'); print('[1, 2]'); sys.stdout.write('no end of line')\n"
+
+
+def virtual_environment(folder, *, startup="", modules=()):
+    """An environment of the interpreter that runs the tests: ``startup`` is its sitecustomize, ``modules`` are files."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "sitecustomize.py").write_text(startup)
+    for name, text in dict(modules).items():
+        (site / name).write_text(text)
+    return folder / "bin" / "python"
+
+
+def script(path, text):
+    """An executable script."""
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+LOUD = {
+    "print": GREETING,
+    "flushed": GREETING + "sys.stdout.flush()\n",
+    "descriptor": "import os; os.write(1, b'raw \\xff\\xfe bytes')\n",
+    "json": 'print(\'{"implementation": "cpython"}\'); print("null"); print("microgpt-bench describes: 5")\n',
+    "much": "print('x' * 1_000_000)\n",
+    "at its end": "import atexit; atexit.register(print, 'good bye')\n",
+    "standard output replaced": "import io, sys; sys.stdout = io.StringIO(); print('hidden')\n",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", LOUD)
+def test_e26_an_interpreter_that_prints_at_its_start(tmp_path, bench_command, documents, kind):
+    python = virtual_environment(tmp_path / "loud", startup=LOUD[kind])
+    done = bench_command(
+        "run", "--python", f"loud={python}", "--data", documents, *SMALL, "--steps", 2, "--rounds", 1, "--engine",
+        "fused_dot", "--name", "loud",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "bit-identical" in done.stdout
+
+
+def test_e26_a_pth_file_that_prints(tmp_path):
+    python = virtual_environment(tmp_path / "loud", modules={"loud.pth": "import sys; print('from a .pth file')\n"})
+    assert interpreters.describe(str(python), {})["python"].startswith(f"3.{sys.version_info[1]}.")
+
+
+def test_e26_a_script_that_echoes_its_arguments(tmp_path, bench_command, documents):
+    loud = script(tmp_path / "loud", f'#!/bin/sh\necho "starting $@"\nset -x\nexec {sys.executable} "$@"\n')
+    done = bench_command(
+        "run", "--python", loud, "--data", documents, *SMALL, "--steps", 1, "--rounds", 1, "--engine", "reference"
+    )
+    assert done.exit_code == 0, done.output
+
+
+def test_e26_what_is_no_interpreter_is_named_by_what_it_printed(tmp_path):
+    fake = script(tmp_path / "fake", "#!/bin/sh\necho 'choose a version first'\n")
+    with pytest.raises(UsageError, match="not work as a Python interpreter: exit status 0, and it printed 'choose a v"):
+        interpreters.describe(str(fake), {})
+
+
+def test_e26_a_worker_that_never_begins_is_named_by_what_it_printed(tmp_path, bench_command, documents):
+    """It describes itself, but workers, which have no -B, meet a message."""
+    fake = script(
+        tmp_path / "fake", f'#!/bin/sh\n[ "$2" = -B ] && exec {sys.executable} "$@"\necho "no licence left"\n'
+    )
+    done = bench_command(
+        "run", "--python", fake, "--data", documents, *SMALL, "--steps", 1, "--rounds", 1, "--engine", "reference",
+        "--name", "mute",
+    )  # fmt: skip
+    assert done.exit_code == 1
+    assert "exit status 0: no message, and it printed 'no licence left'" in done.stdout
+    assert json.loads((tmp_path / "results" / "mute" / "rounds" / "001.json").read_text())
