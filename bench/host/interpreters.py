@@ -16,6 +16,7 @@ from typing import Any
 
 from python_discovery import get_interpreter
 
+from bench.host import facts
 from bench.host.errors import UsageError
 from bench.workload import runtime as workload_runtime
 
@@ -102,18 +103,21 @@ def describe(executable: str, switches: Mapping[str, str]) -> dict[str, Any]:
     described = answer_in(done.stdout)
     if described is None:
         raise UsageError(f"{executable} does not work as a Python interpreter: {_why(done)}")
-    if "implementation" not in described:
+    if list(described) == ["python"]:
         raise UsageError(
-            f"{executable} is Python {described.get('python')}: the workload needs {'.'.join(map(str, OLDEST))} or newer"
+            f"{executable} is Python {described['python']}: the workload needs {'.'.join(map(str, OLDEST))} or newer"
         )
-    return dict(described)
+    try:
+        return facts.checked(described)
+    except ValueError as error:
+        raise UsageError(f"{executable} does not answer as a Python interpreter: {error}") from None
 
 
 def answer_in(output: str) -> dict[str, Any] | None:
     """What stands behind the last ``MARK`` among what the interpreter, or a script around it, prints besides."""
     found = None
     for line in output.splitlines():
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, RecursionError):
             said = json.loads(line.removeprefix(MARK)) if line.startswith(MARK) else None
             found = said if isinstance(said, dict) else found
     return found
@@ -131,14 +135,14 @@ def _why(done: subprocess.CompletedProcess[str]) -> str:
 def resolve(specification: str, switches: Mapping[str, str]) -> Runtime:
     """The runtime of one ``--python`` value: VERSION, PATH or NAME=PATH. Raises UsageError."""
     name, equals, path = specification.partition("=")
-    if equals and not re.fullmatch(r"[\w.+-]+", name):
+    if equals and not re.fullmatch(facts.NAME, name):
         raise UsageError(
             f"the runtime name {name!r} in --python {specification} may have letters, digits and . + - _ only"
         )
     path = path if equals else specification
     if equals or os.sep in path or (os.altsep and os.altsep in path):
         executable = os.path.abspath(os.path.expanduser(path))
-    elif re.fullmatch(r"(cpython|python|pypy|graalpy)?-?\d+(\.\d+)*t?", path):
+    elif re.fullmatch(r"(cpython|python|pypy|graalpy)?-?\d+(\.\d+)*t?", path, re.ASCII):
         found = find(path)
         if found is None:
             raise UsageError(f"no interpreter {path} found on PATH, in pyenv or uv: install it or give its path")
@@ -160,7 +164,7 @@ def resolve(specification: str, switches: Mapping[str, str]) -> Runtime:
 EFFECTS: dict[str, tuple[str, Callable[[str], object]]] = {
     "PYTHON_JIT": ("jit", lambda value: "off" if value == "0" else "on"),
     "PYTHON_GIL": ("gil", lambda value: value != "0"),
-    "PYTHONOPTIMIZE": ("optimize", lambda value: int(value) if value.isdigit() else 1),
+    "PYTHONOPTIMIZE": ("optimize", lambda value: int(value) if value.isdecimal() else 1),
     "PYTHONDEVMODE": ("dev_mode", bool),
     "PYTHONHASHSEED": ("hash_randomization", lambda value: value != "0"),
 }

@@ -206,7 +206,10 @@ def find_runtimes(pythons: Sequence[str], switches: Sequence[str] = ()) -> tuple
 
 def _parse_switches(text: str) -> tuple[str, dict[str, str]]:
     """``[RUNTIME:]NAME=VALUE [NAME=VALUE …]`` as the runtime's name or version, "" for all, and the variables."""
-    words = shlex.split(text)
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--env {text}: {error}: quote as in a shell, NAME='a value'") from None
     if not words:
         raise UsageError("--env is empty: write NAME=VALUE, as in --env PYTHON_JIT=1")
     which, colon, first = words[0].partition(":")
