@@ -1,0 +1,74 @@
+"""Wrong engines, cheats and honest ones: what must come out of each stands in expected.py.
+
+`pytest tests/proof/attack` prints the tally by kind. Any of them alone:
+`microgpt-bench run --engine tests/proof/attack/mathematics/relu_leaky.py`.
+"""
+
+import pathlib
+import pickle
+
+import filelock
+import pytest
+
+from tests.proof.attack import attack
+from tests.proof.attack.expected import BUILT_IN, KINDS
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def attacked(tmp_path_factory, request):
+    """A kind's run, which happens once, however many processes the tests are spread over."""
+    shared = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        shared = shared.parent  # the folder that all processes of pytest-xdist have in common
+
+    def run(kind):
+        kept = shared / f"attack-{kind}.pickle"
+        with filelock.FileLock(f"{kept}.lock"):
+            if not kept.exists():
+                kept.write_bytes(pickle.dumps(attack.run(kind, tmp_path_factory.mktemp(kind))))
+        return pickle.loads(kept.read_bytes())
+
+    return run
+
+
+def every_engine():
+    for kind, about in KINDS.items():
+        for name, expected in about.engines.items():
+            marks = [pytest.mark.xfail(strict=True, reason=expected.uncaught)] if expected.uncaught else []
+            yield pytest.param(kind, name, expected, id=f"{kind}/{name}", marks=marks)
+
+
+@pytest.mark.parametrize(("kind", "name", "expected"), list(every_engine()))
+def test_attack(kind, name, expected, attacked, record_property):
+    record_property("attack", kind)
+    run = attacked(kind)
+    assert name in run.outcomes, f"the run ended with {run.exit_status}: {run.errors[-2000:]}"
+    wrong = attack.check(expected, run.outcomes[name])
+    assert not wrong, wrong
+
+
+def every_kind():
+    for kind, about in KINDS.items():
+        marks = [pytest.mark.xfail(strict=True, reason=about.left)] if about.left else []
+        yield pytest.param(kind, id=kind, marks=marks)
+
+
+@pytest.mark.parametrize("kind", list(every_kind()))
+def test_attack_leaves_nothing_behind(kind, attacked):
+    run = attacked(kind)
+    assert not run.left and not run.files, f"left running: {run.left}; left in the temporary folder: {run.files}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_attack_exit_status(kind, attacked):
+    run = attacked(kind)
+    assert run.exit_status == (0 if kind == "honest" else 1), run.errors[-2000:]
+    assert "Traceback" not in run.errors
+
+
+def test_every_engine_file_is_expected():
+    here = pathlib.Path(attack.__file__).parent
+    files = {(path.parent.name, path.stem) for path in here.glob("*/*.py") if not path.stem.startswith("_")}
+    assert files == {(kind, name) for kind, about in KINDS.items() for name in about.engines if name not in BUILT_IN}
