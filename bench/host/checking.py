@@ -12,11 +12,12 @@ from typing import Any
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from bench.host import machine, results, setup, stats, tables
+from bench.host import machine, results, revision, setup, stats, tables
 from bench.host.errors import UsageError
 from bench.host.gate import COUNT_THRESHOLD, Held, Judgement
 from bench.host.interpreters import ROOT
-from bench.host.lockstep import REFERENCE, Plan
+from bench.host.lockstep import OTHER_WORKER, REFERENCE, Plan
+from bench.host.parity import Parity
 from bench.host.results import Cell, Run, RunRecord
 from bench.host.stats import Ratio
 from bench.host.tables import NOTHING, Table
@@ -43,6 +44,7 @@ class Row:
 
 
 FAILED = ("REGRESSED", "DIVERGED", "FAILED")
+MEASURED = ("PASS", "IMPROVED", "INCONCLUSIVE", "NEW")  # and agreed with the reference
 STATUS = {"skipped": "SKIPPED", "diverged": "DIVERGED", "failed": "FAILED"}  # of a cell that has no verdict
 
 
@@ -57,7 +59,9 @@ def against_revision(plan: Plan, label: str) -> tuple[list[Held], list[Row]]:
         if other in plan.engines:
             helds.append(Held((engine, runtime), (other, runtime)))
         elif "@" not in engine and engine != REFERENCE:  # that one may be here only to prove the others by
-            left.append(Row(engine, runtime, "NEW", label, reason=f"{label} has no engine {engine}"))
+            first = label == revision.FIRST
+            why = "there is no earlier commit" if first else f"{label} has no engine {engine}"
+            left.append(Row(engine, runtime, "NEW", label, reason=why))
     return helds, left
 
 
@@ -104,7 +108,8 @@ def against_run(plan: Plan, mine: RunRecord, baseline: Run, anyway: bool) -> tup
         if claim is None or claim.low is None or claim.high is None:
             left.append(Row(engine, runtime, "NEW", what, reason=f"{what} has no speed of {engine} on {runtime}"))
         else:
-            helds.append(Held((engine, runtime), (REFERENCE, runtime), claim.low, claim.high))
+            promised = theirs.engines[engine].parity
+            helds.append(Held((engine, runtime), (REFERENCE, runtime), claim.low, claim.high, not notes, promised))
     return helds, left, notes
 
 
@@ -124,19 +129,13 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str) -> list[Row]:
     found = []
     for judgement in judgements:
         (engine, runtime), held = judgement.held.cell, judgement.held
-        word = str(judgement.verdict) if judgement.status == "ok" else STATUS[judgement.status]
-        reason = judgement.reason
-        if judgement.status != "ok" and run.status(held.cell)[0] == "ok":
-            word = "SKIPPED"  # what it is held against is the one that can't be measured
-        if word == "PASS" and (engine, runtime) in run.broken_promises():
-            word, reason = "FAILED", f"broke its promise: {run.record.engines[engine].parity}"
+        word, reason = _word(judgement, run, against)
         finding = run.finding((engine, runtime))
         parity = NOTHING if finding is None else tables.parity_text(finding)
         reason_count = _counted(judgement.instructions)
         if reason_count and word in ("PASS", "INCONCLUSIVE"):
-            word, reason = "REGRESSED", reason_count
-        elif reason_count and not reason:
-            reason = reason_count
+            word = "REGRESSED"
+        reason = "; ".join(part for part in (reason_count, reason) if part)
         claimed = None if held.low == held.high == 1 else Ratio((held.low * held.high) ** 0.5, held.low, held.high, 0)
         found.append(
             Row(
@@ -153,6 +152,32 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str) -> list[Row]:
             )
         )
     return found
+
+
+def _word(judgement: Judgement, run: Run, against: str) -> tuple[str, str]:
+    """The word of a judgement's row and the reason: its verdict, unless the engine broke, or has nothing beside it."""
+    held, reason = judgement.held, judgement.reason
+    own, other = run.status(held.cell)[0], run.status(held.baseline)[0]
+    if own == "ok" and held.cell in run.broken_promises():
+        return "FAILED", f"broke its promise: {run.record.engines[held.cell[0]].parity}"
+    if own == "ok" and other != "ok":
+        # no failure of this engine, which was proven as a new one is; but where the two can't be told apart from a
+        # worker that does not know the orders, nothing was measured
+        return "SKIPPED" if OTHER_WORKER in reason else "NEW", reason
+    if own == "skipped" and other == "ok" and held.expected:
+        return "FAILED", f"{against} could run it: {reason}"
+    if own != "ok":
+        return STATUS[own], reason
+    return str(judgement.verdict), "; ".join(part for part in (reason, _weaker_promise(held, run, against)) if part)
+
+
+def _weaker_promise(held: Held, run: Run, against: str) -> str:
+    """A line where the engine promises less than what it is held against: a change that may be meant, so no failure."""
+    now, before = run.record.engines[held.cell[0]], run.record.engines[held.baseline[0]]
+    promised = held.promised or (before.parity if before.summary else "")
+    if (promised, now.parity) == (str(Parity.BIT_IDENTICAL), str(Parity.ROUNDING)):
+        return f"promises {now.parity}, and {promised} at {against}"
+    return ""
 
 
 def new_rows(left: Sequence[Row], run: Run) -> list[Row]:
@@ -179,11 +204,11 @@ def _counted(instructions: float | None) -> str:
 
 
 def exit_status(found: Sequence[Row], strict: bool) -> int:
-    """0 pass, 1 regression or divergence, 2 nothing was measured, 3 inconclusive and strict."""
+    """0 pass, new engines that agree among them; 1 a failure; 2 nothing was measured; 3 inconclusive and strict."""
     words = [row.word for row in found]
     if any(word in FAILED for word in words):
         return 1
-    if not any(word in ("PASS", "IMPROVED", "INCONCLUSIVE") for word in words):
+    if not any(word in MEASURED for word in words):
         return 2
     return 3 if strict and "INCONCLUSIVE" in words else 0
 
@@ -294,7 +319,7 @@ def answer_of(run: Run) -> tuple[int, Table] | None:
 
 
 def write_junit(path: pathlib.Path, found: Sequence[Row], against: str, strict: bool) -> None:
-    """A test case a cell, a suite a runtime. What was not measured, or not decided, is skipped."""
+    """A test case a cell, a suite a runtime. What was not measured, or not decided, is skipped; what is new, passed."""
     xml = JUnitXml("microgpt-bench check")
     for runtime in dict.fromkeys(row.runtime for row in found):
         suite = TestSuite(runtime)
@@ -306,8 +331,10 @@ def write_junit(path: pathlib.Path, found: Sequence[Row], against: str, strict: 
             text = "; ".join(part for part in (ratio, row.reason) if part)
             if row.word in FAILED or (strict and row.word == "INCONCLUSIVE"):
                 case.result = [Failure(text, row.word)]
-            elif row.word not in ("PASS", "IMPROVED"):
+            elif row.word not in ("PASS", "IMPROVED", "NEW"):
                 case.result = [Skipped(f"{row.word}: {text}")]
+            elif row.reason:
+                case.system_out = f"{row.word}: {text}"
             suite.add_testcase(case)
         xml.add_testsuite(suite)
     beside = path.with_name(f".{path.name}.part")

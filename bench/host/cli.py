@@ -136,8 +136,8 @@ def run(
     "--against",
     "revision",
     metavar="REV",
-    help="Hold each engine against itself at this git revision, measured in the same rounds.  [default in a pull"
-    " request's workflow: its base]",
+    help="Hold each engine against itself at this git revision, measured in the same rounds.  [default in a workflow:"
+    " a pull request's base, the commit before a push]",
 )
 @click.option(
     "--against-python",
@@ -205,17 +205,19 @@ def check(
             _check_folder_of(path)
     if sum(way is not None for way in (revision, base_python, baseline)) > 1:
         raise UsageError("--against, --against-python and --baseline each say what to hold against: give one of them")
-    if revision is None and base_python is None and baseline is None and os.environ.get("GITHUB_BASE_REF"):
-        revision = f"origin/{os.environ['GITHUB_BASE_REF']}"
+    names = options["engine_names"]
+    files = [pathlib.Path(name) for name in names if name.endswith(".py") and pathlib.Path(name).is_file()]
+    where = files[0].resolve().parent if files and len(files) == len(names) else None  # None: our repository
+    if revision is None and base_python is None and baseline is None:
+        revision = revisions.of_workflow(where)
     with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as temporary:
         workspace = pathlib.Path(temporary)
         notes, beside, held_run = [], {}, None
         if not options["pythons"]:
             options["pythons"] = [interpreters.newest()]
-        if revision is not None:
-            names = options["engine_names"]
-            files = [pathlib.Path(name) for name in names if name.endswith(".py") and pathlib.Path(name).is_file()]
-            where = files[0].resolve().parent if files and len(files) == len(names) else None  # None: our repository
+        if revision == revisions.FIRST:
+            against, default_threshold = revision, 0.01
+        elif revision is not None:
             against, default_threshold = revisions.name_of(revision, where), 0.01
             beside[against] = workspace / against
             if where is None:

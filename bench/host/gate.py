@@ -27,13 +27,17 @@ class Held:
     """A cell, the cell that is timed beside it, and between which ratios of the two it should be.
 
     ``low`` and ``high`` are 1 where the other cell is the same engine at another revision; where it is the reference,
-    they are the interval of an earlier speedup. The same cell twice measures nothing and is refused.
+    they are the interval of an earlier speedup. The same cell twice measures nothing and is refused. ``expected``: the
+    engine must run, as what it is held against could; False for a run of another machine or build. ``promised``: the
+    parity that it promised in an earlier run, empty where the other cell says it.
     """
 
     cell: Cell
     baseline: Cell
     low: float = 1.0
     high: float = 1.0
+    expected: bool = True
+    promised: str = ""
 
     def __post_init__(self) -> None:
         """Raises ValueError for a cell held against itself."""

@@ -28,6 +28,7 @@ REFERENCE = "reference"
 SAMPLES = 20  # drawn from the trained model, in the first round
 NODES_STEPS = 20  # steps whose graph nodes are counted, in the first round
 LONGEST_TURN = 1_000  # repeats of one step at the most
+OTHER_WORKER = "its worker is of another version"
 
 
 class Progress(Protocol):
@@ -216,7 +217,7 @@ class Round:
             missing = [field for field in fields if field not in answer]
             if missing:  # another revision's worker
                 hint = "measure with --clock wall" if missing == ["cpu_ns"] else "choose a newer revision"
-                raise WorkerFailed(f"its worker is of another version and does not say {', '.join(missing)}: {hint}")
+                raise WorkerFailed(f"{OTHER_WORKER} and does not say {', '.join(missing)}: {hint}")
             return answer
         except EngineUnavailable as why:
             state.end("skipped", str(why))

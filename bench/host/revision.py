@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +15,8 @@ from collections.abc import Sequence
 
 from bench.host.errors import UsageError
 from bench.host.interpreters import ROOT
+
+FIRST = "nothing (the first commit)"  # in place of a revision where there is no earlier one
 
 
 def name_of(revision: str, where: pathlib.Path | None = None) -> str:
@@ -26,6 +31,41 @@ def name_of(revision: str, where: pathlib.Path | None = None) -> str:
         hint = "in a shallow clone fetch it first (actions/checkout: fetch-depth: 0)"
         raise UsageError(f"--against {revision}: no such revision here: {hint}")
     return done.stdout.decode().strip()
+
+
+def of_workflow(where: pathlib.Path | None = None) -> str | None:
+    """The revision that a workflow's check holds against; None outside of workflows, and for events without one.
+
+    Of a pull request its base, of a push the commit before it, FIRST where there is none. ``where``: as in `name_of`.
+    https://docs.github.com/webhooks/webhook-events-and-payloads#push says what the event's file holds.
+    """
+    if os.environ.get("GITHUB_BASE_REF"):
+        return f"origin/{os.environ['GITHUB_BASE_REF']}"
+    if os.environ.get("GITHUB_EVENT_NAME") != "push":
+        return None
+    if shutil.which("git") is None:
+        return None if where is None else "HEAD^"  # which `name_of` refuses
+    if where is None and not _is_commit(os.environ.get("GITHUB_SHA") or "HEAD", None):
+        return None  # what was pushed is another repository, which our own engines are no part of
+    before = _before()
+    if before and _is_commit(before, where):
+        return before
+    shallow = _git("rev-parse", "--is-shallow-repository", where=where).stdout.strip() != b"false"  # or no repository
+    return "HEAD^" if shallow or _is_commit("HEAD^", where) else FIRST
+
+
+def _before() -> str:
+    """The commit before a push, from the event's file; empty where it does not say, or all zeros as of a new branch."""
+    try:
+        event = json.loads(pathlib.Path(os.environ.get("GITHUB_EVENT_PATH", "")).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    before = event.get("before") if isinstance(event, dict) else None
+    return before if isinstance(before, str) and re.fullmatch("[0-9a-f]{40,64}", before) and before.strip("0") else ""
+
+
+def _is_commit(revision: str, where: pathlib.Path | None) -> bool:
+    return _git("cat-file", "-e", f"{revision}^{{commit}}", where=where).returncode == 0
 
 
 def lay_out(revision: str, folder: pathlib.Path) -> str:

@@ -1,0 +1,166 @@
+"""The gate: what is new, what broke, what is held beside time, how long it takes, and what its pages say."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import xml.etree.ElementTree
+
+import pytest
+
+from tests.host.conftest import SMALL, engine_file
+from tests.host.test_check import git
+
+WRONG = "ENGINE = replace(relu=lambda x: [xi.relu() * 1.000001 for xi in x])"
+ROUNDS_OFF = """
+def linear(x, w):
+    return [sum(wi * xi for wi, xi in zip(reversed(row), reversed(x))) for row in w]
+ENGINE = replace(linear=linear, parity=BASE.parity)
+"""
+
+
+@pytest.fixture
+def theirs(tmp_path, bench_command, documents, monkeypatch):
+    """A repository of engines that has one commit without any; `check` in it, against that commit unless told."""
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "README").write_text("engines will come")
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "none yet")
+
+    def run(*extra, against=("--against", "HEAD"), budget="1s"):
+        common = ["--python", sys.executable, "--data", documents, *SMALL, "--steps", 3, "--no-instructions"]
+        return bench_command("check", *common, *against, "--budget", budget, "--json", "j.json", *extra)
+
+    run.folder = folder
+    return run
+
+
+def words(path="j.json"):
+    return {cell["engine"]: cell["word"] for cell in json.loads(pathlib.Path(path).read_text())["cells"]}
+
+
+# --------------------------------------------------------------------- first engines
+
+
+def test_b7_first_engines_that_agree_pass(theirs):
+    one, two = (engine_file(theirs.folder, name, "ENGINE = replace()") for name in ("one", "two"))
+    done = theirs("--engine", one, "--engine", two, "--junit-xml", "j.xml")
+    assert done.exit_code == 0, done.output
+    assert words() == {"one": "NEW", "two": "NEW"} and "PASS: 2 NEW" in done.stdout
+    cases = list(xml.etree.ElementTree.parse("j.xml").iter("testcase"))
+    assert len(cases) == 2 and all(case.find("skipped") is None and case.find("failure") is None for case in cases)
+    answer = json.loads(pathlib.Path("j.json").read_text())
+    assert answer["exit_status"] == 0 and answer["summary"] == "PASS: 2 NEW"
+
+
+@pytest.mark.parametrize(
+    "text, word",
+    [
+        (WRONG, "DIVERGED"),
+        ("raise RuntimeError('no')", "FAILED"),
+        ("import nothing_of_the_name", "FAILED"),
+        ("os._exit(3)", "FAILED"),
+        (ROUNDS_OFF, "FAILED"),
+    ],
+)
+def test_b7_a_new_engine_that_does_not_agree_fails(theirs, text, word):
+    good = engine_file(theirs.folder, "good", "ENGINE = replace()")
+    done = theirs("--engine", good, "--engine", engine_file(theirs.folder, "bad", text))
+    assert done.exit_code == 1, done.output
+    assert words() == {"good": "NEW", "bad": word}
+
+
+def test_b7_nothing_measured_at_all_still_fails(theirs):
+    lacks = engine_file(theirs.folder, "lacks", "ENGINE = replace(unavailable='the moon is not full')")
+    done = theirs("--engine", lacks)
+    assert done.exit_code == 2 and "nothing was measured (1 SKIPPED)" in done.stdout
+
+
+@pytest.mark.parametrize("before", ["a commit", "zeros", "gone", "no file", "not json"])
+def test_b7_a_push_is_held_against_the_commit_before(theirs, monkeypatch, before, tmp_path):
+    """The one that the event names, or the parent of HEAD."""
+    old = engine_file(theirs.folder, "old", "ENGINE = replace()")
+    git(theirs.folder, "add", ".")
+    git(theirs.folder, "commit", "-qm", "one")
+    first = subprocess.run(["git", "rev-parse", "HEAD"], cwd=theirs.folder, capture_output=True, text=True)
+    (theirs.folder / "README").write_text("two")
+    git(theirs.folder, "commit", "-qam", "two")
+    (theirs.folder / "README").write_text("three")
+    git(theirs.folder, "commit", "-qam", "three")
+    sha = {"a commit": first.stdout.strip(), "zeros": "0" * 40, "gone": "1" * 40}.get(before, "")
+    event = tmp_path / "event.json"
+    event.write_text("{" if before == "not json" else json.dumps({"before": sha}))
+    monkeypatch.setenv("GITHUB_EVENT_NAME", "push")
+    monkeypatch.setenv("GITHUB_EVENT_PATH", str(tmp_path / "nowhere" if before == "no file" else event))
+    done = theirs("--engine", old, against=())
+    assert done.exit_code == 0, done.output
+    name = subprocess.run(["git", "rev-parse", "--short", "HEAD^"], cwd=theirs.folder, capture_output=True, text=True)
+    expected = first.stdout[:7] if before == "a commit" else name.stdout.strip()
+    assert json.loads(pathlib.Path("j.json").read_text())["against"].startswith(expected)
+    assert words() == {"old": "INCONCLUSIVE"}  # in a second
+
+
+def test_b7_with_no_earlier_commit_everything_is_new(theirs, monkeypatch):
+    monkeypatch.setenv("GITHUB_EVENT_NAME", "push")
+    new = engine_file(theirs.folder, "new", "ENGINE = replace()")
+    done = theirs("--engine", new, against=())
+    assert done.exit_code == 0 and words() == {"new": "NEW"} and "no earlier commit" in done.stdout
+
+
+def test_b7_a_shallow_clone_is_no_first_commit(theirs, monkeypatch, tmp_path):
+    (theirs.folder / "README").write_text("two")
+    git(theirs.folder, "commit", "-qam", "two")
+    git(tmp_path, "clone", "-q", "--depth", "1", theirs.folder.as_uri(), "shallow")
+    monkeypatch.setenv("GITHUB_EVENT_NAME", "push")
+    done = theirs("--engine", engine_file(tmp_path / "shallow", "new", "ENGINE = replace()"), against=())
+    assert done.exit_code == 2 and "fetch-depth: 0" in done.stderr
+
+
+# --------------------------------------------------------------------- broken promises
+
+
+def committed(theirs, text, name="mine"):
+    """An engine as the base has it."""
+    path = engine_file(theirs.folder, name, text)
+    git(theirs.folder, "add", ".")
+    git(theirs.folder, "commit", "-qm", "an engine")
+    return path
+
+
+@pytest.mark.parametrize("share", ["mine@{base}=3", "mine=3", "mine=0"])
+def test_c14_a_broken_promise_fails_whatever_the_speed(theirs, share):
+    mine = committed(theirs, "ENGINE = replace()")
+    base = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=theirs.folder, capture_output=True, text=True)
+    engine_file(theirs.folder, "mine", ROUNDS_OFF)
+    done = theirs("--engine", mine, "--inject", share.format(base=base.stdout.strip()), budget="4s")
+    assert done.exit_code == 1 and words() == {"mine": "FAILED"}, done.output
+    assert "broke its promise: bit-identical" in done.stdout
+
+
+def test_c14_what_the_base_could_run_must_run(theirs):
+    mine = committed(theirs, "ENGINE = replace()")
+    engine_file(theirs.folder, "mine", "ENGINE = replace(unavailable='the moon is not full')")
+    other = engine_file(theirs.folder, "other", "ENGINE = replace()")
+    done = theirs("--engine", mine, "--engine", other)
+    assert done.exit_code == 1 and words() == {"mine": "FAILED", "other": "NEW"}
+    assert "could run it: " in done.stdout and "the moon is not full" in done.stdout
+
+
+@pytest.mark.parametrize("text, word", [(WRONG, "diverged"), ("raise RuntimeError('no')", "failed")])
+def test_c14_what_the_base_could_not_run_is_proven_as_a_new_engine_is(theirs, text, word):
+    mine = committed(theirs, text)
+    engine_file(theirs.folder, "mine", "ENGINE = replace()")
+    done = theirs("--engine", mine)
+    assert done.exit_code == 0 and words() == {"mine": "NEW"}
+    assert f"which it is held against, {word}" in done.stdout
+    engine_file(theirs.folder, "mine", ROUNDS_OFF)
+    assert theirs("--engine", mine, "--name", "again").exit_code == 1 and words() == {"mine": "FAILED"}
+
+
+def test_c14_a_weaker_promise_is_said(theirs):
+    mine = committed(theirs, "ENGINE = replace()")
+    engine_file(theirs.folder, "mine", ROUNDS_OFF.replace("BASE.parity", "type(BASE.parity).ROUNDING"))
+    done = theirs("--engine", mine)
+    assert done.exit_code == 0 and "promises rounding, and bit-identical at" in done.stdout
