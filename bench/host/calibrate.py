@@ -410,10 +410,18 @@ def before(path: pathlib.Path, now: Calibration) -> Calibration:
     return found
 
 
-def save(path: pathlib.Path, calibration: Calibration) -> None:
-    """Write it, whole or not at all. Raises UsageError where that cannot be done."""
+def make_folder(path: pathlib.Path) -> None:
+    """Make the folder that it is to be kept in. Raises UsageError where that cannot be done."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}: choose another --results folder") from None
+
+
+def save(path: pathlib.Path, calibration: Calibration) -> None:
+    """Write it, whole or not at all. Raises UsageError where that cannot be done."""
+    make_folder(path)
+    try:
         write_atomically(path, json.dumps(cattrs.unstructure(calibration), indent=None) + "\n")
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}: choose another --results folder") from None

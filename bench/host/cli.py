@@ -10,10 +10,8 @@ import itertools
 import json
 import os
 import pathlib
-import signal
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -21,7 +19,7 @@ from click.core import ParameterSource
 
 import engines as engine_files
 from bench.host import calibrate as calibrating
-from bench.host import checking, counters, datasets, interpreters, lockstep, peer_file, results, setup, tables
+from bench.host import checking, counters, datasets, interpreters, lockstep, peer_file, results, setup, signals, tables
 from bench.host import claims as claiming
 from bench.host import compare as comparing
 from bench.host import explain as explaining
@@ -50,6 +48,7 @@ from bench.host.options import (
 from bench.host.progress import RunProgress
 from bench.host.results import PlanRecord
 from bench.host.verdict import Gate
+from bench.host.workspace import Workspace
 from bench.workload import ladder
 from bench.workload.config import Config, WorkloadError
 from bench.workload.data import DEFAULT, read_documents
@@ -95,9 +94,11 @@ def run(
 ) -> int:
     """Measure engines on runtimes in lockstep and print the tables."""
     check_name(name)
-    with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as workspace:
+    with Workspace() as workspace:
         if resume is not None:
-            plan, measured = setup.resume(_find_run(resume, folder), pathlib.Path(workspace))
+            found = _find_run(resume, folder)
+            workspace.lock(found)
+            plan, measured = setup.resume(found, workspace.folder)
             missing: list[str] = []
         else:
             request = setup.Request(
@@ -108,9 +109,10 @@ def run(
                 command=["microgpt-bench", *sys.argv[1:]],
                 **options,
             )
-            plan, record, missing = setup.prepare(request, pathlib.Path(workspace))
+            plan, record, missing = setup.prepare(request, workspace.folder)
             record = dataclasses.replace(record, notes=[*record.notes, *calibrating.note(folder)])
             measured = results.create(folder / (name or _now()), record)
+            workspace.lock(measured.folder)
         with RunProgress(plan.orders(len(measured.rounds))) as progress:
             for line in missing:
                 progress.say(line)
@@ -210,8 +212,7 @@ def check(
     where = files[0].resolve().parent if files and len(files) == len(names) else None  # None: our repository
     if revision is None and base_python is None and baseline is None:
         revision = revisions.of_workflow(where)
-    with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as temporary:
-        workspace = pathlib.Path(temporary)
+    with Workspace() as workspace:
         notes, beside, held_run = [], {}, None
         if not options["pythons"]:
             options["pythons"] = [interpreters.newest()]
@@ -219,7 +220,7 @@ def check(
             against, default_threshold = revision, 0.01
         elif revision is not None:
             against, default_threshold = revisions.name_of(revision, where), 0.01
-            beside[against] = workspace / against
+            beside[against] = workspace.folder / against
             if where is None:
                 notes.append(revisions.lay_out(revision, beside[against]))
             else:
@@ -241,7 +242,7 @@ def check(
             slowdowns=dict(_parse_injection(text) for text in injected),
             **options,
         )
-        plan, record, missing = setup.prepare(request, workspace)
+        plan, record, missing = setup.prepare(request, workspace.folder)
         record = dataclasses.replace(record, notes=[*record.notes, *calibrating.note(folder)])
         if base_python is not None:
             against = plan.runtimes[-1].name
@@ -255,6 +256,7 @@ def check(
         helds = checking.asked_for(helds, request.engine_names)
         notes += [*record.notes, *(f"injected: {text}" for text in injected)]
         measured = results.create(folder / (name or f"check-{_now()}"), record)
+        workspace.lock(measured.folder)
         with RunProgress(None) as progress:
             for line in missing:
                 progress.say(line)
@@ -359,8 +361,7 @@ def calibrate(
 ) -> int:
     """Measure what this machine can see: the gate's false alarms, and the smallest slowdown that it finds."""
     gate = Gate(threshold)
-    with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as temporary:
-        workspace = pathlib.Path(temporary)
+    with Workspace() as workspace:
         request = setup.Request(
             data=DEFAULT,
             config=Config(),
@@ -370,7 +371,7 @@ def calibrate(
             base=None,
             command=["microgpt-bench", *sys.argv[1:]],
         )
-        plan, record, _ = setup.prepare(request, workspace)
+        plan, record, _ = setup.prepare(request, workspace.folder)
         row = pathlib.Path(engine).stem if engine.endswith(".py") else engine
         copies = min(calibrating.COPIES, max(1, equal // 2))
         wanted = {
@@ -381,8 +382,10 @@ def calibrate(
             wanted[setup.row_at(row, f"{share:.2%}")] = calibrating.Wanted(share, trials, budget * times)
         for copy, want in wanted.items():
             plan.engines[copy] = dataclasses.replace(plan.engines[row], slowdown=want.slowdown)
-        measured = results.Run(workspace, record, [])  # of these rounds only the trials are kept
+        measured = results.Run(workspace.folder, record, [])  # of these rounds only the trials are kept
         path, runtime = calibrating.path_in(folder), plan.runtimes[0]
+        calibrating.make_folder(path)
+        workspace.lock(path.parent)
 
         def state(done: list[calibrating.Trial]) -> calibrating.Calibration:
             return calibrating.Calibration(
@@ -422,7 +425,7 @@ def calibrate(
             try:
                 calibrating.measure(plan, measured, row, wanted, burn, gate, limit, progress, save, done)
                 if counts:
-                    calibrating.measure_counts(plan, row, more, counts, workspace, progress, save_counts)
+                    calibrating.measure_counts(plan, row, more, counts, workspace.folder, progress, save_counts)
             except KeyboardInterrupt:
                 status = INTERRUPTED
     if not done and not counted:
@@ -470,10 +473,9 @@ def scale(
         scaling.check_factors(factors)
         for values in itertools.product(*factors.values()):
             Config(**dict(zip(factors, values)))  # type: ignore[arg-type]
-        with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as temporary:
-            workspace = pathlib.Path(temporary)
+        with Workspace() as workspace:
             joined = scaling.long_documents(read_documents(datasets.locate(data)), max(block_size))
-            path = workspace / "joined.txt"
+            path = workspace.folder / "joined.txt"
             path.write_text("\n".join(joined) + "\n", encoding="utf-8")
             options["pythons"] = options["pythons"] or [interpreters.newest()]
             request = setup.Request(
@@ -484,7 +486,7 @@ def scale(
                 command=["microgpt-bench", *sys.argv[1:]],
                 **options,
             )
-            plan, record, _ = setup.prepare(request, workspace)
+            plan, record, _ = setup.prepare(request, workspace.folder)
             if len(plan.runtimes) > 1:
                 raise UsageError("scale looks at one runtime: give one --python and no --env")
             # the file of long documents goes; what it was made from stays
@@ -492,6 +494,7 @@ def scale(
                 record, workload=dataclasses.replace(record.workload, data=f"{data}, neighbours joined")
             )
             run = results.create(folder / (name or f"scale-{_now()}"), record)
+            workspace.lock(run.folder)
             with RunProgress(None) as progress:
                 for line in record.notes:
                     progress.say(line)
@@ -585,7 +588,7 @@ def run_peers(
         if options["steps"] < 2:
             raise UsageError("--steps 1: the time of a step is the time between two lines, so give at least 2")
         config = config_from(options)
-        with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as temporary:
+        with Workspace() as workspace:
             request = setup.Request(
                 data=data,
                 config=config,
@@ -594,9 +597,10 @@ def run_peers(
                 command=["microgpt-bench", *sys.argv[1:]],
                 **options,
             )
-            plan, record, _ = setup.prepare(request, pathlib.Path(temporary))
+            plan, record, _ = setup.prepare(request, workspace.folder)
             peering.check_rows(plan.cells, programs, base)
             measured = results.create(folder / (name or f"peers-{_now()}"), record)
+            workspace.lock(measured.folder)
             with RunProgress(None) as progress:
                 progress.say(f"{len(programs)} programs and {len(plan.cells)} cells, into {measured.folder}")
                 try:
@@ -636,11 +640,12 @@ def count(
     RUN is a folder, the name of one under results/, or the latest. Its timings stay as they are.
     """
     found = _find_run(run_folder, folder)
-    cells = counters.restrict(results.load(found), engine_names, pythons)
-    if not cells:
-        raise UsageError(f"nothing to count in {found}: no such cell measured and agreed")
-    with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as workspace:
-        plan, measured = setup.resume(found, pathlib.Path(workspace), {runtime for _, runtime in cells})
+    with Workspace() as workspace:
+        workspace.lock(found)
+        cells = counters.restrict(results.load(found), engine_names, pythons)
+        if not cells:
+            raise UsageError(f"nothing to count in {found}: no such cell measured and agreed")
+        plan, measured = setup.resume(found, workspace.folder, {runtime for _, runtime in cells})
         with RunProgress(counters.ORDERS * len(cells)) as progress:
             try:
                 good = counters.count(plan, measured, cells, progress, timeout)
@@ -742,7 +747,7 @@ def train(
     click.echo(f"vocab size: {len(trainer.vocabulary)}")
     click.echo(f"num params: {sum(len(row) for matrix in trainer.weights().values() for row in matrix)}")
     history: list[str] = []
-    with interrupts_wait() as interrupted:
+    with signals.wait() as interrupted:
         while len(history) < steps and not interrupted:
             done = trainer.step()
             history.append(done.loss.hex())
@@ -763,24 +768,6 @@ def train(
     for number, sample in enumerate(trainer.generate(samples, **how), 1):
         click.echo(f"sample {number:2d}: {sample}")
     return OK
-
-
-@contextlib.contextmanager
-def interrupts_wait() -> Iterator[list[int]]:
-    """In this context a first interrupt is only noted, in the list, so that a step is done or not begun; a second one is not."""
-    noted: list[int] = []
-    usual = signal.getsignal(signal.SIGINT)
-
-    def note(number: int, frame: object) -> None:
-        noted.append(number)
-        signal.signal(signal.SIGINT, usual)
-
-    if usual is not signal.SIG_IGN:  # as in a shell's background
-        signal.signal(signal.SIGINT, note)
-    try:
-        yield noted
-    finally:
-        signal.signal(signal.SIGINT, usual)
 
 
 def check_model(model: str) -> None:
@@ -1061,7 +1048,8 @@ def claims(
     path = output or run.folder.parent / "claims.md"
     _check_folder_of(path)
     claiming.page(run, claiming.ClaimsRecord(results.SCHEMA, {}), beside)  # can it be written?
-    with RunProgress(len(run.record.runtimes)) as progress:
+    with Workspace() as workspace, RunProgress(len(run.record.runtimes)) as progress:
+        workspace.lock(run.folder)
         found = claiming.measure(run, again, progress)
     write_atomically(path, claiming.page(run, found, beside))
     click.echo(f"written to {path}")
@@ -1128,6 +1116,21 @@ def _check_new_file(path: pathlib.Path) -> None:
 
 def main() -> None:
     """Run the command line: one line on standard error and exit status 2 for whatever the user can mend."""
+    with signals.as_interrupts() as received:
+        try:
+            status = _status()
+        except (KeyboardInterrupt, OSError):  # the terminal may have gone, and with it whoever reads
+            if not received:
+                raise
+    if received:  # as a shell says it of a process that the signal itself ended
+        with contextlib.suppress(OSError):
+            _say(f"ended by {received[0].name}")
+        status = 128 + received[0]
+    sys.exit(status)
+
+
+def _status() -> int:
+    """The exit status of the command that the command line asks for."""
     try:
         status = cli.main(prog_name="microgpt-bench", standalone_mode=False)
     except click.ClickException as error:
@@ -1141,7 +1144,7 @@ def main() -> None:
         status = OK
     except OSError as error:  # a full disk, for one: not a regression that 1 would stand for
         status = _say(f"cannot go on: {error}")
-    sys.exit(status)
+    return int(status)
 
 
 def _say(line: str) -> int:

@@ -44,16 +44,16 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.host import results
+from bench.host import processes, results
 from bench.host.errors import UsageError
 from bench.host.interpreters import Runtime
 from bench.host.lockstep import Plan, Progress
 from bench.host.results import Cell, CounterRecord, CountersRecord
 from bench.host.workers import MARK, START, EngineUnavailable, WorkerFailed, WorkerProcess
+from bench.host.workspace import Workspace
 
 CYCLE = 6  # documents to go round in, at most
 WARM_UP = 3  # steps of the smaller count
@@ -124,8 +124,8 @@ def instructions_per_step(
     counted first. ``layout``: shifts the memory layout. ``timeout``: seconds for one process. Raises CannotCount, and
     EngineUnavailable where the engine lacks something on this runtime.
     """
-    with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as workspace:
-        folder = _fixed_length(pathlib.Path(workspace), PATH_LENGTH + layout * LAYOUT_BYTES)
+    with Workspace() as workspace:
+        folder = _fixed_length(workspace.folder, PATH_LENGTH + layout * LAYOUT_BYTES)
         order = {"engine": engine, "config": dict(config), "gc": gc, "cycle": cycle}
         shutil.copytree(source, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
         if engine.endswith(".py"):  # a file of the user's: its path is in the count too
@@ -187,7 +187,14 @@ class _Counted:
                 ],
                 input=order.encode(),
                 capture_output=True,
-                env={**kept, **ONE_THREAD, "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", **self.runtime.environment},
+                env={
+                    **kept,
+                    **ONE_THREAD,
+                    "LC_ALL": "C.UTF-8",
+                    "PYTHONHASHSEED": "0",
+                    processes.MARKER: str(self.folder),  # below the workspace, and of a fixed length
+                    **self.runtime.environment,
+                },
                 cwd=source,
                 start_new_session=True,
                 timeout=self.timeout,

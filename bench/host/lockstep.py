@@ -22,7 +22,7 @@ from bench.host import parity, results
 from bench.host.interpreters import Runtime
 from bench.host.parity import Finding, Parity
 from bench.host.results import Cell, CellRecord, RoundRecord, Status
-from bench.host.workers import EngineUnavailable, WorkerFailed, WorkerProcess
+from bench.host.workers import EngineUnavailable, WorkerFailed, WorkerProcess, stop_all
 
 REFERENCE = "reference"
 SAMPLES = 20  # drawn from the trained model, in the first round
@@ -181,8 +181,7 @@ class Round:
                 self._count_nodes()
             self.once_seconds = time.monotonic() - compared
         finally:
-            for state in self.states.values():
-                state.worker.stop()
+            stop_all(state.worker for state in self.states.values())
         return RoundRecord(
             schema=results.SCHEMA,
             number=self.number,

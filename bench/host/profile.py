@@ -16,12 +16,12 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from typing import Any
 
 from bench.host.errors import UsageError
 from bench.host.interpreters import Runtime, worker_environment
+from bench.host.workspace import Workspace
 from bench.workload.model_file import write_atomically
 
 SAMPLES_PER_SECOND = 500
@@ -77,8 +77,8 @@ def top_functions(subject: Subject, profiler: str = "py-spy") -> list[tuple[str,
 
     Raises UsageError where the profiler is missing or can't look into the interpreter.
     """
-    with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as folder:
-        path = pathlib.Path(folder) / "stacks.txt"
+    with Workspace() as workspace:
+        path = workspace.folder / "stacks.txt"
         _record(subject, profiler, "stacks", path)
         counts: collections.Counter[str] = collections.Counter()
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -115,8 +115,8 @@ def _record(subject: Subject, profiler: str, kind: str, path: pathlib.Path) -> N
     order = {"engine": subject.engine, "documents": str(subject.documents), "config": dict(subject.config),
              "seconds": subject.seconds}  # fmt: skip
     python = subject.runtime.executable
-    with tempfile.TemporaryDirectory(prefix="microgpt-bench-") as folder:
-        script = pathlib.Path(folder) / "train.py"
+    with Workspace() as workspace:
+        script = workspace.folder / "train.py"
         script.write_text(TRAIN, encoding="utf-8")
         training = [str(script), str(subject.source), json.dumps(order)]
         if profiler == "py-spy":

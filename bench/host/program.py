@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import math
 import os
 import pathlib
@@ -17,6 +18,7 @@ import time
 from collections.abc import Sequence
 from typing import Literal
 
+from bench.host import processes
 from bench.host.lockstep import Progress
 from bench.host.peer_file import Peer
 
@@ -40,6 +42,9 @@ class PeerRound:
     arrived: list[float]
 
 
+_numbers = itertools.count(1)
+
+
 class Program:
     """A peer's process, its output cut into lines as it comes."""
 
@@ -55,13 +60,18 @@ class Program:
             self._output, writing = pty.openpty()
         except ImportError:  # Windows
             self._output, writing = os.pipe()
+        self._mark = processes.below(next(_numbers))
         self.started = time.monotonic()
         try:
             self._process = subprocess.Popen(
                 words[0] if peer.shell else words,
                 shell=peer.shell,
                 cwd=folder / peer.cwd,
-                env={**os.environ, **{name: fill(value) for name, value in peer.env.items()}},
+                env={
+                    **os.environ,
+                    **{name: fill(value) for name, value in peer.env.items()},
+                    processes.MARKER: self._mark,
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=writing,
                 stderr=self._errors,
@@ -126,11 +136,8 @@ class Program:
 
     def stop(self) -> None:
         """End the process and all that it started."""
-        with contextlib.suppress(OSError, AttributeError):  # the group outlives the process, if a child is left
-            os.killpg(self._process.pid, signal.SIGKILL)
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.wait()
+        processes.end_marked([self._mark], [self._process.pid] if self._process.poll() is None else [])
+        processes.end(self._process)
         self._reader.join(timeout=1)
         with contextlib.suppress(OSError):
             os.close(self._output)

@@ -21,6 +21,7 @@ from typing import Any, Literal
 import cattrs
 import numpy as np
 
+from bench.host import round_files
 from bench.host.errors import UsageError
 from bench.host.parity import Finding, keeps, worst
 from bench.workload.model_file import write_atomically
@@ -184,6 +185,7 @@ class Run:
         counters: CountersRecord | None = None,
     ) -> None:
         self.folder, self.record, self.rounds, self.counters = folder, record, rounds, counters
+        self.watch = round_files.Watch(folder, (entry.number for entry in rounds))
 
     @property
     def cells(self) -> list[Cell]:
@@ -259,9 +261,14 @@ class Run:
 # --------------------------------------------------------------------- writing
 
 
+def to_json(record: Any, indent: int | None = 1) -> str:
+    """A record as it is written."""
+    return json.dumps(cattrs.unstructure(record), indent=indent, ensure_ascii=False) + "\n"
+
+
 def write_json(path: pathlib.Path, record: Any, indent: int | None = 1) -> None:
     """A record as JSON, the whole file or nothing."""
-    write_atomically(path, json.dumps(cattrs.unstructure(record), indent=indent, ensure_ascii=False) + "\n")
+    write_atomically(path, to_json(record, indent))
 
 
 def create(folder: pathlib.Path, record: RunRecord) -> Run:
@@ -285,9 +292,49 @@ def update(run: Run, record: RunRecord) -> None:
 
 
 def add_round(run: Run, entry: RoundRecord) -> None:
-    """Save a finished round."""
-    write_json(run.folder / "rounds" / f"{entry.number:03d}.json", entry)
-    run.rounds.append(entry)
+    """Save a finished round, in a file that is never replaced.
+
+    Raises UsageError where earlier rounds' files are not as they were, or this one's is there already; all that is known
+    of is on disk then.
+    """
+    trouble = _look_after_rounds(run)
+    path = round_files.path_of(run.folder, entry.number)
+    try:
+        round_files.write_new(path, to_json(entry))
+    except FileExistsError:
+        other = path.with_name(f"{path.stem}-of-process-{os.getpid()}.json")
+        write_json(other, entry)
+        trouble.append(f"{path.name} is there already, so round {entry.number} is in {other.name}")
+    else:
+        run.watch.written(entry.number)
+        run.rounds.append(entry)
+    if trouble:
+        raise UsageError(
+            f"something else writes into {run.folder / 'rounds'} while the run is measured: {'; '.join(trouble)}."
+            f" Find out what, then go on with: microgpt-bench run --resume {run.folder}"
+        )
+
+
+def _look_after_rounds(run: Run) -> list[str]:
+    """Write again what is missing of a run that goes on, and say so; say also which rounds were changed."""
+    if not (run.folder / "run.json").is_file() or not (run.folder / "rounds").is_dir():
+        (run.folder / "rounds").mkdir(parents=True, exist_ok=True)
+        write_json(run.folder / "run.json", run.record)
+    found, known = [], {entry.number: entry for entry in run.rounds}
+    for number in run.watch.missing():
+        path = round_files.path_of(run.folder, number)
+        round_files.write_new(path, to_json(known[number]))
+        run.watch.written(number)
+        found.append(f"{path.name} was removed, and is written again from memory")
+    for number in run.watch.touched():
+        path = round_files.path_of(run.folder, number)
+        try:
+            same = to_json(read(path, RoundRecord)) == to_json(known[number])
+        except UsageError:
+            same = False
+        if not same:
+            found.append(f"{path.name} was changed, and is left so: restore it")
+    return found
 
 
 def save_counters(run: Run, counters: CountersRecord) -> None:
@@ -371,10 +418,15 @@ def load(folder: pathlib.Path) -> Run:
     if not (folder / "run.json").is_file():
         raise UsageError(f"{folder} is not a run: it has no run.json")
     record: RunRecord = read(folder / "run.json", RunRecord)
-    rounds: list[RoundRecord] = [read(path, RoundRecord) for path in sorted((folder / "rounds").glob("*.json"))]
-    for expected, entry in enumerate(rounds, 1):
-        if entry.number != expected:
+    rounds: list[RoundRecord] = []
+    for expected, number in enumerate(round_files.numbers(folder), 1):
+        if number != expected:
             raise UsageError(f"{folder}/rounds lacks round {expected}: restore it or measure again")
+        path = round_files.path_of(folder, number)
+        entry = read(path, RoundRecord)
+        if entry.number != number:
+            raise UsageError(f"{path} holds round {entry.number}: restore it or measure again")
+        rounds.append(entry)
         for name, cell in entry.cells.items():
             times = [cell.nanoseconds, *([cell.cpu_nanoseconds] if record.plan.clock == "cpu" else [])]
             if cell.status == "ok" and {len(cell.losses), *map(len, times)} != {record.plan.steps}:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
-import os
 import queue
 import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psutil
 
+from bench.host import processes
 from bench.host.interpreters import Runtime, worker_environment
 
 # An interpreter may print at its start (sitecustomize, a .pth file, a script around it): answers come after this line.
@@ -33,6 +34,9 @@ class EngineUnavailable(Exception):
     """The engine cannot run in this interpreter; the message says why and how to get what it lacks."""
 
 
+_numbers = itertools.count(1)
+
+
 class WorkerProcess:
     """A worker running the workload side of ``source`` (a folder with bench/ and engines/) on one runtime."""
 
@@ -44,13 +48,14 @@ class WorkerProcess:
         affinity: Sequence[int] | None = None,
     ) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in stop)
+        self._mark = processes.below(next(_numbers))
         # a session of its own: Ctrl-C reaches the host only, which then ends its workers
         self._process = subprocess.Popen(
             [*arguments, runtime.executable, "-s", "-c", START, source],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=worker_environment(runtime.environment),
+            env={**worker_environment(runtime.environment), processes.MARKER: self._mark},
             cwd=source,
             start_new_session=True,
         )
@@ -109,13 +114,22 @@ class WorkerProcess:
 
     def stop(self) -> None:
         """End the process and all that it started."""
-        if self._process.poll() is None:
-            try:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            except (AttributeError, OSError):
-                self._process.kill()
-            self._process.wait()
+        stop_all([self])
+
+    def _close(self) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # an order may still be in its buffer
             self._process.stdin.close()
         self._errors.close()
+
+
+def stop_all(workers: Iterable[WorkerProcess]) -> None:
+    """End workers and all that they started, dead or alive as they may be."""
+    stopping = [worker for worker in workers if not worker._errors.closed]
+    if not stopping:
+        return
+    alive = [worker._process.pid for worker in stopping if worker._process.poll() is None]
+    processes.end_marked([worker._mark for worker in stopping], alive)
+    for worker in stopping:
+        processes.end(worker._process)
+        worker._close()

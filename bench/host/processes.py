@@ -1,0 +1,83 @@
+"""Ending a process together with all that it started, in sessions of their own or not.
+
+Whatever a run starts inherits an environment variable that names the run's workspace, and below a worker also that
+worker: MICROGPT_BENCH_RUN=/tmp/microgpt-bench-1a2b3c4d or …/000017. What a process started is found by it, also when the
+process itself is dead. One that empties its environment is found as long as its parent lives, or it is in its session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterable
+
+import psutil
+
+MARKER = "MICROGPT_BENCH_RUN"
+PASSES = 10  # a process may be starting another one while it is ended
+
+
+def below(number: int) -> str:
+    """A mark below that of the workspace, or of this process where there is none; all are of one length."""
+    return f"{os.environ.get(MARKER) or f'process-{os.getpid():07d}'}/{number:06d}"
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads a session, and all that is left of the session, at once."""
+    over = process.poll() is not None
+    if not over or not psutil.pid_exists(process.pid):  # the number may be another one's by now
+        with contextlib.suppress(OSError, AttributeError):  # none left, or Windows
+            os.killpg(process.pid, signal.SIGKILL)
+    if not over:
+        process.kill()
+        process.wait()
+
+
+def end_marked(marks: Iterable[str], roots: Iterable[int] = ()) -> int:
+    """End all processes of this user that have one of these marks or descend from ``roots``; how many there were.
+
+    A mark stands for those below it too, as a workspace does for its workers.
+    """
+    wanted, ended, roots = tuple(marks), 0, set(roots)
+    for _ in range(PASSES):
+        found = _find(wanted, roots)
+        for process in found:
+            with contextlib.suppress(psutil.Error, OSError):
+                process.kill()
+                ended += 1
+        if not found:
+            break
+        psutil.wait_procs(found, timeout=1)
+        roots = set()  # they are dead, and what they started has another parent now
+    return ended
+
+
+def _find(marks: tuple[str, ...], roots: set[int]) -> list[psutil.Process]:
+    """The processes with a mark, the roots, and all that descends from either; never this process or one above it."""
+    processes: dict[int, psutil.Process] = {}
+    children: dict[int, list[int]] = {}
+    chosen: list[int] = []
+    with contextlib.suppress(Exception):  # a system that tells nothing of its processes
+        spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.pid in spared or not _is_ours(process) or process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                processes[process.pid] = process
+                children.setdefault(process.ppid(), []).append(process.pid)
+                if process.pid in roots or _has_mark(process, marks):
+                    chosen.append(process.pid)
+    for pid in chosen:  # which grows
+        chosen += [child for child in children.get(pid, []) if child not in chosen]
+    return [processes[pid] for pid in chosen]
+
+
+def _is_ours(process: psutil.Process) -> bool:
+    return not hasattr(os, "getuid") or process.uids().real == os.getuid()
+
+
+def _has_mark(process: psutil.Process, marks: tuple[str, ...]) -> bool:
+    said = process.environ().get(MARKER, "")
+    return any(said == mark or said.startswith(mark + "/") for mark in marks)
