@@ -12,9 +12,10 @@ from typing import Any
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from bench.host import machine, results, revision, setup, stats, tables
+from bench.host import holds, machine, results, revision, setup, stats, tables
 from bench.host.errors import UsageError
 from bench.host.gate import COUNT_THRESHOLD, Held, Judgement
+from bench.host.holds import NOT_HELD, Hold, Quantity
 from bench.host.interpreters import ROOT
 from bench.host.lockstep import OTHER_WORKER, REFERENCE, Plan
 from bench.host.parity import Parity
@@ -41,6 +42,17 @@ class Row:
     parity: str = NOTHING
     reason: str = ""
     instructions: float | None = None  # of what it is held against over its own, in counts
+    hold: Hold | None = None  # what else than time the row is about
+
+    @property
+    def name(self) -> str:
+        """What stands in the table's first column."""
+        return self.engine if self.hold is None else f"{self.engine}: {self.hold.quantity}"
+
+    @property
+    def shown(self) -> bool:
+        """Of what is held beside time, only what is not as it should be has a line in the table."""
+        return self.hold is None or self.word not in ("PASS", NOT_HELD)
 
 
 FAILED = ("REGRESSED", "DIVERGED", "FAILED")
@@ -124,12 +136,15 @@ def speedup(run: Run, cell: Cell) -> Ratio | None:
 # --------------------------------------------------------------------- what came out
 
 
-def rows(judgements: Sequence[Judgement], run: Run, against: str) -> list[Row]:
-    """A row for each judgement."""
+def rows(judgements: Sequence[Judgement], run: Run, against: str, held_too: Sequence[Hold] = ()) -> list[Row]:
+    """A row for each judgement, with ``held_too`` what came out for the other quantities."""
     found = []
+    waits = {(hold.engine, hold.runtime) for hold in held_too if (hold.quantity, hold.word) == ("waiting", "REGRESSED")}
     for judgement in judgements:
         (engine, runtime), held = judgement.held.cell, judgement.held
         word, reason = _word(judgement, run, against)
+        if word in ("PASS", "IMPROVED") and held.cell in waits:
+            word, reason = "INCONCLUSIVE", "it waits longer than before, which processor time does not show"
         finding = run.finding((engine, runtime))
         parity = NOTHING if finding is None else tables.parity_text(finding)
         reason_count = _counted(judgement.instructions)
@@ -152,6 +167,37 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str) -> list[Row]:
             )
         )
     return found
+
+
+def held_too(
+    judgements: Sequence[Judgement], run: Run, quantities: Sequence[Quantity], gate: Gate, earlier: Run | None = None
+) -> list[Hold]:
+    """What came out for the other quantities, of what was timed; ``earlier``: the run that this one is held against."""
+    found: list[Hold] = []
+    for judgement in judgements:
+        cell, baseline = judgement.held.cell, judgement.held.baseline
+        if judgement.status != "ok":
+            continue
+        if earlier is not None:
+            baseline = cell
+        # the memory of another machine or build is not this one's
+        fitting = [one for one in quantities if one.name != "memory" or judgement.held.expected]
+        found += holds.judge_all(run, [(cell, baseline)], fitting, gate, earlier)
+    return found
+
+
+def held_rows(found: Sequence[Hold], against: str) -> list[Row]:
+    """A row for each quantity that was held beside time."""
+    return [
+        Row(
+            *(hold.engine, hold.runtime, hold.word, against),
+            ratio=hold.ratio,
+            rounds=0 if hold.ratio is None else hold.ratio.rounds,
+            reason=holds.text(hold),
+            hold=hold,
+        )
+        for hold in found
+    ]
 
 
 def _word(judgement: Judgement, run: Run, against: str) -> tuple[str, str]:
@@ -208,14 +254,14 @@ def exit_status(found: Sequence[Row], strict: bool) -> int:
     words = [row.word for row in found]
     if any(word in FAILED for word in words):
         return 1
-    if not any(word in MEASURED for word in words):
+    if not any(row.word in MEASURED for row in found if row.hold is None):
         return 2
     return 3 if strict and "INCONCLUSIVE" in words else 0
 
 
 def summary(found: Sequence[Row], strict: bool) -> str:
     """The gate's answer in a line."""
-    words = [row.word for row in found]
+    words = [row.word for row in found if row.shown]
     counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     return {
         0: f"{'no regression found' if 'INCONCLUSIVE' in words else 'PASS'}: {counts}",
@@ -225,21 +271,29 @@ def summary(found: Sequence[Row], strict: bool) -> str:
     }[exit_status(found, strict)]
 
 
-def table(found: Sequence[Row], gate: Gate, run: Run, against: str, notes: Sequence[str], strict: bool) -> Table:
-    """The gate's table: a row for each cell, what fails first."""
+def table(
+    found: Sequence[Row],
+    gate: Gate,
+    run: Run,
+    against: str,
+    notes: Sequence[str],
+    strict: bool,
+    quantities: Sequence[Quantity] = (),
+) -> Table:
+    """The gate's table: a row for each cell, and for what else of it became worse; what fails first."""
     one_runtime = len({row.runtime for row in found}) == 1
     claims = any(row.claimed for row in found)
     counts = any(row.instructions for row in found)
     order = [*FAILED, "INCONCLUSIVE", "IMPROVED", "PASS", "NEW", "SKIPPED"]
     lines, below = [], []
-    for row in sorted(found, key=lambda row: order.index(row.word)):
+    for row in sorted((row for row in found if row.shown), key=lambda row: order.index(row.word)):
         ratio = NOTHING if row.ratio is None else _ratio(row.ratio)
         claimed = [] if not claims else [NOTHING if row.claimed is None else _interval(row.claimed, "{} to {}")]
         counted = [] if not counts else [_change(row.instructions)]
         where = [] if one_runtime else [row.runtime.removeprefix("cpython-")]
-        lines.append([row.engine, *where, row.word, ratio, *claimed, str(row.rounds), *counted, row.parity])
+        lines.append([row.name, *where, row.word, ratio, *claimed, str(row.rounds), *counted, row.parity])
         if row.reason:
-            below.append(f"{row.engine} on {row.runtime}: {row.reason}")
+            below.append(f"{row.name} on {row.runtime}: {row.reason}")
     what = "speed over the reference" if claims else f"speed over {against}"
     threshold = f"{gate.threshold * 100:g} %"
     return Table(
@@ -260,6 +314,7 @@ def table(found: Sequence[Row], gate: Gate, run: Run, against: str, notes: Seque
             *below,
             f"REGRESSED: all of the interval ({gate.look_confidence:.2%} sure) is more than {threshold} slower than what it is",
             "held against, and a fresh batch of rounds found the same. PASS: all of it is at most that much slower.",
+            *holds.lines([row.hold for row in found if row.hold is not None], quantities),
             *(
                 [
                     f"Also REGRESSED: more than {COUNT_THRESHOLD:.2%} more instructions, counted under Valgrind in three layouts."
@@ -300,10 +355,17 @@ def to_json(found: Sequence[Row], gate: Gate, run: Run, against: str, strict: bo
         "summary": summary(found, strict),
         "gate": dataclasses.asdict(gate),
         "machine": machine.describe(),
-        "cells": [dataclasses.asdict(row) for row in found],
+        "cells": [_fields(row) for row in found if row.hold is None],
+        "held": [dataclasses.asdict(row.hold) for row in found if row.hold is not None],
         "table": dataclasses.asdict(shown),
     }
     return json.dumps(answer, indent=1, ensure_ascii=False) + "\n"
+
+
+def _fields(row: Row) -> dict[str, Any]:
+    fields = dataclasses.asdict(row)
+    del fields["hold"]
+    return fields
 
 
 def answer_of(run: Run) -> tuple[int, Table] | None:
@@ -319,14 +381,14 @@ def answer_of(run: Run) -> tuple[int, Table] | None:
 
 
 def write_junit(path: pathlib.Path, found: Sequence[Row], against: str, strict: bool) -> None:
-    """A test case a cell, a suite a runtime. What was not measured, or not decided, is skipped; what is new, passed."""
+    """A test case a cell, and a quantity held beside time, a suite a runtime. What was not measured, or not decided, is skipped; what is new, passed."""
     xml = JUnitXml("microgpt-bench check")
     for runtime in dict.fromkeys(row.runtime for row in found):
         suite = TestSuite(runtime)
         for row in found:
             if row.runtime != runtime:
                 continue
-            case = TestCase(row.engine, classname=f"check.{runtime}")
+            case = TestCase(row.name, classname=f"check.{runtime}")
             ratio = "" if row.ratio is None else f"{_ratio(row.ratio)} against {against}"
             text = "; ".join(part for part in (ratio, row.reason) if part)
             if row.word in FAILED or (strict and row.word == "INCONCLUSIVE"):

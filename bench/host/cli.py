@@ -25,6 +25,7 @@ from bench.host import compare as comparing
 from bench.host import explain as explaining
 from bench.host import gate as gating
 from bench.host import history as historical
+from bench.host import holds as holding
 from bench.host import ladder as climbing
 from bench.host import peers as peering
 from bench.host import profile as profiling
@@ -166,6 +167,14 @@ def run(
     show_default=True,
     help="Against a revision, also count the instructions of what was changed, under Valgrind, after the timing and for as long at most.",
 )
+@click.option(
+    "--hold",
+    "held_options",
+    multiple=True,
+    metavar="NAME=SHARE|off",
+    help="What is held beside time, and how much may be added: memory, nodes, start-up, samples, waiting; repeatable."
+    "  [default: memory 0.1, nodes 0.01, start-up 0.25, samples 0.05, waiting 0.02]",
+)
 @click.option("--strict", is_flag=True, help="Exit with 3 where a cell could not be decided.")
 @click.option("--anyway", is_flag=True, help="Against a run of another machine or build too; the table says so.")
 @click.option(
@@ -186,6 +195,7 @@ def check(
     baseline: pathlib.Path | None,
     threshold: float | None,
     instructions: bool,
+    held_options: tuple[str, ...],
     strict: bool,
     anyway: bool,
     injected: tuple[str, ...],
@@ -232,6 +242,8 @@ def check(
             held_run = results.load(checking.CLAIMS if baseline is None else _find_run(baseline, folder))
             against, default_threshold = held_run.folder.name, 0.25 if baseline is None else 0.1
         gate = Gate(default_threshold if threshold is None else threshold)
+        way = "python" if base_python is not None else "run" if held_run is not None else "revision"
+        quantities = holding.choose(held_options, way)
         request = setup.Request(
             data=data,
             config=config_from(options),
@@ -263,16 +275,18 @@ def check(
             progress.say(f"{len(helds)} cell{'s' * (len(helds) != 1)} against {against}, into {measured.folder}")
             try:
                 new = [(row.engine, row.runtime) for row in left]
-                judgements = gating.decide(plan, measured, helds, gate, progress, new)
+                judgements = gating.decide(plan, measured, helds, gate, progress, new, quantities)
                 if instructions and held_run is None:
                     judgements, not_counted = gating.count_instructions(plan, judgements, progress)
                     notes += not_counted
             except KeyboardInterrupt:
                 progress.say(f"interrupted, so no verdict; {len(measured.rounds)} rounds are kept in {measured.folder}")
                 return INTERRUPTED
-    found = [*checking.rows(judgements, measured, against), *checking.new_rows(left, measured)]
+    held_too = checking.held_too(judgements, measured, quantities, gate, held_run)
+    found = [*checking.rows(judgements, measured, against, held_too), *checking.new_rows(left, measured)]
+    found += checking.held_rows(held_too, against)
     notes = [line for line in notes if line]
-    table = checking.table(found, gate, measured, against, notes, strict)
+    table = checking.table(found, gate, measured, against, notes, strict, quantities)
     text = checking.to_json(found, gate, measured, against, strict, table)
     write_atomically(measured.folder / checking.ANSWER, text)
     click.echo(text if style == "json" else tables.render_table(table, style))

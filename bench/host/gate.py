@@ -11,9 +11,9 @@ import math
 import pathlib
 import statistics
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from bench.host import counters, lockstep, results
+from bench.host import counters, holds, lockstep, results
 from bench.host.interpreters import Runtime
 from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round, Subject
 from bench.host.results import Cell, Run, Status
@@ -68,6 +68,7 @@ class Open:
     def __init__(self, held: Held, since: int) -> None:
         self.held, self.since, self.looked, self.batch = held, since, 0, 1
         self.begun = since
+        self.waiting = False  # for certainty about something else than time
         self.ratio: Ratio | None = None
 
     def look(self, run: Run, gate: Gate, last: bool = False) -> Judgement | None:
@@ -111,11 +112,18 @@ def log_ratios(run: Run, held: Held, since: int) -> list[float]:
 
 
 def decide(
-    plan: Plan, run: Run, helds: list[Held], gate: Gate, progress: Progress, once: Collection[Cell] = ()
+    plan: Plan,
+    run: Run,
+    helds: list[Held],
+    gate: Gate,
+    progress: Progress,
+    once: Collection[Cell] = (),
+    quantities: Sequence[holds.Quantity] = (),
 ) -> list[Judgement]:
     """A judgement for each of ``helds``, in their order, adding rounds to ``run``, within the plan's budget in seconds.
 
-    ``once``: cells that are held against nothing, measured in the first round to see that they agree.
+    ``once``: cells that are held against nothing, measured in the first round to see that they agree. ``quantities``:
+    held beside time; a cell that has a verdict is measured on where one of them looks worse and it is not certain.
     """
     started, longest = time.monotonic(), 0.0
     truth: dict[Cell, CellState] = {}
@@ -132,21 +140,35 @@ def decide(
         wanted = {cell for one in still for cell in (one.held.cell, one.held.baseline)}
         if not truth:
             wanted |= {*once, *((REFERENCE, runtime.name) for runtime in plan.runtimes)}
-        current = Round(plan, len(run.rounds) + 1, [cell for cell in plan.cells if cell in wanted], progress, truth)
+        cells = [cell for cell in plan.cells if cell in wanted]
+        number, first = len(run.rounds) + 1, not truth
+        current = Round(plan, number, cells, progress, truth, samples=holds.SAMPLES, nodes=first)
         entry = current.run()
         lockstep.add(run, current, entry)
         truth = truth or current.references()
         longest = max(entry.seconds, longest * 0.9)  # rounds get shorter as cells are decided
         for one in list(still):
-            judgement = one.look(run, gate)
+            judgement = found.get(id(one.held)) or one.look(run, gate)
             if judgement is not None:
                 found[id(one.held)] = judgement
-                still.remove(one)
+                if judgement.status != "ok" or not _looks_worse(run, one, quantities, gate):
+                    still.remove(one)
         if not truth:
             break  # no reference went to the end: nothing can be proven
-    for one in still:
+    for one in [one for one in still if id(one.held) not in found]:
         found[id(one.held)] = one.look(run, gate, last=True) or one._end(run, Verdict.INCONCLUSIVE)
     return [found[id(held)] for held in helds]
+
+
+def _looks_worse(run: Run, one: Open, quantities: Sequence[holds.Quantity], gate: Gate) -> bool:
+    """Whether a quantity beside time needs more rounds; looked at as seldom as time is, and not for ever."""
+    rounds = len(run.of(one.held.cell))
+    if rounds >= gate.looks[-1]:
+        return False
+    if rounds not in gate.looks and one.waiting:
+        return True
+    one.waiting = holds.undecided(run, one.held.cell, one.held.baseline, quantities, gate)
+    return one.waiting
 
 
 LAYOUTS = (0, 1, 2)  # memory layouts to count in before a difference is believed

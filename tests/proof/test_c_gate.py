@@ -164,3 +164,94 @@ def test_c14_a_weaker_promise_is_said(theirs):
     engine_file(theirs.folder, "mine", ROUNDS_OFF.replace("BASE.parity", "type(BASE.parity).ROUNDING"))
     done = theirs("--engine", mine)
     assert done.exit_code == 0 and "promises rounding, and bit-identical at" in done.stdout
+
+
+# --------------------------------------------------------------------- held beside time
+
+WORSE = {
+    "start-up": "time.sleep(1)\nENGINE = replace()",
+    "memory": "HOG = b'x' * 200_000_000\nENGINE = replace()",
+    "nodes": "ENGINE = replace(relu=lambda x: [xi.relu() + 0.0 for xi in x])",
+    "samples": "def slow(*a):\n    time.sleep(0.005)\n    return BASE.probabilities(*a)\nENGINE = replace(probabilities=slow)",
+    "waiting": "def slow(loss):\n    time.sleep(0.02)\n    BASE.backward(loss)\nENGINE = replace(backward=slow)",
+    "waiting ": "STEPS = []\ndef slow(loss):\n    STEPS.append(1)\n    time.sleep(0.06 if len(STEPS) % 3 == 0 else 0)\n"
+    "    BASE.backward(loss)\nENGINE = replace(backward=slow)",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantity", WORSE)
+def test_c15_what_became_worse_beside_time_fails(theirs, quantity):
+    mine = committed(theirs, "ENGINE = replace()")
+    engine_file(theirs.folder, "mine", WORSE[quantity])
+    done = theirs("--engine", mine, "--threshold", "90", "--junit-xml", "j.xml", budget="90s")
+    assert done.exit_code == 1, done.output
+    held = {hold["quantity"]: hold["word"] for hold in json.loads(pathlib.Path("j.json").read_text())["held"]}
+    assert held[quantity.strip()] == "REGRESSED"
+    assert not [
+        name for name, word in held.items() if word == "REGRESSED" and name not in (quantity.strip(), "start-up")
+    ]
+    row = next(line for line in done.stdout.splitlines() if line.startswith(f"mine: {quantity.strip()} "))
+    assert "REGRESSED" in row
+    cases = {case.get("name"): case for case in xml.etree.ElementTree.parse("j.xml").iter("testcase")}
+    assert cases[f"mine: {quantity.strip()}"].find("failure").get("type") == "REGRESSED"
+    assert words()["mine"] == ("PASS" if "waiting" not in quantity else words()["mine"])
+    if "waiting" in quantity:
+        assert words()["mine"] != "PASS"
+    done = theirs(
+        "--engine", mine, "--threshold", "90", "--name", "off", "--hold", f"{quantity.strip()}=off", budget="1s"
+    )
+    assert done.exit_code == 0 and f"mine: {quantity.strip()}" not in done.stdout
+
+
+@pytest.mark.slow
+def test_c15_the_same_is_no_worse(theirs):
+    mine = committed(theirs, "ENGINE = replace()")
+    done = theirs("--engine", mine, "--threshold", "1", budget="90s")
+    assert done.exit_code == 0, done.output
+    held = {hold["quantity"]: hold["word"] for hold in json.loads(pathlib.Path("j.json").read_text())["held"]}
+    assert list(held) == ["memory", "nodes", "start-up", "samples", "waiting"]
+    assert held["memory"] == held["nodes"] == "PASS" and "REGRESSED" not in held.values()
+    assert "Also held, more than so much fails: memory (10 % and 10 MB), nodes (1 %)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "text", ["memory", "memory=", "memory=nan", "memory=inf", "memory=-1", "speed=0.1", "=0.1", "Memory=off"]
+)
+def test_c15_what_cannot_be_held(theirs, text):
+    mine = committed(theirs, "ENGINE = replace()")
+    done = theirs("--engine", mine, "--hold", text)
+    assert done.exit_code == 2 and "--hold" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_c15_a_share_of_ones_own(theirs):
+    mine = committed(theirs, "ENGINE = replace()")
+    engine_file(theirs.folder, "mine", "HOG = b'x' * 20_000_000\nENGINE = replace()")
+    assert theirs("--engine", mine).exit_code == 1
+    assert theirs("--engine", mine, "--hold", "memory=3", "--name", "more").exit_code == 0
+
+
+def test_c15_an_older_worker_says_less(project, check):
+    """What one side cannot say is named, and is no failure."""
+    worker = project / "bench" / "workload" / "worker.py"
+    text = worker.read_text()
+    worker.write_text(text.replace('            "start_ns": start,\n', ""))
+    assert worker.read_text() != text
+    git(project, "commit", "-qam", "older")
+    worker.write_text(text)
+    done = check("--against", "HEAD", "--engine", "fused_dot", "--budget", "1s", "--no-instructions")
+    assert done.exit_code == 0 and "Not held: start-up: not measured on both sides" in done.stdout
+
+
+def test_c15_an_earlier_run_holds_memory_and_nodes(check, small_run):
+    assert small_run("--engine", "fused_dot").exit_code == 0
+    done = check("--baseline", "small", "--engine", "fused_dot", "--threshold", "9", "--budget", "1s")
+    assert done.exit_code == 0 and "memory (10 % and 10 MB), nodes (1 %): all within" in done.stdout
+    for path in pathlib.Path("results/small/rounds").glob("*.json"):
+        found = json.loads(path.read_text())
+        for cell in found["cells"].values():
+            cell["nodes"] = cell["nodes"] and [nodes // 2 for nodes in cell["nodes"]]
+            cell["peak_bytes"] //= 3
+        path.write_text(json.dumps(found))
+    done = check("--baseline", "small", "--engine", "fused_dot", "--threshold", "9", "--budget", "1s", "--name", "two")
+    assert done.exit_code == 1 and "fused_dot: memory" in done.stdout and "fused_dot: nodes" in done.stdout
