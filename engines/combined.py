@@ -32,6 +32,7 @@ from operator import mul
 from bench.workload.engine import Engine, Parity, without_tape
 
 TAPE = []  # every node that an operation made, oldest first; leaves are not on it
+NOT_FINITE = []  # what a relu has hidden; behind it 0 · inf is not 0, so that no node is passed over
 WEIGHTS = {}  # the numbers of each matrix met since the last reset, by the matrix's id
 
 
@@ -70,7 +71,11 @@ class Value:
 
     def relu(self):
         x = self.data
-        return Value(x, (self,), (1.0,)) if x > 0 else Value(x * 0.0, (self,), (0.0,))
+        if x > 0:
+            return Value(x, (self,), (1.0,))
+        if not x > -math.inf:
+            NOT_FINITE.append(x)
+        return Value(0.0, (self,), (0.0,))
 
     def __neg__(self):
         return Value(-self.data, (self,), (-1.0,))
@@ -105,7 +110,7 @@ class Value:
         self.grad = 1.0
         for v in reversed(TAPE):
             grad = v.grad
-            if not grad:
+            if not grad and not NOT_FINITE:
                 continue
             if v._children.__class__ is list:
                 (a, b), (a_grads, b_grads) = v._children, v._local_grads
@@ -209,6 +214,7 @@ def mean(losses):
 
 def reset():
     TAPE.clear()
+    NOT_FINITE.clear()
     WEIGHTS.clear()
 
 

