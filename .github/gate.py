@@ -5,6 +5,7 @@ An input comes as an environment variable and goes on as one argument, as it is:
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import pathlib
@@ -12,10 +13,12 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import traceback
 
 # -P: folders named bench or engines in the caller's repository are not to be imported in place of ours
 COMMAND = [sys.executable, "-P", "-m", "bench"]
-VERDICTS = {0: "pass", 1: "fail", 3: "undecided"}
+VERDICTS = {0: "pass", 1: "fail", 3: "undecided"}  # any other exit status is an "error"
+INTERNAL = 70  # of microgpt-bench where the fault is its own
 
 
 class BadInput(Exception):
@@ -87,5 +90,16 @@ def write_outputs(outputs: dict[str, object]) -> None:
             file.writelines(f"{name}={value}\n" for name, value in outputs.items())
 
 
+def guarded() -> int:
+    """The exit status of ``main``; a fault in here is one of ours, and no regression that 1 would stand for."""
+    try:
+        return main()
+    except Exception:
+        traceback.print_exc()
+        with contextlib.suppress(OSError):
+            write_outputs({"status": INTERNAL, "verdict": "error"})
+        return INTERNAL
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import datetime
 import importlib
@@ -19,7 +18,19 @@ from click.core import ParameterSource
 
 import engines as engine_files
 from bench.host import calibrate as calibrating
-from bench.host import checking, counters, datasets, interpreters, lockstep, peer_file, results, setup, signals, tables
+from bench.host import (
+    checking,
+    counters,
+    datasets,
+    ending,
+    interpreters,
+    lockstep,
+    peer_file,
+    results,
+    setup,
+    signals,
+    tables,
+)
 from bench.host import claims as claiming
 from bench.host import compare as comparing
 from bench.host import explain as explaining
@@ -32,6 +43,7 @@ from bench.host import profile as profiling
 from bench.host import report as reporting
 from bench.host import revision as revisions
 from bench.host import scale as scaling
+from bench.host.ending import FOUND, INTERRUPTED, OK
 from bench.host.errors import UsageError
 from bench.host.options import (
     BASE,
@@ -40,6 +52,7 @@ from bench.host.options import (
     WORKLOAD,
     Numbers,
     Seconds,
+    check_arguments,
     config_from,
     list_data,
     measuring_options,
@@ -59,16 +72,14 @@ from bench.workload.model import Model
 from bench.workload.model_file import write_atomically
 from bench.workload.trainer import Trainer
 
-OK, FOUND, USAGE, INTERRUPTED = 0, 1, 2, 130  # exit statuses; README says what they mean
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="microgpt-bench")
 def cli() -> None:
     """What each way of writing a scalar autograd engine costs on each Python runtime, with proof that the losses agree.
 
-    Exit status: 0 all measured and agreed, 1 a cell diverged, failed or broke its promise, 2 bad input, 130 interrupted;
-    check has its own.
+    Exit status: 0 all measured and agreed, 1 a cell diverged, failed or broke its promise, 2 bad input, 70 an error of
+    microgpt-bench itself, 130 interrupted; check has its own.
     """
 
 
@@ -209,7 +220,8 @@ def check(
 ) -> int:
     """The gate: has an engine become slower, or wrong?
 
-    Exit status: 0 no, 1 a regression or a divergence, 2 bad input or nothing measured, 3 undecided and --strict.
+    Exit status: 0 no, 1 a regression or a divergence, 2 bad input or nothing measured, 3 undecided and --strict,
+    70 an error of microgpt-bench itself, 130 interrupted.
     """
     check_name(name)
     for path in (junit, json_file):
@@ -289,16 +301,20 @@ def check(
     table = checking.table(found, gate, measured, against, notes, strict, quantities)
     text = checking.to_json(found, gate, measured, against, strict, table)
     write_atomically(measured.folder / checking.ANSWER, text)
-    click.echo(text if style == "json" else tables.render_table(table, style))
-    if why_not := checking.append_step_summary(tables.render_table(table, "github")):
-        click.echo(why_not, err=True)
     try:
         if json_file is not None:
             write_atomically(json_file, text)
         if junit is not None:
             checking.write_junit(junit, found, against, strict)
     except OSError as error:
-        raise UsageError(f"the verdicts above cannot be written to {error.filename}: {error.strerror}") from None
+        unwritten = UsageError(f"the verdicts above cannot be written to {error.filename}: {error.strerror}")
+    else:
+        unwritten = None
+    click.echo(text if style == "json" else tables.render_table(table, style))
+    if why_not := checking.append_step_summary(tables.render_table(table, "github")):
+        click.echo(why_not, err=True)
+    if unwritten is not None:
+        raise unwritten
     return checking.exit_status(found, strict)
 
 
@@ -1129,38 +1145,24 @@ def _check_new_file(path: pathlib.Path) -> None:
 
 
 def main() -> None:
-    """Run the command line: one line on standard error and exit status 2 for whatever the user can mend."""
-    with signals.as_interrupts() as received:
-        try:
-            status = _status()
-        except (KeyboardInterrupt, OSError):  # the terminal may have gone, and with it whoever reads
-            if not received:
-                raise
-    if received:  # as a shell says it of a process that the signal itself ended
-        with contextlib.suppress(OSError):
-            _say(f"ended by {received[0].name}")
-        status = 128 + received[0]
-    sys.exit(status)
+    """Run the command line and end with its exit status."""
+    ending.run(command)
 
 
-def _status() -> int:
-    """The exit status of the command that the command line asks for."""
+def command() -> int:
+    """The exit status of the command that the arguments ask for; one line on standard error for what the user can mend."""
     try:
-        status = cli.main(prog_name="microgpt-bench", standalone_mode=False)
+        check_arguments(sys.argv[1:])
+        return int(cli.main(prog_name="microgpt-bench", standalone_mode=False) or OK)
     except click.ClickException as error:
-        status = _say(error.format_message().replace("\n", " "))
+        return ending.say(error.format_message())
     except (UsageError, WorkloadError, engine_files.EngineError) as error:
-        status = _say(str(error))
-    except (KeyboardInterrupt, click.Abort):
-        status = INTERRUPTED
-    except BrokenPipeError:  # the reader of our output, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        status = OK
+        return ending.say(str(error))
+    except click.Abort:
+        return INTERRUPTED
     except OSError as error:  # a full disk, for one: not a regression that 1 would stand for
-        status = _say(f"cannot go on: {error}")
-    return int(status)
-
-
-def _say(line: str) -> int:
-    print(f"microgpt-bench: {line}", file=sys.stderr)
-    return USAGE
+        return ending.say(f"cannot go on: {error}")
+    except SystemExit as ended:  # click's answer to a pipe that nobody reads is 1
+        if isinstance(ended.__context__, OSError):
+            return ending.say(f"cannot go on: {ended.__context__}")
+        raise

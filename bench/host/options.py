@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 import psutil
 
 from bench.host import tables
+from bench.host.errors import UsageError
 from bench.host.results import PlanRecord
 from bench.workload.config import CHOICES, OPTIONS, PRESETS, Config
 from bench.workload.data import DEFAULT, Vocabulary, path_of, read_documents
 from bench.workload.data import embedded as embedded_data
 
 DEFAULTS = Config()
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Raises UsageError for an argument with what no name, path or text here may have: nobody could read it again."""
+    for argument in arguments:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            raise UsageError(f"the argument {argument!a:.100} is not UTF-8: rename the file, or write it in UTF-8")
+        if any(ord(character) < 32 and character != "\t" for character in argument):
+            raise UsageError(
+                f"the argument {argument!a:.100} has a control character: leave it out, or rename the file"
+            )
 
 
 class Seconds(click.ParamType[float]):

@@ -1,13 +1,19 @@
 """Only a regression exits with 1: bad input is one line and status 2, a fault of ours has a status of its own."""
 
+import json
 import os
 import pathlib
+import re
 import stat
+import subprocess
 import sys
 
 import pytest
 
-from bench.host import interpreters
+from bench.host import cli, interpreters
+from tests.host.conftest import SMALL
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def one_line(done):
@@ -85,3 +91,155 @@ def test_b6_odd_switches(bench_command, value):
 )
 def test_b6_odd_interpreters(bench_command, value):
     one_line(bench_command("run", "--python", value))
+
+
+# --------------------------------------------------------------------- B5
+
+
+def shell(script, tmp_path, **environment):
+    """The command line in a process of its own, as $BENCH of a shell's script."""
+    return subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "BENCH": f"{sys.executable} -m bench", **environment},
+        capture_output=True,
+        timeout=120,
+    )
+
+
+NEEDED = {  # arguments without which a command is not begun
+    "compare": ["a", "b"],
+    "explain": ["a"],
+    "show": ["a"],
+    "claims": ["a"],
+    "profile": ["tape"],
+}
+
+
+class RustPanic(BaseException):
+    """Libraries in Rust raise what is no Exception."""
+
+
+@pytest.mark.parametrize("error", [RuntimeError("two\nlines"), MemoryError(), RecursionError("deep"), RustPanic("x")])
+@pytest.mark.parametrize("command", sorted(cli.cli.commands))
+def test_b5_a_fault_of_ours_has_a_status_of_its_own(bench_command, monkeypatch, tmp_path, command, error):
+    def broken(**_):
+        raise error
+
+    monkeypatch.setattr(cli.cli.commands[command], "callback", broken)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    done = bench_command(command, *NEEDED.get(command, []))
+    assert done.exit_code == 70
+    (line,) = done.stderr.strip().splitlines()
+    assert "an error of microgpt-bench itself" in line and type(error).__name__ in line
+    report = pathlib.Path(line.rpartition("report it with ")[2]).read_text()
+    assert "Traceback (most recent call last)" in report and "in broken" in report and command in report
+
+
+def test_b5_the_traceback_is_printed_where_no_file_can_be_written(bench_command, monkeypatch):
+    monkeypatch.setattr(cli.cli.commands["engines"], "callback", lambda **_: 1 / 0)
+    monkeypatch.setattr("tempfile.mkstemp", lambda *_: (_ for _ in ()).throw(PermissionError(13, "no")))
+    done = bench_command("engines")
+    assert done.exit_code == 70 and "ZeroDivisionError" in done.stderr and "with the lines above" in done.stderr
+
+
+def test_b5_a_fault_while_the_command_line_is_imported(tmp_path):
+    (tmp_path / "usercustomize.py").write_text("import sys; sys.modules['cattrs'] = None")
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['cattrs'] = None")
+    done = shell("$BENCH check", tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}", TMPDIR=str(tmp_path))
+    assert done.returncode == 70, done.stderr
+    assert done.stderr.count(b"\n") == 1 and b"report it with" in done.stderr
+    assert len(list(tmp_path.glob("microgpt-bench-error-*.txt"))) == 1
+
+
+def test_b5_an_interrupt_is_none(bench_command, monkeypatch):
+    def interrupted(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.cli.commands["engines"], "callback", interrupted)
+    assert bench_command("engines").exit_code == 130
+
+
+def test_b5_the_status_is_documented(bench_command):
+    assert "70 an error of microgpt-bench itself" in " ".join(bench_command("--help").stdout.split())
+    assert "70 an error of microgpt-bench itself" in " ".join(bench_command("check", "--help").stdout.split())
+    assert re.search(r"^\| 70 \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert "70" in (ROOT / "action.yml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("broken", ["the command line", "the action's own script"])
+def test_b5_the_action_calls_it_an_error(tmp_path, broken):
+    outputs = tmp_path / "outputs"
+    ours = "import sys; sys.modules['cattrs'] = None" if broken == "the command line" else ""
+    (tmp_path / "sitecustomize.py").write_text(ours)
+    gate = f"import runpy, sys, subprocess\n{'subprocess.run = None' if not ours else ''}\n"
+    gate += f"runpy.run_path({str(ROOT / '.github' / 'gate.py')!r}, run_name='__main__')"
+    (tmp_path / "gate.py").write_text(gate)
+    done = shell(
+        f"{sys.executable} gate.py",
+        tmp_path,
+        PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}",
+        GITHUB_OUTPUT=str(outputs),
+        RUNNER_TEMP=str(tmp_path),
+    )
+    assert done.returncode == 70, done.stderr
+    assert "status=70\nverdict=error\n" in outputs.read_text()
+
+
+# --------------------------------------------------------------------- B8
+
+
+ENDS = ["| true", "| head -c 1", ">&-", "2>&-", "<&-", "<&- >&- 2>&-", "2>&1 | true"]
+PRINTING = ["compare FILE small", "history", "engines", "report small", "--help", "show small --format json"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell's pipes")
+@pytest.mark.parametrize(
+    "what, end", [*(("show small", end) for end in ENDS), *((what, "| true") for what in PRINTING)]
+)
+def test_b8_a_closed_pipe_ends_the_printing_only(kept, tmp_path, what, end):
+    (name,) = json.loads(pathlib.Path("results/small/run.json").read_text())["runtimes"]
+    what = what.replace("FILE", f"results/small/timings/{name}.json")
+    done = shell(f"set -o pipefail; $BENCH {what} {end}", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert b"Traceback" not in done.stderr and b"Exception ignored" not in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell's pipes")
+@pytest.mark.parametrize("end", ["| true", "| head -1", ">&-", "2>&1 | true", "<&- >&- 2>&-"])
+def test_b8_training_goes_on_and_its_files_are_written(documents, tmp_path, end):
+    done = shell(
+        f"set -o pipefail; $BENCH train --engine vector --data {documents} --n-embd 8 --n-head 2 --block-size 6"
+        f" --steps 400 --save model.json --losses losses.txt {end}",
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(pathlib.Path("losses.txt").read_text().splitlines()) == 400
+    assert json.loads(pathlib.Path("model.json").read_text())["steps"] == 400
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="a shell's pipes")
+@pytest.mark.parametrize("end", ["| true", "2>&1 | true", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_b8_run_and_check_end_with_their_own_status(documents, tmp_path, end):
+    common = f"--data {documents} --python {sys.executable} --engine vector {' '.join(SMALL)} --steps 3"
+    done = shell(f"set -o pipefail; $BENCH run {common} --rounds 2 --name one {end}", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert pathlib.Path("results/one/tables.md").is_file()
+    for slower, status in (("0", 0), ("9", 1)):
+        # against nothing but itself, a row that is ten times as slow
+        files = f"--json {status}.json --junit-xml {status}.xml"
+        against = f"--baseline one --anyway --inject vector={slower} --threshold 3"
+        done = shell(f"set -o pipefail; $BENCH check {common} {against} {files} {end}", tmp_path)
+        assert done.returncode == status, done.stderr
+        assert json.loads(pathlib.Path(f"{status}.json").read_text())["exit_status"] == status
+        assert pathlib.Path(f"{status}.xml").read_text().startswith("<?xml")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+def test_b8_output_that_is_lost_is_said(documents, tmp_path):
+    done = shell(f"$BENCH train --engine vector --data {documents} --steps 3 --save m.json > /dev/full", tmp_path)
+    assert done.returncode == 2 and b"standard output cannot be written" in done.stderr
+    assert done.stderr.count(b"\n") == 1 and pathlib.Path("m.json").is_file()
+    done = shell(f"$BENCH train --engine vector --data {documents} --steps 3 --save n.json 2> /dev/full", tmp_path)
+    assert done.returncode == 0 and pathlib.Path("n.json").is_file()
