@@ -301,6 +301,7 @@ def check(
     table = checking.table(found, gate, measured, against, notes, strict, quantities)
     text = checking.to_json(found, gate, measured, against, strict, table)
     write_atomically(measured.folder / checking.ANSWER, text)
+    unwritten: UsageError | None = None
     try:
         if json_file is not None:
             write_atomically(json_file, text)
@@ -308,8 +309,6 @@ def check(
             checking.write_junit(junit, found, against, strict)
     except OSError as error:
         unwritten = UsageError(f"the verdicts above cannot be written to {error.filename}: {error.strerror}")
-    else:
-        unwritten = None
     click.echo(text if style == "json" else tables.render_table(table, style))
     if why_not := checking.append_step_summary(tables.render_table(table, "github")):
         click.echo(why_not, err=True)

@@ -1,14 +1,20 @@
 """The machine around it never decides: what is missing, odd or loud there costs a warning at most."""
 
 import json
+import os
+import pathlib
+import shutil
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
 
 from bench.host import interpreters
 from bench.host.errors import UsageError
-from tests.host.conftest import SMALL
+from tests.host.conftest import SMALL, CommandLine
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 GREETING = "import sys; print('welcome to this interpreter'); print('[1, 2]'); sys.stdout.write('no end of line')\n"
 
@@ -84,3 +90,50 @@ def test_e26_a_worker_that_never_begins_is_named_by_what_it_printed(tmp_path, be
     assert done.exit_code == 1
     assert "exit status 0: no message, and it printed 'no licence left'" in done.stdout
     assert json.loads((tmp_path / "results" / "mute" / "rounds" / "001.json").read_text())
+
+
+@pytest.mark.parametrize("charset", ["latin-1", "cp1252", "ascii", "utf-8"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["show", "small"],
+        ["show", "small", "--format", "json"],
+        ["compare", "small", "other", "--anyway"],
+        ["history"],
+        ["report", "small"],
+        ["engines"],
+        ["count", "--help"],
+        ["show", "→Ω"],
+        ["run", "--data", "list"],
+        ["train", "--engine", "vector", "--data", "→Ω.txt", "--steps", "2", "--n-embd", "4", "--n-head", "1"],
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_e25_output_that_lacks_characters(kept, arguments, charset):
+    shutil.copytree("results/small", "results/other")
+    pathlib.Path("→Ω.txt").write_text("→Ω\nΩ→→\n", encoding="utf-8")
+    done = CliRunner(charset=charset).invoke(CommandLine(), arguments)
+    assert done.exit_code == (2 if "→Ω" in arguments else 0), done.output
+    shown = done.stdout_bytes.decode(charset) + done.stderr_bytes.decode(charset)  # nothing that is not in it
+    assert charset == "utf-8" or "→" not in shown
+    if arguments[0] == "report":
+        assert not pathlib.Path("results/small/report.html").read_text(encoding="utf-8").isascii()
+
+
+def test_e25_a_process_in_another_encoding(tmp_path, kept):
+    for name, value in (("PYTHONIOENCODING", "latin-1"), ("PYTHONIOENCODING", "ascii:strict"), ("LC_ALL", "C")):
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUTF8": "0",
+            "PYTHONCOERCECLOCALE": "0",
+            name: value,
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "bench", "compare", "small", "small", "--anyway", "--format", "github"],
+            env=environment,
+            capture_output=True,
+        )
+        assert done.returncode == 2 and b"Traceback" not in done.stderr, done.stderr
+        done = subprocess.run([sys.executable, "-m", "bench", "show", "small"], env=environment, capture_output=True)
+        assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr
