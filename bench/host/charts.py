@@ -127,7 +127,7 @@ def _speed_values(run: Run) -> list[Spec]:
     for engine, runtime in run.cells:
         if engine == REFERENCE or any(run.status((e, runtime))[0] != "ok" for e in (engine, REFERENCE)):
             continue
-        ratio = stats.paired_ratio(run.times((REFERENCE, runtime)), run.times((engine, runtime)))
+        ratio = stats.paired_ratio(*run.pair((REFERENCE, runtime), (engine, runtime)))
         finding = run.finding((engine, runtime))
         values.append(
             {
@@ -256,7 +256,7 @@ def _versions(run: Run) -> Chart:
     for engine, runtime in run.cells if len(runtimes) > 1 else []:
         if any(run.status((engine, r))[0] != "ok" for r in (base, runtime)):
             continue
-        ratio = stats.paired_ratio(run.times((engine, base)), run.times((engine, runtime)))
+        ratio = stats.paired_ratio(*run.pair((engine, base), (engine, runtime)))
         values.append(
             {
                 "engine": engine,
@@ -319,7 +319,7 @@ def _bought(run: Run) -> Chart:
         for runtime in run.record.runtimes:
             if any(run.status((e, runtime))[0] != "ok" for e in (engine, parent)):
                 continue
-            ratio = stats.paired_ratio(run.times((parent, runtime)), run.times((engine, runtime)))
+            ratio = stats.paired_ratio(*run.pair((parent, runtime), (engine, runtime)))
             values.append(
                 {
                     "engine": engine,

@@ -130,7 +130,7 @@ def speedup(run: Run, cell: Cell) -> Ratio | None:
     reference = (REFERENCE, cell[1])
     if run.status(cell)[0] != "ok" or run.status(reference)[0] != "ok":
         return None
-    return stats.paired_ratio(run.times(reference), run.times(cell))
+    return stats.paired_ratio(*run.pair(reference, cell))
 
 
 # --------------------------------------------------------------------- what came out

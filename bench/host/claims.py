@@ -237,7 +237,7 @@ def _summary(found_out: Sequence[tuple[Table, Callable[[list[str]], str]]]) -> T
 
 
 def _speed(run: Run, engine: str, name: str) -> Ratio:
-    return stats.paired_ratio(run.times((REFERENCE, name)), run.times((engine, name)))
+    return stats.paired_ratio(*run.pair((REFERENCE, name), (engine, name)))
 
 
 def _rows(run: Run, names: Sequence[str], engine: str, row: Callable[[str], list[str]]) -> list[list[str]]:

@@ -160,7 +160,7 @@ def _together(run: Run, one: str, other: str) -> Table:
     ]
     if not engines:
         raise UsageError(f"{run.folder.name} has no engine that was measured on both {one} and {other}")
-    pairs = [(run.times((engine, one)), run.times((engine, other))) for engine in engines]
+    pairs = [run.pair((engine, one), (engine, other)) for engine in engines]
     found = {engine: stats.paired_ratio(*pair) for engine, pair in zip(engines, pairs)}
     left = [engine for engine in run.record.engines if engine not in engines]
     return _table(f"{run.folder.name}: {one} → {other}", [TOGETHER], found, stats.geometric_mean(pairs), left)

@@ -125,7 +125,7 @@ def _over(run: Run, engine: str, other: str, runtime: str) -> str:
     before, after = (other, runtime), (engine, runtime)
     if run.status(before)[0] != "ok" or run.status(after)[0] != "ok":
         return NOTHING
-    return ratio_text(stats.paired_ratio(run.times(before), run.times(after)), short=True)
+    return ratio_text(stats.paired_ratio(*run.pair(before, after)), short=True)
 
 
 def _collector(run: Run, off: Run) -> Table:
@@ -162,7 +162,7 @@ def _ageing(run: Run) -> Table:
         base = (REFERENCE, name)
         if run.status((engine, name))[0] != "ok" or run.status(base)[0] != "ok":
             continue
-        before, after = run.times(base), run.times((engine, name))
+        before, after = run.pair(base, (engine, name))
         if engine == REFERENCE:
             cells = [f"{number(float(np.nanmedian(before[:, window])) * 1e3)} ms" for window in [*windows, slice(None)]]
         else:

@@ -107,7 +107,7 @@ def log_ratios(run: Run, held: Held, since: int) -> list[float]:
     """A log-ratio per round from index ``since`` on, where both cells were measured."""
     if since == len(run.rounds):
         return []
-    logs = round_log_ratios(run.times(held.baseline, since), run.times(held.cell, since))[0]
+    logs = round_log_ratios(*run.pair(held.baseline, held.cell, since))[0]
     return [float(log) for log in logs if not math.isnan(log)]
 
 

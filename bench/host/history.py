@@ -252,7 +252,7 @@ def _point(run: Run, wanted: Wanted) -> Point | None:
     if runtime is None:
         return None
     record = run.record
-    ratio = stats.paired_ratio(run.times((wanted.base, runtime)), run.times((wanted.engine, runtime)))
+    ratio = stats.paired_ratio(*run.pair((wanted.base, runtime), (wanted.engine, runtime)))
     alike = (
         str(record.machine["identity"]),
         runtime,

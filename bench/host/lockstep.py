@@ -14,15 +14,19 @@ import hashlib
 import math
 import pathlib
 import random
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from bench.host import parity, results
+from bench.host.answers import one_line
 from bench.host.interpreters import Runtime
 from bench.host.parity import Finding, Parity
 from bench.host.results import Cell, CellRecord, RoundRecord, Status
-from bench.host.workers import EngineUnavailable, WorkerFailed, WorkerProcess, stop_all
+from bench.host.workers import EngineUnavailable, NoAnswer, WorkerFailed, WorkerProcess, left_behind, stop_all
+from bench.workload.clocks import COARSE_NS
+from bench.workload.generation import COMPARED
 
 REFERENCE = "reference"
 SAMPLES = 20  # drawn from the trained model, in the first round
@@ -85,11 +89,16 @@ class CellState:
         self.worker = worker
         self.status: Status = "ok"
         self.reason = ""
-        self.repeats = 1
+        self.repeats, self.turn = 1, 0.0
         self.losses: list[float] = []
         self.validations: list[float] = []
         self.nanoseconds: list[float] = []
         self.cpu_nanoseconds: list[float] = []
+        self.delay_nanoseconds: list[float] = []
+        self.first_nanoseconds: list[float] = []
+        self.own_nanoseconds: list[float] = []
+        self.off_cpu = ""
+        self.probe: str | None = None
         self.findings: list[Finding] = []
         self.started: dict[str, Any] = {}
         self.finished: dict[str, Any] = {}
@@ -117,6 +126,10 @@ class CellState:
             validations=[loss.hex() for loss in self.validations],
             nanoseconds=self.nanoseconds,
             cpu_nanoseconds=self.cpu_nanoseconds,
+            delay_nanoseconds=self.delay_nanoseconds,
+            first_nanoseconds=self.first_nanoseconds,
+            own_nanoseconds=self.own_nanoseconds,
+            off_cpu=self.off_cpu,
             repeats=self.repeats,
             finding=parity.worst(self.findings) if self.findings else None,
             parameters_sha256=None
@@ -128,6 +141,11 @@ class CellState:
             samples_nanoseconds=self.drawn.get("ns"),
             start_nanoseconds=self.started.get("start_ns"),
         )
+
+
+def repeats_for(turn: float, step: float) -> int:
+    """How often to do a step of ``step`` ns, so that it fills a turn of ``turn`` ns."""
+    return min(LONGEST_TURN, max(1, math.ceil(turn / max(1.0, step))))
 
 
 class Round:
@@ -153,6 +171,9 @@ class Round:
         self.truth, self.introduce, self.samples, self.nodes = truth or {}, introduce, samples, nodes
         # the same plan gives the same orders again
         self.rng = random.Random(f"{plan.record.order_seed}/{number}")
+        # but nobody knows beforehand what repeats are made of, and at which step their work is looked at
+        self.nonces = [secrets.token_hex(8) for _ in range(plan.record.steps)]
+        self.probed = secrets.randbelow(plan.record.steps) + 1 if not self.truth else 0
         self.states: dict[Cell, CellState] = {}
         self.once_seconds = 0.0  # for what only the first round does
 
@@ -174,6 +195,7 @@ class Round:
             for cell in self._alive():
                 self._finish(cell)
             self._check_parameters()
+            self._check_left_behind()
             compared = time.monotonic()
             if self.samples:
                 self._draw_samples()
@@ -207,13 +229,18 @@ class Round:
         # a cell may be dropped while the turn is under way
         return (cell for cell in order if cell not in self.states or self.states[cell].status == "ok")
 
-    def _ask(self, cell: Cell, fields: Sequence[str], **order: Any) -> dict[str, Any] | None:
-        """Give a cell's worker an order; None where it ended the cell. ``fields``: what the answer must have."""
+    def _ask(self, cell: Cell, fields: Sequence[str], optional: bool = False, **order: Any) -> dict[str, Any] | None:
+        """Give a cell's worker an order; None where it ended the cell. ``fields``: what the answer must have.
+
+        ``optional``: a worker that is silent for too long is ended, and its cell keeps what it has.
+        """
         state = self.states[cell]
         self.progress.advance(f"{cell[0]} on {cell[1]}")
         try:
             answer = state.worker.ask(self.plan.record.timeout_seconds, **order)
             missing = [field for field in fields if field not in answer]
+            if left := state.worker.children():
+                raise WorkerFailed(f"it leaves a process running ({left[0]}), whose time nobody can tell from its own")
             if missing:  # another revision's worker
                 hint = "measure with --clock wall" if missing == ["cpu_ns"] else "choose a newer revision"
                 raise WorkerFailed(f"{OTHER_WORKER} and does not say {', '.join(missing)}: {hint}")
@@ -221,6 +248,10 @@ class Round:
         except EngineUnavailable as why:
             state.end("skipped", str(why))
         except WorkerFailed as why:
+            if optional and isinstance(why, NoAnswer):
+                state.worker.stop()
+                self.progress.say(f"{cell[0]} on {cell[1]}: {why}; its times are kept")
+                return None
             state.end("failed", str(why))
             self.progress.say(f"{cell[0]} on {cell[1]} failed: {why}")
         return None
@@ -228,6 +259,7 @@ class Round:
     def _start(self, cell: Cell) -> None:
         runtime = next(runtime for runtime in self.plan.runtimes if runtime.name == cell[1])
         subject, affinity = self.plan.engines[cell[0]], self.plan.record.affinity
+        injected: dict[str, Any] = {"slowdown": subject.slowdown} if subject.slowdown else {}
         state = self.states[cell] = CellState(WorkerProcess(runtime, str(subject.source), affinity=affinity))
         answer = self._ask(
             cell,
@@ -237,7 +269,7 @@ class Round:
             documents=str(self.plan.documents),
             config=dict(subject.config or self.plan.config),
             gc=self.plan.record.gc,
-            **({"slowdown": subject.slowdown} if subject.slowdown else {}),
+            **injected,
         )
         if answer is not None and any(
             fact in runtime.described and runtime.described[fact] != said for fact, said in answer["runtime"].items()
@@ -248,37 +280,75 @@ class Round:
             state.end("failed", f"the worker runs on CPUs {answer['affinity']} in spite of --affinity")
         elif answer is not None:
             state.started = answer
-            turn = self.plan.record.turn_seconds * 1e9
-            state.repeats = min(LONGEST_TURN, max(1, math.ceil(turn / max(1, answer["estimate_ns"]))))
+            state.turn = self.plan.record.turn_seconds * 1e9
+            state.repeats = repeats_for(state.turn, answer["estimate_ns"])
+            if answer.get("cpu_tick_ns", 0) > COARSE_NS:
+                state.off_cpu = f"its processor clock ticks every {answer['cpu_tick_ns'] / 1e6:.1f} ms"
 
     def _step(self, cell: Cell, step: int) -> None:
-        state = self.states[cell]
+        state, probed = self.states[cell], step == self.probed
+        started = time.monotonic()
         answer = self._ask(
             cell,
-            ["loss", "ns", *(["cpu_ns"] if self.plan.record.clock == "cpu" else [])],
+            ["loss", "ns", *(["cpu_ns"] if self.plan.record.clock == "cpu" and not state.off_cpu else [])],
             do="step",
             repeats=state.repeats,
+            nonce=self.nonces[step - 1],
+            **({"probe": True} if probed else {}),
+            **({"twice": True} if step == 1 and state.repeats > 1 else {}),
         )
-        if answer is not None:
-            state.losses.append(float.fromhex(answer["loss"]))
-            if "validation" in answer:
-                state.validations.append(float.fromhex(answer["validation"]))
-            state.nanoseconds.append(round(answer["ns"], 1))
-            if "cpu_ns" in answer:
-                state.cpu_nanoseconds.append(round(answer["cpu_ns"], 1))
+        if answer is None:
+            return
+        elapsed = (time.monotonic() - started) * 1e9
+        spent = answer["ns"] * state.repeats
+        state.losses.append(float.fromhex(answer["loss"]))
+        if "validation" in answer:
+            state.validations.append(float.fromhex(answer["validation"]))
+        state.probe = answer.get("probe", state.probe)
+        state.nanoseconds.append(round(answer["ns"], 1))
+        if "cpu_ns" in answer and not state.off_cpu:
+            state.cpu_nanoseconds.append(round(answer["cpu_ns"], 1))
+        for field, times in (
+            ("delay_ns", state.delay_nanoseconds),
+            ("first_ns", state.first_nanoseconds),
+            ("own_ns", state.own_nanoseconds),
+        ):
+            if field in answer:  # not of an older revision's worker
+                times.append(round(answer[field], 1))
+        if not answer["ns"] > 0 or not answer.get("cpu_ns", 1) > 0:
+            state.end("failed", "its step took no time on this clock, which ticks too coarsely: give a longer --turn")
+        elif spent > elapsed * 1.01 + 1e6:
+            state.end("failed", f"it says {spent / 1e9:.3f} s of a step that was over after {elapsed / 1e9:.3f} s")
+        elif spent < state.turn / 4 and state.repeats < LONGEST_TURN:  # faster than its first pass seemed to be
+            state.repeats = repeats_for(state.turn, answer["ns"])
 
     def _draw_samples(self) -> None:
-        """Not timed step by step: sampling is a column of the tables, not what they are about."""
-        for cell in self._shuffled(self._alive()):
-            answer = self._ask(cell, ["samples", "ns"], do="generate", samples=self.samples)
+        """The reference first: at each place of its samples the others say their probabilities."""
+        rows = {subject.reference for subject in self.plan.engines.values()}
+        cells = list(self._shuffled(self._alive()))
+        for cell in sorted(cells, key=lambda cell: cell[0] not in rows):
+            truth = self._truth(cell)
+            known = truth is not None and "samples" in truth.drawn and cell[0] not in rows
+            told = {"along": truth.drawn["samples"][:COMPARED]} if truth is not None and known else {}
+            answer = self._ask(cell, ["samples", "ns"], do="generate", samples=self.samples, **told)
             if answer is not None:
                 self.states[cell].drawn = answer
+        self._against_reference(
+            [cell for cell in self._alive() if "along" in self.states[cell].drawn],
+            lambda reference, state: parity.compare_samples(
+                reference.drawn,
+                state.drawn,
+                vocabulary=reference.started["shapes"]["wte"][0],
+                block_size=reference.started["shapes"]["wpe"][0],
+            ),
+        )
 
     def _count_nodes(self) -> None:
-        """Once per engine: the graph is the same on every runtime."""
+        """Once per engine: the graph is the same on every runtime. One that takes too long has its times all the same."""
         for engine in self.plan.engines:
             cell = next((cell for cell in self._alive() if cell[0] == engine), None)
-            answer = cell and self._ask(cell, ["nodes"], do="nodes", steps=min(NODES_STEPS, self.plan.record.steps))
+            steps = min(NODES_STEPS, self.plan.record.steps)
+            answer = cell and self._ask(cell, ["nodes"], optional=True, do="nodes", steps=steps)
             if cell and answer:
                 self.states[cell].nodes = answer["nodes"]
 
@@ -308,15 +378,18 @@ class Round:
     def _against_reference(self, cells: list[Cell], compare: Callable[[CellState, CellState], Finding]) -> None:
         """Judge each cell against the reference on its runtime; without one, nothing can be proven."""
         for cell in cells:
-            state = self.states[cell]
-            truth = (self.plan.engines[cell[0]].reference, cell[1])
-            reference = self.states.get(truth, self.truth.get(truth))
+            state, reference = self.states[cell], self._truth(cell)
             if reference is None or reference.status not in ("ok", "diverged"):
                 state.end("failed", "no reference to compare with on this runtime")
             else:
                 state.judge(compare(reference, state))
                 if state.status == "diverged":
                     self.progress.say(f"{cell[0]} on {cell[1]} DIVERGED: {state.reason}")
+
+    def _truth(self, cell: Cell) -> CellState | None:
+        """The reference that a cell is held against: of this round, or of the one in which references were measured."""
+        truth = (self.plan.engines[cell[0]].reference, cell[1])
+        return self.states.get(truth, self.truth.get(truth))
 
     def _check_gradients(self, runtime: str) -> None:
         self._against_reference(
@@ -335,6 +408,15 @@ class Round:
                 reference.losses[step - 1 : step], state.losses[step - 1 : step], first_step=step
             ),
         )
+        if step == self.probed:
+            self._against_reference(
+                [cell for cell in self._alive() if self.states[cell].probe is not None],
+                lambda reference, state: parity.compare_parameters(
+                    parity.unpack(reference.probe or ""),
+                    parity.unpack(state.probe or ""),
+                    f"weights after a repeat of step {step}",
+                ),
+            )
         if step % (self.plan.config.get("validate_every") or step + 1) == 0:
             self._against_reference(
                 self._alive(),
@@ -350,6 +432,14 @@ class Round:
                 parity.unpack(reference.finished["parameters"]), parity.unpack(state.finished["parameters"])
             ),
         )
+
+    def _check_left_behind(self) -> None:
+        """A process that an engine hid from its parent computes unseen: the cell has failed."""
+        hiding = left_behind(self.states[cell].worker for cell in self._alive())
+        for cell in self._alive():
+            if self.states[cell].worker in hiding:
+                self.states[cell].end("failed", "it leaves a process running that is its child no more")
+                self.progress.say(f"{cell[0]} on {cell[1]} failed: {self.states[cell].reason}")
 
 
 def measure(plan: Plan, run: results.Run, progress: Progress) -> None:
@@ -387,10 +477,11 @@ def _describe_engines(run: results.Run, current: Round) -> None:
         if said and not known[engine].summary:
             known[engine] = dataclasses.replace(
                 known[engine],
-                summary=said["summary"],
-                parent=said["parent"],
-                change=said["change"],
+                summary=one_line(said["summary"]),
+                parent=said["parent"] and one_line(said["parent"], 60),
+                change=one_line(said["change"]),
                 parity=said["parity"],
+                collector=said.get("collector", "on"),
             )
     if known != run.record.engines:
         results.update(run, dataclasses.replace(run.record, engines=known))

@@ -15,8 +15,10 @@ from __future__ import annotations
 import base64
 import dataclasses
 import enum
+import itertools
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +29,7 @@ GRADIENT_TOLERANCE = 1e-11  # relative to the norm of the matrix's gradient
 # very narrow models), its rounding error is measured by what it is a difference of
 GRADIENT_FLOOR = 1e-3
 PARAMETER_TOLERANCE = 1e-10  # absolute
+PROBABILITY_TOLERANCE = 1e-10  # absolute, relative to the probabilities' sum
 
 
 class Parity(enum.StrEnum):
@@ -117,13 +120,59 @@ def compare_gradients(reference: np.ndarray, gradients: np.ndarray, shapes: Mapp
     return Finding(Parity.ROUNDING)
 
 
-def compare_parameters(reference: np.ndarray, parameters: np.ndarray) -> Finding:
-    """The parameters after the last step."""
+def compare_parameters(reference: np.ndarray, parameters: np.ndarray, what: str = "final parameters") -> Finding:
+    """The parameters after the same steps."""
     if reference.shape != parameters.shape:
         return Finding(Parity.DIVERGED, reason=f"{parameters.size} parameters where the reference has {reference.size}")
     if np.array_equal(reference, parameters):
         return Finding(Parity.BIT_IDENTICAL)
     error = np.max(np.abs(parameters - reference))
     if not error <= PARAMETER_TOLERANCE:
-        return Finding(Parity.DIVERGED, reason=f"final parameters off by {error:.1e}")
+        return Finding(Parity.DIVERGED, reason=f"{what} off by {error:.1e}")
     return Finding(Parity.ROUNDING)
+
+
+def compare_samples(
+    reference: Mapping[str, Any], drawn: Mapping[str, Any], vocabulary: int, block_size: int
+) -> Finding:
+    """What a worker drew from its trained model, and with which probabilities: two answers to the order "generate".
+
+    Along the reference's samples the probabilities must be the same within the tolerance. So must be the weights that
+    its own tokens were drawn by, up to the first one that differs. Where every bit agrees, the samples are the same.
+    """
+    texts, own = reference["samples"], drawn["samples"]
+    if len(texts) != len(own):
+        return Finding(Parity.DIVERGED, reason=f"{len(own)} samples where {len(texts)} were asked for")
+    expected, along = unpack(reference["along"]), unpack(drawn["along"])
+    if expected.shape != along.shape:
+        return Finding(Parity.DIVERGED, reason=f"{along.size} probabilities where the reference has {expected.size}")
+    if not (error := _largest(expected, along)) <= PROBABILITY_TOLERANCE:
+        return Finding(Parity.DIVERGED, reason=f"probabilities off by {error:.1e} along the reference's samples")
+    theirs, its = (_by_sample(answer, vocabulary, block_size) for answer in (reference, drawn))
+    if theirs is None or its is None:
+        return Finding(Parity.DIVERGED, reason="its samples have not as many tokens as were drawn")
+    for text, sample, weights, found in zip(texts, own, theirs, its):
+        same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(text, sample)))
+        places = min(same + 1, len(weights), len(found))
+        if not (error := _largest(weights[:places], found[:places])) <= PROBABILITY_TOLERANCE:
+            return Finding(
+                Parity.DIVERGED, reason=f"draws with other probabilities than the reference, off by {error:.1e}"
+            )
+    if not np.array_equal(expected, along):
+        return Finding(Parity.ROUNDING)
+    if texts != own:
+        return Finding(Parity.DIVERGED, reason="draws other samples than the reference from the same probabilities")
+    return Finding(Parity.BIT_IDENTICAL)
+
+
+def _by_sample(answer: Mapping[str, Any], vocabulary: int, block_size: int) -> list[np.ndarray] | None:
+    """The weights that each sample's tokens were drawn by, (tokens, vocabulary) each; None where they don't fit."""
+    places = [min(len(text) + 1, block_size) for text in answer["samples"]]
+    weights = unpack(answer["drawn"])
+    if weights.size != sum(places) * vocabulary:
+        return None
+    return np.split(weights.reshape(-1, vocabulary), np.cumsum(places)[:-1])
+
+
+def _largest(expected: np.ndarray, found: np.ndarray) -> float:
+    return float(np.max(np.abs(expected - found), initial=0.0))

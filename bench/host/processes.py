@@ -11,7 +11,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import psutil
 
@@ -72,6 +72,20 @@ def _find(marks: tuple[str, ...], roots: set[int]) -> list[psutil.Process]:
     for pid in chosen:  # which grows
         chosen += [child for child in children.get(pid, []) if child not in chosen]
     return [processes[pid] for pid in chosen]
+
+
+def others(leaders: Mapping[str, int]) -> list[str]:
+    """The marks that a process has, or is in the session of, which is not the one that ``leaders`` says."""
+    sessions, found = {pid: mark for mark, pid in leaders.items()}, set()
+    with contextlib.suppress(Exception):  # a system that tells nothing of its processes
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.pid in sessions or not _is_ours(process) or process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                said = process.environ().get(MARKER, "")
+                mark = said if said in leaders else sessions.get(os.getsid(process.pid) if hasattr(os, "getsid") else 0)
+                found |= {mark} if mark is not None else set()
+    return [mark for mark in leaders if mark in found]
 
 
 def _is_ours(process: psutil.Process) -> bool:

@@ -10,7 +10,6 @@ import os
 import pathlib
 import queue
 import re
-import signal
 import subprocess
 import tempfile
 import threading
@@ -21,6 +20,7 @@ from typing import Literal
 from bench.host import processes
 from bench.host.lockstep import Progress
 from bench.host.peer_file import Peer
+from bench.host.workers import signal_name
 
 LONGEST = 4096  # bytes: of a line that does not end, no more is kept than could be one with a loss
 TIE = 1e-9  # a loss this near to the middle between two printed numbers may be printed as either
@@ -131,7 +131,7 @@ class Program:
             return ""
         self._errors.seek(0)
         said = self._errors.read().decode(errors="replace").strip().splitlines()
-        how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+        how = f"killed by {signal_name(-status)}" if status < 0 else f"exit status {status}"
         return f"{how}: {said[-1][:200]}" if said else how
 
     def stop(self) -> None:

@@ -20,8 +20,9 @@ from typing import Any, Literal
 
 import cattrs
 import numpy as np
+import numpy.typing as npt
 
-from bench.host import round_files
+from bench.host import round_files, suspicion
 from bench.host.errors import UsageError
 from bench.host.parity import Finding, keeps, worst
 from bench.workload.model_file import write_atomically
@@ -29,6 +30,7 @@ from bench.workload.model_file import write_atomically
 SCHEMA = 1
 Status = Literal["ok", "diverged", "failed", "skipped"]
 Cell = tuple[str, str]  # engine, runtime
+Floats = npt.NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +55,7 @@ class EngineRecord:
     parity: str
     source_sha256: str
     path: str | None = None
+    collector: str = "on"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +90,10 @@ class PlanRecord:
 class CellRecord:
     """One cell in one round. Both times are per step, means over ``repeats`` of it; ``nodes`` of the first steps.
 
-    ``nanoseconds`` passed on the clock, ``cpu_nanoseconds`` are those in which the worker had a processor.
+    ``nanoseconds`` passed on the clock, ``cpu_nanoseconds`` are those in which the worker had a processor, children
+    that it waited for included; none where ``off_cpu`` says why they can't be had. In ``delay_nanoseconds`` it could have
+    run and had no processor. On the clock too: ``first_nanoseconds`` of the first of the repeats, ``own_nanoseconds`` of
+    the last, which is the step itself.
     """
 
     status: Status
@@ -96,6 +102,10 @@ class CellRecord:
     validations: list[str] = dataclasses.field(default_factory=list)  # after each step that one follows
     nanoseconds: list[float] = dataclasses.field(default_factory=list)
     cpu_nanoseconds: list[float] = dataclasses.field(default_factory=list)
+    delay_nanoseconds: list[float] = dataclasses.field(default_factory=list)
+    first_nanoseconds: list[float] = dataclasses.field(default_factory=list)
+    own_nanoseconds: list[float] = dataclasses.field(default_factory=list)
+    off_cpu: str = ""
     repeats: int = 1
     finding: Finding | None = None
     parameters_sha256: str | None = None
@@ -204,18 +214,34 @@ class Run:
             return bad.status, bad.reason
         return ("ok", "") if records else ("skipped", "not measured")
 
-    def times(self, cell: Cell, since: int = 0) -> np.ndarray:
-        """Seconds per step that ratios are made of, by the plan's clock, (rounds from index ``since`` on, steps).
+    def times(self, cell: Cell, since: int = 0, clock: str | None = None) -> Floats:
+        """Seconds per step, (rounds from index ``since`` on, steps), by the plan's clock unless the cell is off it.
 
-        Only for a cell whose status is ok. A round that it was not measured in, as in the gate's runs, is NaN.
+        Only for a cell whose status is ok. A round that it was not measured in, as in the gate's runs, is NaN. Ratios are
+        made of a `pair` of them.
         """
         records = [entry.cells.get(key(cell)) for entry in self.rounds[since:]]
-        cpu = self.record.plan.clock == "cpu"
+        cpu = (clock or ("wall" if self.off_cpu(cell) else self.record.plan.clock)) == "cpu"
         missing = [math.nan] * self.record.plan.steps
         taken = [missing if one is None else one.cpu_nanoseconds if cpu else one.nanoseconds for one in records]
-        return np.array(taken, dtype=np.float64) * 1e-9
+        return np.array([times or missing for times in taken], dtype=np.float64) * 1e-9
 
-    def seconds(self, cell: Cell) -> np.ndarray:
+    def pair(self, baseline: Cell, cell: Cell, since: int = 0) -> tuple[Floats, Floats]:
+        """The times that a ratio of two cells is made of: both on the wall's clock where one is off processor time."""
+        clock = "wall" if self.off_cpu(baseline) or self.off_cpu(cell) else None
+        return self.times(baseline, since, clock), self.times(cell, since, clock)
+
+    def off_cpu(self, cell: Cell) -> str:
+        """Why this cell's processor time does not say how long its steps take; "" where it does."""
+        if self.record.plan.clock != "cpu":
+            return ""
+        records = self.of(cell)
+        told = next((record.off_cpu for record in records if record.off_cpu), "")
+        if not told and any(time <= 0 for record in records for time in record.cpu_nanoseconds):
+            told = "its processor clock ticks too coarsely"
+        return told or suspicion.waits(self.rounds, key(cell))
+
+    def seconds(self, cell: Cell) -> Floats:
         """Seconds per step on the wall's clock, (rounds, steps). Only for a cell whose status is ok."""
         return np.array([record.nanoseconds for record in self.of(cell)]) * 1e-9
 
@@ -428,7 +454,9 @@ def load(folder: pathlib.Path) -> Run:
             raise UsageError(f"{path} holds round {entry.number}: restore it or measure again")
         rounds.append(entry)
         for name, cell in entry.cells.items():
-            times = [cell.nanoseconds, *([cell.cpu_nanoseconds] if record.plan.clock == "cpu" else [])]
+            times = [cell.nanoseconds]
+            if record.plan.clock == "cpu" and not cell.off_cpu:
+                times.append(cell.cpu_nanoseconds)
             if cell.status == "ok" and {len(cell.losses), *map(len, times)} != {record.plan.steps}:
                 raise UsageError(
                     f"{folder}/rounds/{entry.number:03d}.json is damaged: {name} lacks steps: measure again"

@@ -13,11 +13,11 @@ from typing import Any
 
 from tabulate import tabulate
 
-from bench.host import stats
+from bench.host import stats, suspicion
 from bench.host.errors import UsageError
 from bench.host.lockstep import NODES_STEPS, REFERENCE, SAMPLES
 from bench.host.parity import Finding, Parity
-from bench.host.results import Run, RuntimeRecord, key
+from bench.host.results import Cell, Run, RuntimeRecord, key
 from bench.host.stats import Ratio
 from bench.workload.config import OPTIONS
 
@@ -72,7 +72,7 @@ def _of_runtime(run: Run, runtime: str) -> Table:
         if status == "ok":
             assert finding is not None
             seconds = run.seconds(cell)
-            ratio = stats.paired_ratio(run.times((REFERENCE, runtime)), run.times(cell))
+            ratio = stats.paired_ratio(*run.pair((REFERENCE, runtime), cell))
             measured.append((ratio.value, engine, stats.typical(seconds), ratio, finding))
         elif status == "skipped":
             below.append(f"skipped: {reason}")
@@ -89,7 +89,9 @@ def _of_runtime(run: Run, runtime: str) -> Table:
             [
                 engine,
                 number(seconds_per_step * 1e3),
-                "1" if engine == REFERENCE else ratio_text(ratio),
+                "1"
+                if engine == REFERENCE
+                else ratio_text(ratio) + (" (wall)" if run.off_cpu((engine, runtime)) else ""),
                 NOTHING if nodes is None else f"{nodes:,.0f}",
                 NOTHING if peak is None else f"{peak / 1e6:.0f}",
                 NOTHING if drawing is None else number(drawing * 1e3),
@@ -103,6 +105,7 @@ def _of_runtime(run: Run, runtime: str) -> Table:
             )
         if (engine, runtime) in broken:
             below.append(f"{engine} broke its promise: {run.record.engines[engine].parity}")
+        below += [f"{engine}: {remark}" for remark in remarks(run, (engine, runtime))]
     others = [ratio for _, engine, _, ratio, _ in measured if engine != REFERENCE]
     if any(ratio.low is None for ratio in others):
         below.append(ONE_ROUND)
@@ -116,6 +119,18 @@ def _of_runtime(run: Run, runtime: str) -> Table:
         rows=rows,
         below=below,
     )
+
+
+def remarks(run: Run, cell: Cell) -> list[str]:
+    """What the reader of a cell's times should know of them."""
+    found = []
+    if why := run.off_cpu(cell):
+        found.append(f"{why}: its speed is by the wall's clock")
+    if why := suspicion.too_fast(run.of(cell)):
+        found.append(why)
+    if run.record.engines[cell[0]].collector != "on" and run.record.plan.gc != "off":
+        found.append("without the cyclic garbage collector, as its file says")
+    return found
 
 
 def _speedups(run: Run) -> Table:
@@ -139,7 +154,7 @@ def _speedup(run: Run, engine: str, runtime: str) -> str:
     status, _ = run.status((engine, runtime))
     if status != "ok":
         return "DIVERGED" if status == "diverged" else NOTHING if status == "skipped" else status
-    return ratio_text(stats.paired_ratio(run.times((REFERENCE, runtime)), run.times((engine, runtime))), short=True)
+    return ratio_text(stats.paired_ratio(*run.pair((REFERENCE, runtime), (engine, runtime))), short=True)
 
 
 def _across(run: Run, base: str) -> Table:
@@ -152,7 +167,7 @@ def _across(run: Run, base: str) -> Table:
             if run.status((engine, runtime))[0] != "ok" or run.status((engine, base))[0] != "ok":
                 row.append(NOTHING)
                 continue
-            pair = (run.times((engine, base)), run.times((engine, runtime)))
+            pair = run.pair((engine, base), (engine, runtime))
             pairs[runtime].append(pair)
             row.append("1" if runtime == base else ratio_text(stats.paired_ratio(*pair), short=True))
         if any(cell != NOTHING for cell in row[1:]):

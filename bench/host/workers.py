@@ -5,17 +5,21 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import pathlib
 import queue
+import secrets
 import signal
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psutil
 
 from bench.host import processes
+from bench.host.answers import one_line, problem
 from bench.host.interpreters import Runtime, worker_environment
 
 # An interpreter may print at its start (sitecustomize, a .pth file, a script around it): answers come after this line.
@@ -25,9 +29,16 @@ START = (
     " from bench.workload.worker import main; main()"
 )
 
+LONGEST_LINE = 1 << 28  # bytes: the weights of the largest model fit
+ENDING_SECONDS = 10  # that a worker takes to end at the most, once it has said all
+
 
 class WorkerFailed(Exception):
     """The worker died, hung, garbled its answer or reported an error; the message is one line."""
+
+
+class NoAnswer(WorkerFailed):
+    """The worker was silent for too long."""
 
 
 class EngineUnavailable(Exception):
@@ -62,7 +73,10 @@ class WorkerProcess:
         if affinity is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 psutil.Process(self._process.pid).cpu_affinity(list(affinity))
-        self._answers: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._answers: queue.Queue[bytes] = queue.Queue(maxsize=1_000)
+        worker = pathlib.Path(source, "bench", "workload", "worker.py")
+        # an older revision's answers do not say which order they belong to
+        self._says_id = worker.is_file() and b"\nPROTOCOL = 2" in worker.read_bytes()
         self._printed = b""  # the last line before the mark
         # a thread that sleeps in readline() is the portable way to wait for a pipe with a time limit
         threading.Thread(target=self._read, daemon=True).start()
@@ -74,43 +88,84 @@ class WorkerProcess:
                 if line.strip() == MARK:
                     break
                 self._printed = line if line.strip() else self._printed
-            for line in lines:
+            for line in iter(lambda: lines.readline(LONGEST_LINE), b""):
                 self._answers.put(line)
         self._answers.put(b"")
 
     def ask(self, timeout: float, **order: Any) -> dict[str, Any]:
-        """Give one order and wait at most ``timeout`` seconds for its answer. Raises WorkerFailed."""
+        """Give one order and wait at most ``timeout`` seconds for its answer. Raises WorkerFailed, EngineUnavailable."""
         assert self._process.stdin is not None
+        self._check_silence()
+        # nobody can know an answer's id beforehand, not an engine either that writes into the answers' pipe
+        id = secrets.token_hex(8)
         try:
-            self._process.stdin.write(json.dumps(order).encode() + b"\n")
+            self._process.stdin.write(json.dumps({**order, "id": id} if self._says_id else order).encode() + b"\n")
             self._process.stdin.flush()
         except OSError:
             pass  # it died: its end is read below
-        try:
-            line = self._answers.get(timeout=timeout)
-        except queue.Empty:
-            raise WorkerFailed(f"no answer within {timeout:.0f} s ({order['do']})") from None
-        if not line:
-            raise WorkerFailed(self._why_it_died())
-        try:
-            answer = json.loads(line)
-        except ValueError:
-            raise WorkerFailed(f"garbled answer: {line[:60]!r}") from None
+        answer = self._read_answer(timeout, id, order["do"])
         if "unavailable" in answer:
-            raise EngineUnavailable(answer["unavailable"])
+            raise EngineUnavailable(one_line(answer["unavailable"]))
         if "error" in answer:
-            raise WorkerFailed(answer["error"])
-        return dict(answer)
+            raise WorkerFailed(one_line(answer["error"]))
+        if wrong := problem(answer):
+            raise WorkerFailed(wrong)
+        return answer
+
+    def _check_silence(self) -> None:
+        """Raises WorkerFailed for a worker that said something since its last answer."""
+        while not self._answers.empty():
+            line = self._answers.get_nowait()
+            if not line:  # its end, which is for the next answer's reader
+                self._answers.put(line)
+                return
+            if line.strip():
+                raise WorkerFailed(f"it wrote {one_line(line.decode(errors='replace'), 60)!r} where its answers go")
+
+    def _read_answer(self, timeout: float, id: str, doing: str) -> dict[str, Any]:
+        """The answer that carries the order's id."""
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                line = self._answers.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise NoAnswer(f"no answer within {timeout:.0f} s ({doing})") from None
+            if not line:
+                raise WorkerFailed(self._why_it_died())
+            if not line.strip():
+                continue
+            try:
+                answer = json.loads(line)
+            except (ValueError, RecursionError):
+                answer = None
+            if isinstance(answer, dict) and (not self._says_id or answer.pop("id", None) == id):
+                return answer
+            raise WorkerFailed(f"garbled answer: {one_line(line.decode(errors='replace'), 60)!r}")
+
+    def children(self) -> list[str]:
+        """Names of the processes that it started and that live."""
+        # Linux: quick, and direct ones only
+        listed = list(pathlib.Path(f"/proc/{self._process.pid}/task").glob("*/children"))
+        with contextlib.suppress(OSError):
+            if listed and not any(path.read_text() for path in listed):
+                return []
+        with contextlib.suppress(psutil.Error):
+            found = psutil.Process(self._process.pid).children(recursive=True)
+            return [child.name() for child in found if child.status() != psutil.STATUS_ZOMBIE]
+        return []
 
     def _why_it_died(self) -> str:
-        status = self._process.wait()
+        try:
+            status = self._process.wait(timeout=ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            return "it closed the pipe that its answers go through"
         self._errors.seek(0)
         printed = f"no message, and it printed {self._printed[:80].decode(errors='replace').strip()!r}"
         nothing = printed if self._printed else "no message"
         last = (self._errors.read().decode(errors="replace").strip().splitlines() or [nothing])[-1]
         if status < 0:
-            return f"killed by {signal.Signals(-status).name}"
-        return f"exit status {status}: {last}"
+            return f"killed by {signal_name(-status)}"
+        return f"exit status {status}: {one_line(last)}"
 
     def stop(self) -> None:
         """End the process and all that it started."""
@@ -133,3 +188,16 @@ def stop_all(workers: Iterable[WorkerProcess]) -> None:
     for worker in stopping:
         processes.end(worker._process)
         worker._close()
+
+
+def left_behind(workers: Iterable[WorkerProcess]) -> list[WorkerProcess]:
+    """Those that started a process which lives and is their child no more, or never was."""
+    by_mark = {worker._mark: worker for worker in workers}
+    hidden = processes.others({mark: worker._process.pid for mark, worker in by_mark.items()})
+    return [by_mark[mark] for mark in hidden]
+
+
+def signal_name(number: int) -> str:
+    """SIGKILL for 9; real-time signals have no names of their own."""
+    known = {one.value: one.name for one in signal.Signals}
+    return known.get(number, f"signal {number}")

@@ -170,7 +170,8 @@ class Engine:
     ``name`` is the file's name, the command line's word and the table's row. ``parent`` is the engine
     that this one is a copy of, but for ``change``. ``parity`` is a promise: what a run reports is what the
     run found, and a broken promise fails it. ``unavailable`` says why the engine cannot run in this
-    interpreter and how to get what it lacks (None: it can).
+    interpreter and how to get what it lacks (None: it can). ``collector`` "off": it wants to be measured without the
+    cyclic garbage collector, and the tables say so; an engine that switches it off by itself is not measured.
     """
 
     name: str
@@ -181,6 +182,7 @@ class Engine:
     value: Optional[Callable[[float], Any]] = None
     batched: bool = False
     unavailable: Optional[str] = None
+    collector: str = "on"
 
     # the ops of the forward pass
     embedding: Callable[[Matrix, Any], Vector] = embedding

@@ -12,6 +12,7 @@ from bench.workload.generators import Random
 from bench.workload.gpt import GPT, Index
 
 COLDEST = 1e-100  # logits divided by less than this might overflow
+COMPARED = 5  # samples along which engines' probabilities are compared
 END = ""  # what stands for BOS, which ends a document
 
 
@@ -88,6 +89,18 @@ def draw(model: GPT, vocabulary: Vocabulary, rng: Random, sampling: Sampling) ->
             text.append(vocabulary.characters[token])
         engine.reset()
     return "".join(text), drawn
+
+
+def along(model: GPT, vocabulary: Vocabulary, text: str, sampling: Sampling) -> List[List[float]]:
+    """The weights that the next token would be drawn by at each place of ``text``, its end included: (places, vocabulary)."""
+    engine, tokens, found = model.engine, vocabulary.encode(text)[:-1][: model.config.block_size], []
+    keys, values = model.cache(), model.cache()
+    with engine.no_graph():
+        for position, token in enumerate(tokens):
+            logits = model(_one(model, token), _one(model, position), keys, values)
+            found.append(_weights(engine.probabilities(logits, sampling.temperature), sampling))
+        engine.reset()
+    return found
 
 
 def trace(model: GPT, vocabulary: Vocabulary, rng: Random, samples: int, sampling: Sampling) -> Iterator[Token]:

@@ -93,11 +93,15 @@ class Trainer:
         del self.documents[kept:]
         return held_out
 
-    def step(self, look: Optional[Callable[[], None]] = None) -> Step:
-        """Train on the next document: forward, backward, update. ``look`` is called when the gradients are known."""
+    def step(self, look: Optional[Callable[[], None]] = None, document: Optional[str] = None) -> Step:
+        """Train on the next document: forward, backward, update. ``look`` is called when the gradients are known.
+
+        ``document``: one to train on in place of the next.
+        """
         started = time.perf_counter()
         step, engine = self.steps_done, self.engine
-        document = self.documents[step % len(self.documents)]
+        if document is None:
+            document = self.documents[step % len(self.documents)]
         loss = self.model.loss(self.vocabulary.encode(document))
         engine.backward(loss)
         if look is not None:

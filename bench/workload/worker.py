@@ -1,13 +1,17 @@
 """The worker: one engine in the interpreter under test, doing what the host orders, one order at a time.
 
-The host writes one JSON object a line on standard input and reads one back:
+The host writes one JSON object a line on standard input and reads one back, with the order's "id" in it:
 
     {"do": "start", "engine": …, "documents": PATH, "config": {…}, "gc": "on"}, perhaps "slowdown": S, "cycle": D
         → {"runtime": {…}, "affinity": [CPUs] or null, "gradients": BASE64, "estimate_ns": …,
+           "wall_tick_ns": by how much the clock moves at a time, "cpu_tick_ns": the processor's,
            "start_ns": to import the engine, build the state and come to the first gradients}
-    {"do": "step", "repeats": M}      → {"loss": HEX, "ns": of one step, a mean over M, "cpu_ns": processor time of it},
-                                        with "validation": HEX after a step that a validation follows
-    {"do": "generate", "samples": N}  → {"samples": [texts], "ns": of all}
+    {"do": "step", "repeats": M, "nonce": HEX}, perhaps "probe": true, "twice": true
+        → {"loss": HEX, "ns": of one step, a mean over M, "cpu_ns": processor time of it, "delay_ns": in which it could
+          have run and had no processor, "first_ns": of the first of M, "own_ns": of the step itself},
+          with "validation": HEX after a step that a validation follows, and "probe": BASE64
+    {"do": "generate", "samples": N}, perhaps "along": [texts]
+        → {"samples": [texts], "ns": of all, "drawn": BASE64, "along": BASE64}
     {"do": "nodes", "steps": N}       → {"nodes": [graph nodes of the first N steps]}
     {"do": "memory", "steps": N}      → {"blocks": [alive after backward, a step], "peak_bytes": [a step]}
     {"do": "collector", "steps": N}   → {"share": of N steps' time spent in the cyclic collector, "collections": …}
@@ -22,8 +26,16 @@ this process's instructions, an order that does nothing whose amount depends on 
 Anything that goes wrong is answered as {"error": one line}, an engine that lacks something here as
 {"unavailable": one line}, and the worker ends; it also ends when standard input does. What an engine prints goes to standard error. Arrays travel as little-endian doubles.
 
-Everything but the step itself happens outside the clock. A step too short to time well is repeated from
-the same state, so that step k stays the same work in every cell; each repeat must give the same loss.
+Everything but the step itself happens outside the clock. **Repeats.** A step too short to time well is timed with
+others like it: from the state before it, training goes on through documents of the same length that nobody has seen
+before, made of the order's nonce, and only then comes the step itself. So no result that was kept, or prepared, serves
+a repeat. All cells get the same nonce: with "probe" the weights after the first such document are handed over, to see
+that a repeat does the whole work; with "twice" that document is trained on again, outside the clock, to see that the
+state was really restored.
+
+**What an engine leaves alone.** After every order the clocks, the collector and the trainer's and the worker's own
+code must be what they were before the engine was imported (`bench.workload.seal`), and between its orders a worker
+computes nothing.
 
 To prove that a slowdown would be found, a known one can be put in: with ``"slowdown": 0.05`` in "start" every step
 is followed, inside the clock, by a loop that takes another 5 % of its processor time.
@@ -38,19 +50,23 @@ import itertools
 import json
 import math
 import os
+import random
 import sys
 import time
-from typing import Any, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional
 
 import engines
-from bench.workload import runtime
+from bench.workload import generation, runtime
+from bench.workload.clocks import COARSE_NS, children_ns, delay_ns, tick_ns
 from bench.workload.config import Config
+from bench.workload.generation import Sampling
+from bench.workload.seal import changed, frozen_objects, interpreter_state, seal
 from bench.workload.trainer import Trainer
 
+PROTOCOL = 2  # answers carry their order's id: the host looks for this line in other revisions
 SLOW_NS = 50_000_000
-# where the processor clock is coarse (Windows: 16 ms) the wall clock stands for it
-FINE = time.get_clock_info("process_time").resolution <= 1e-6
-cpu_clock = time.process_time_ns if FINE else time.perf_counter_ns
+CHAIN = 16  # documents that repeats train on before they begin again from the step's own state
+IDLE_NS = 20_000_000  # of processor time between two orders, which reading an order never takes
 
 
 def peak_bytes() -> Optional[int]:
@@ -78,20 +94,47 @@ def pack(matrices: Iterable[List[List[float]]]) -> str:
 
 
 class Worker:
-    """The state between orders: a trainer, once started."""
+    """The state between orders: a trainer, once started. ``sealed`` says what was replaced since the process began."""
+
+    def __init__(self, sealed: Callable[[], str]) -> None:
+        self.sealed, self.frozen = sealed, 0
+        self.parts: Dict[str, Any] = {}  # of the trainer
 
     def _build(self, order: Dict[str, Any]) -> None:
         """Set the collector and build the seeded state."""
         if order["gc"] == "off":
             gc.disable()
-        if hasattr(gc, "freeze"):  # not on PyPy
-            # Walking over the worker's own modules made the collector 3 to 6 % of a step dearer than in a plain script
-            # (`nox -s overhead`): they leave its sight, and what the engine and the trainer make stays in it.
-            gc.freeze()
+        # Walking over the worker's own modules made the collector 3 to 6 % of a step dearer than in a plain script
+        # (`nox -s overhead`): they leave its sight, and what the engine and the trainer make stays in it.
+        self._freeze()
         self.slowdown = order.get("slowdown", 0.0)
-        self.trainer = Trainer(order["engine"], order["documents"], Config(**order["config"]))
+        self.state = interpreter_state()
+        engine = engines.load(order["engine"])
+        if engine.collector == "off":
+            self.intact()  # it may say so, but not do so
+            gc.disable()
+            self.state = interpreter_state()
+        self.trainer = Trainer(engine, order["documents"], Config(**order["config"]))
         if "cycle" in order:
             del self.trainer.documents[order["cycle"] :]
+        self.parts = {name: part for name, part in vars(self.trainer).items() if name != "steps_done"}
+
+    def intact(self) -> None:
+        """Raises RuntimeError where the engine changed what measures it."""
+        found = self.sealed() or changed(self.state, interpreter_state())
+        if frozen_objects() > self.frozen:
+            found = found or "objects were hidden from the garbage collector"
+        for name, part in self.parts.items():
+            if vars(self.trainer)[name] is not part:
+                found = found or f"the trainer's {name} was replaced"
+        if found:
+            raise RuntimeError(f"the engine tampered with what measures it: {found}")
+
+    def _freeze(self) -> None:
+        """All that is there now leaves the collector's sight. Not on PyPy."""
+        if hasattr(gc, "freeze"):
+            gc.freeze()
+            self.frozen = frozen_objects()
 
     def start(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Build the seeded state, warm up with one forward and backward pass that trains nothing."""
@@ -101,13 +144,16 @@ class Worker:
         gradients = self.trainer.gradients()
         ended = time.perf_counter_ns()
         estimate, start = ended - started, ended - began
+        wall_tick, cpu_tick = tick_ns(time.perf_counter_ns), tick_ns(time.process_time_ns)
+        self.cpu_ticks_finely = cpu_tick <= COARSE_NS
         # a first pass is a cold one, in which an engine may write and compile its source: where a better estimate costs
         # little, which it does of engines that take all positions at once, it decides how often to repeat a step
         if estimate < SLOW_NS or self.trainer.engine.batched:
             estimate = self._estimate()
         gc.collect()
+        self.intact()
         if order["gc"] == "freeze":
-            gc.freeze()
+            self._freeze()
         engine = self.trainer.engine
         return {
             "runtime": runtime.describe(),
@@ -118,11 +164,14 @@ class Worker:
                 "parent": engine.parent,
                 "change": engine.change,
                 "parity": engine.parity.value,
+                "collector": engine.collector,
             },
             "shapes": {name: [len(rows), len(rows[0])] for name, rows in gradients.items()},
             "gradients": pack(gradients.values()),
             "estimate_ns": estimate,
             "start_ns": start,
+            "wall_tick_ns": wall_tick,
+            "cpu_tick_ns": cpu_tick,
         }
 
     def _estimate(self) -> int:
@@ -137,38 +186,87 @@ class Worker:
             trainer.restore(before)
         return min(durations)
 
-    def step(self, order: Dict[str, Any]) -> Dict[str, Any]:
-        """Train one step, timed; with repeats above 1 the same step again from the same state, and the mean time."""
-        trainer, repeats = self.trainer, order["repeats"]
-        before = trainer.snapshot() if repeats > 1 else (0, None)
-        clock = time.perf_counter_ns
-        cpu_started, started = cpu_clock(), clock()
+    def _unknown(self, nonce: str, count: int) -> List[str]:
+        """So many documents as long as the next step's, of characters drawn by the nonce."""
+        trainer = self.trainer
+        length = len(trainer.documents[trainer.steps_done % len(trainer.documents)])
+        rng, characters = random.Random(int(nonce, 16)), trainer.vocabulary.characters
+        return ["".join(rng.choices(characters, k=length)) for _ in range(count)]
+
+    def step(
+        self,
+        order: Dict[str, Any],
+        wall: Callable[[], int] = time.perf_counter_ns,
+        processor: Callable[[], int] = time.process_time_ns,
+    ) -> Dict[str, Any]:
+        """Train one step, timed; with repeats above 1 that many steps like it, and the mean time."""
+        trainer, repeats, probe = self.trainer, order["repeats"], order.get("probe")
+        step, total, cpu, first = trainer.steps_done, 0, 0, 0
+        answer: Dict[str, Any] = {}
+        unknown = self._unknown(order["nonce"], max(repeats - 1, bool(probe)))
+        before = trainer.snapshot() if unknown else (0, None)
+        of_children, delay = children_ns(), delay_ns()
+        for number, document in enumerate(unknown):
+            cpu_started, started = processor(), wall()
+            loss = trainer.step(document=document).loss
+            if repeats > 1:
+                total += wall() - started
+                cpu += processor() - cpu_started
+                first = first or total
+            trainer.steps_done = step
+            if probe and number == 0:
+                answer["probe"] = pack(trainer.weights().values())
+            if number % CHAIN == CHAIN - 1 or number == len(unknown) - 1:
+                trainer.restore(before)
+            if order.get("twice") and number == 0:
+                self._again(document, loss, before)
+        cpu_started, started = processor(), wall()
         loss = trainer.step().loss
-        total, cpu = clock() - started, cpu_clock() - cpu_started
-        for _ in range(repeats - 1):
-            trainer.restore(before)
-            cpu_started, started = cpu_clock(), clock()
-            again = trainer.step().loss
-            total += clock() - started
-            cpu += cpu_clock() - cpu_started
-            if again != loss and not (again != again and loss != loss):
-                raise ArithmeticError(
-                    f"step {trainer.steps_done} gave the loss {loss!r} and, repeated from the same state, {again!r}:"
-                    " the engine keeps state that its optimizer's snapshot() and reset() do not cover"
-                )
+        own, cpu = wall() - started, cpu + processor() - cpu_started
+        total += own
+        cpu += children_ns() - of_children
+        delay = delay_ns() - delay
         if self.slowdown:  # put in, to see that it is found
-            cpu_started, started = cpu_clock(), clock()
-            while cpu_clock() - cpu_started < cpu * self.slowdown:
+            cpu_started, started = processor(), wall()
+            while processor() - cpu_started < cpu * self.slowdown:
                 pass
-            total, cpu = total + clock() - started, cpu + cpu_clock() - cpu_started
-        answer = {"loss": loss.hex(), "ns": total / repeats, "cpu_ns": cpu / repeats}
+            total, cpu = total + wall() - started, cpu + processor() - cpu_started
+        answer.update(loss=loss.hex(), ns=total / repeats, first_ns=first or own, own_ns=own, delay_ns=delay / repeats)
+        if self.cpu_ticks_finely:
+            answer["cpu_ns"] = cpu / repeats
         return {**answer, "validation": trainer.validate().hex()} if trainer.validation_due() else answer
 
-    def generate(self, order: Dict[str, Any]) -> Dict[str, Any]:
-        """Draw samples from the model as it is now, timed as a whole."""
-        started = time.perf_counter_ns()
-        samples = self.trainer.generate(order["samples"])
-        return {"samples": samples, "ns": time.perf_counter_ns() - started}
+    def _again(self, document: str, loss: float, before: Any) -> None:
+        """Raises ArithmeticError where the same step from the same state gives another loss."""
+        trainer = self.trainer
+        trainer.restore(before)
+        again = trainer.step(document=document).loss
+        trainer.restore(before)
+        if again != loss and not (again != again and loss != loss):
+            raise ArithmeticError(
+                f"step {trainer.steps_done + 1} gave the loss {loss!r} and, repeated from the same state, {again!r}:"
+                " the engine keeps state that its optimizer's snapshot() and reset() do not cover"
+            )
+
+    def generate(self, order: Dict[str, Any], wall: Callable[[], int] = time.perf_counter_ns) -> Dict[str, Any]:
+        """Draw samples from the model as it is now, timed as a whole; and its probabilities, to be compared.
+
+        "drawn" are the weights that each token was drawn by, "along" the probabilities at each place of given texts, the
+        first ones drawn where none are given: (places, vocabulary) each, one text after the other.
+        """
+        trainer, sampling = self.trainer, Sampling(top_k=self.trainer.config.top_k)
+        started = wall()
+        found = [
+            generation.draw(trainer.model, trainer.vocabulary, trainer.rng, sampling) for _ in range(order["samples"])
+        ]
+        spent = wall() - started
+        samples = [text for text, _ in found]
+        drawn = [[weights for _, _, weights in places] for _, places in found]
+        along = [
+            generation.along(trainer.model, trainer.vocabulary, text, sampling)
+            for text in order.get("along", samples[: generation.COMPARED])
+        ]
+        return {"samples": samples, "ns": spent, "drawn": pack(drawn), "along": pack(along)}
 
     def nodes(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Count graph nodes, forward passes only."""
@@ -184,7 +282,7 @@ class Worker:
         trainer, extra = self.trainer, order["extra"]
         gc.collect()  # the collector's own counts begin at zero, whatever start-up allocated
         if order["gc"] == "freeze":
-            gc.freeze()
+            self._freeze()
         loss = math.nan
         for _ in range(order["steps"]):
             loss = trainer.step().loss
@@ -249,25 +347,46 @@ class Worker:
 def main() -> None:
     """Serve orders until standard input ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    orders = os.fdopen(os.dup(0), encoding="utf-8")
     os.dup2(2, 1)  # an engine that prints must not garble the answers
     sys.stdout = sys.stderr
-    worker = Worker()
-    for line in sys.stdin:
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # nor one that reads take the orders
+    serve(orders, answers, Worker(seal()))
+
+
+def serve(
+    orders: Any,
+    answers: Any,
+    worker: Worker,
+    dumps: Callable[[Any], str] = json.dumps,
+    processor: Callable[[], int] = time.process_time_ns,
+) -> None:
+    """Carry out one order after the other; the answer to one that failed is the last."""
+    idle_since = 0
+    for line in orders:
+        idle = processor() - idle_since if idle_since else 0
         order = json.loads(line)
         try:
+            if idle > IDLE_NS:
+                raise RuntimeError(f"the engine computed for {idle / 1e6:.0f} ms between two orders, outside the clock")
             answer = getattr(worker, order["do"])(order)
+            worker.intact()
         except engines.EngineUnavailable as error:
             answer = {"unavailable": str(error)}
         except MemoryError:
             answer = {"error": "out of memory"}
         except RecursionError:
             answer = {"error": "recursion limit reached: the graph is deeper than this engine's sort can go"}
-        except Exception as error:
+        except BaseException as error:
             import traceback
 
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}".replace("\n", " ")}
-        answers.write(json.dumps(answer) + "\n")
+        if "id" in order:
+            answer["id"] = order["id"]
+        # a line of its own, whatever the engine wrote into the answers' pipe before
+        answers.write(("\n" if "id" in order else "") + dumps(answer) + "\n")
         answers.flush()
         if "error" in answer or "unavailable" in answer:
             sys.exit(1)
+        idle_since = processor()

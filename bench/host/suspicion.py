@@ -1,0 +1,77 @@
+"""What a cell's own times say against them: time that passed and is not explained, and repeats that are too fast.
+
+Processor time leaves out waiting for a busy machine, and with it all that an engine does where nobody counts: in
+another process, on a device, or by not computing at all. So the two clocks of each step are compared. What passed on the
+wall's clock beyond the processor time is explained by the time in which the process could have run and had no
+processor, which Linux tells, and by what the other cells in the same turn saw of the same machine. A cell that keeps
+waiting for something else is taken off processor time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from bench.host.results import CellRecord, RoundRecord
+
+UNEXPLAINED = 1.1  # times as long as explained, in three quarters of the steps
+FEW = 12  # steps; of fewer all must be unexplained, and by more
+UNEXPLAINED_FEW = 1.5
+SHORTEST_NS = 20_000  # a step's unexplained time below this is the clocks' own
+FAST = 3.0  # times as fast as the first one are repeats that look kept or prepared
+LEAST_NS = 500_000  # and by so much at least
+
+
+def waits(rounds: Sequence[RoundRecord], name: str) -> str:
+    """In words, how much of a cell's time is not explained; "" where all is. ``name``: its key in the rounds."""
+    ratios: list[float] = []
+    left: list[float] = []
+    for entry in rounds:
+        cell = entry.cells.get(name)
+        if cell is None or not cell.cpu_nanoseconds or len(cell.cpu_nanoseconds) != len(cell.nanoseconds):
+            continue
+        others = [
+            other
+            for key, other in entry.cells.items()
+            if key != name and len(other.cpu_nanoseconds) == len(other.nanoseconds) == len(cell.nanoseconds)
+        ]
+        # the machine takes its share of everybody's time: what a turn took all others together
+        passed = sum((np.array(other.nanoseconds) for other in others), np.zeros(len(cell.nanoseconds)))
+        known = sum((_explained(other) for other in others), np.zeros(len(cell.nanoseconds)))
+        machine = np.maximum(1.0, np.divide(passed, known, out=np.ones_like(passed), where=known > 0))
+        explained = _explained(cell) * machine
+        left.extend(np.array(cell.nanoseconds) - explained)
+        ratios.extend(np.array(cell.nanoseconds) / np.maximum(explained, 1.0))
+    if not ratios or np.median(left) < SHORTEST_NS:
+        return ""
+    few = len(ratios) < FEW
+    if float(np.min(ratios) if few else np.quantile(ratios, 0.25)) < (UNEXPLAINED_FEW if few else UNEXPLAINED):
+        return ""
+    return f"{1 - 1 / float(np.median(ratios)):.0%} of its time it waited for something else than a processor"
+
+
+def _explained(cell: CellRecord) -> npt.NDArray[np.float64]:
+    delays = cell.delay_nanoseconds or [0.0] * len(cell.nanoseconds)
+    return np.array(cell.cpu_nanoseconds, dtype=np.float64) + np.array(delays, dtype=np.float64)
+
+
+def too_fast(records: Sequence[CellRecord]) -> str:
+    """In words, how much slower the first of its repeats is than all, or than the step itself; "" where it is not."""
+    repeated = [record for record in records if record.repeats > 1 and record.first_nanoseconds]
+    if not repeated:
+        return ""
+    mean, first, own = (
+        float(np.median(np.concatenate([getattr(record, field) for record in repeated])))
+        for field in ("nanoseconds", "first_nanoseconds", "own_nanoseconds")
+    )
+    if first > FAST * mean and first - mean > LEAST_NS:
+        return f"the first of a turn's repeats takes {first / mean:.0f} times as long as they do on average"
+    if mean > FAST * own and mean - own > LEAST_NS:
+        return (
+            f"a step on a document that it knows takes {mean / own:.0f} times less than on one it has not seen before"
+        )
+    return ""

@@ -1,0 +1,97 @@
+"""What an engine must leave alone: the clocks, the collector, the trainer and the worker's own code.
+
+An engine shares its process with what measures it. So what measures is remembered before the engine is imported, and
+looked at again after every order: one that replaced any of it is not measured, whatever its reason.
+"""
+
+from __future__ import annotations
+
+import builtins
+import gc
+import json
+import math
+import os
+import random
+import signal
+import sys
+import time
+import types
+from typing import Any, Callable, Dict, List, Tuple
+
+STANDARD = (builtins, gc, json, json.decoder, json.encoder, math, os, random, time)
+PASSING = ("__builtins__", "__warningregistry__")  # names that Python itself sets as it goes
+LIBRARY = [module.__name__ for module in STANDARD]
+TIMERS = [getattr(signal, name) for name in ("ITIMER_REAL", "ITIMER_VIRTUAL", "ITIMER_PROF") if hasattr(signal, name)]
+
+
+def seal() -> Callable[[], str]:
+    """Remember everything now; what is given says what is no longer as it was, and "" where all is."""
+    names: List[Tuple[str, Any, str, Any]] = []  # to tell the user, whose namespace, name, what stood there
+    codes: List[Tuple[str, Any, Any, Any, Any]] = []  # to tell the user, function, its code and defaults
+    own = [module for name, module in sorted(sys.modules.items()) if name.startswith("bench.workload.")]
+    for module in (*STANDARD, *own, sys.modules["engines"]):
+        _remember(module.__name__, vars(module), names, codes, module.__name__)
+
+    def broken() -> str:
+        for what, namespace, name, thing in names:
+            if namespace.get(name) is not thing:
+                return f"{what} was replaced"
+        for what, function, code, defaults, keywords in codes:
+            if (
+                function.__code__ is not code
+                or function.__defaults__ is not defaults
+                or function.__kwdefaults__ is not keywords
+            ):
+                return f"the code of {what} was replaced"
+        return ""
+
+    return broken
+
+
+def _remember(where: str, namespace: Any, names: List[Any], codes: List[Any], module: str) -> None:
+    for name, thing in list(namespace.items()):
+        if name in PASSING or (name[0] == "_" and module in LIBRARY):  # modules of the library fill such names in later
+            continue
+        names.append((f"{where}.{name}", namespace, name, thing))
+        thing = getattr(thing, "__func__", thing)  # of static and class methods
+        if getattr(thing, "__module__", None) != module:
+            continue
+        if isinstance(thing, types.FunctionType):
+            codes.append((f"{where}.{name}", thing, thing.__code__, thing.__defaults__, thing.__kwdefaults__))
+        elif isinstance(thing, type) and module not in ("builtins", "random"):
+            _remember(f"{where}.{name}", vars(thing), names, codes, module)
+
+
+def interpreter_state() -> Dict[str, Any]:
+    """What of the interpreter decides how long a step takes, or what is done in it: the collector, timers, hooks."""
+    found: Dict[str, Any] = {"the garbage collector": "on" if gc.isenabled() else "off"}
+    if hasattr(gc, "get_threshold"):
+        found["the garbage collector's thresholds"] = gc.get_threshold()
+    if hasattr(gc, "callbacks"):
+        found["the garbage collector's callbacks"] = [id(callback) for callback in gc.callbacks]
+    if hasattr(gc, "get_debug"):
+        found["the garbage collector's debugging"] = gc.get_debug()
+    for timer in TIMERS:
+        found["a timer of the process"] = found.get("a timer of the process") or signal.getitimer(timer)[0] > 0
+    found["the profiling hook"] = sys.getprofile()
+    found["the tracing hook"] = sys.gettrace()
+    found["the interval of switching threads"] = sys.getswitchinterval() if hasattr(sys, "getswitchinterval") else None
+    if hasattr(os, "getpriority"):
+        found["the priority of the process"] = os.getpriority(os.PRIO_PROCESS, 0)
+    if hasattr(os, "sched_getaffinity"):
+        found["the CPUs of the process"] = sorted(os.sched_getaffinity(0))
+    return found
+
+
+def changed(before: Dict[str, Any], now: Dict[str, Any]) -> str:
+    """The first fact that is not what it was, in words; "" where all are."""
+    for fact, value in before.items():
+        if now[fact] != value:
+            plain = isinstance(value, (str, int, float, tuple, list)) and "callbacks" not in fact
+            return f"{fact} was changed" + (f" from {value} to {now[fact]}" if plain else "")
+    return ""
+
+
+def frozen_objects() -> int:
+    """Objects that the collector was told to leave out; 0 where it can't be told."""
+    return gc.get_freeze_count() if hasattr(gc, "get_freeze_count") else 0
