@@ -414,7 +414,7 @@ class Round:
                 lambda reference, state: parity.compare_parameters(
                     parity.unpack(reference.probe or ""),
                     parity.unpack(state.probe or ""),
-                    f"weights after a repeat of step {step}",
+                    f"parameters after a repeat of step {step}",
                 ),
             )
         if step % (self.plan.config.get("validate_every") or step + 1) == 0:
