@@ -26,6 +26,7 @@ from bench.host import round_files, suspicion
 from bench.host.errors import UsageError
 from bench.host.parity import Finding, keeps, worst
 from bench.workload.model_file import write_atomically
+from bench.workload.runtime import jits
 
 SCHEMA = 1
 Status = Literal["ok", "diverged", "failed", "skipped"]
@@ -396,7 +397,7 @@ def export_pyperf(run: Run) -> None:
                 "platform": str(run.record.machine["platform"]),
                 "parity": str(finding.parity) if finding else "",
                 "workload": f"{run.record.workload.data}, {run.record.plan.steps} steps from the seeded state",
-                "jit": about.described["jit"],
+                "jit": jits(about.described),
                 "gil": int(about.described["gil"]),
             }
             details = {name: value for name, value in details.items() if value != ""}

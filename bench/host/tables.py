@@ -20,6 +20,7 @@ from bench.host.parity import Finding, Parity
 from bench.host.results import Cell, Run, RuntimeRecord, key
 from bench.host.stats import Ratio
 from bench.workload.config import OPTIONS
+from bench.workload.runtime import jits
 
 # columns that a narrow terminal goes without
 LESS_IMPORTANT = ("samples", "MB", "machine", "runtimes", "rounds", "held against")
@@ -295,7 +296,7 @@ def runtime_line(runtime: RuntimeRecord) -> str:
         about["optimization"],
         "+".join(flag.upper() for flag in ("pgo", "lto") if about[flag]) or "no PGO or LTO recorded",
         f"GIL {'on' if about['gil'] else 'off'}",
-        f"JIT {about['jit']}" if about["implementation"] == "cpython" else "",
+        f"JIT {jits(about)}" if about["implementation"] == "cpython" or about.get("other_jits") else "",
         "debug build" if about["debug"] else "",
         about["libc"],
         *(f"{name}={value}" for name, value in runtime.environment.items()),

@@ -9,6 +9,14 @@ import sys
 import sysconfig
 from typing import Any, Dict
 
+# JIT compilers that are loaded into an interpreter, and the modules by which they are known, where one of them may say
+# whether it is at work
+OTHER_JITS = {
+    "cinderx": ("cinderjit", "cinderx.jit", "cinderx", "_cinderx"),
+    "pyjion": ("pyjion",),
+    "pyston_lite": ("pyston_lite", "pyston_lite_autoload"),
+}
+
 
 def describe() -> Dict[str, Any]:
     """Every build option and switch of this interpreter that is known to change its speed."""
@@ -37,17 +45,51 @@ def describe() -> Dict[str, Any]:
         "dev_mode": sys.flags.dev_mode,
         "hash_randomization": bool(sys.flags.hash_randomization),
         "jit": "none" if jit is None or not jit.is_available() else "on" if jit.is_enabled() else "off",
+        "other_jits": " and ".join(filter(None, map(other_jit, sorted(OTHER_JITS)))),
         "libc": " ".join(libc).strip(),
         "system": platform.system(),
         "machine": platform.machine(),
     }
 
 
+def other_jit(name: str) -> str:
+    """Such as ``cinderx 2026.10.26.0 on``, ``pyston_lite 2.3.5``, which does not say if it is on; "" if not loaded."""
+    modules = [sys.modules[module] for module in OTHER_JITS[name] if module in sys.modules]
+    if not modules:
+        return ""
+    version = next((str(module.__version__) for module in modules if hasattr(module, "__version__")), "")
+    try:
+        from importlib import metadata  # only here: of what others install, nothing need be readable
+
+        version = version or metadata.version(name)
+    except Exception:
+        pass
+    state = ""
+    for module in modules:
+        try:
+            state = "on" if module.is_enabled() else "off"
+            if state == "on" and module.get_compile_after_n_calls() is None:
+                state = "on request"  # it compiles what it is told to, and nothing tells it
+        except Exception:  # it has no such function, or not such a one
+            pass
+        if state:
+            break
+    return " ".join(filter(None, (name, version, state)))
+
+
+def jits(described: Dict[str, Any]) -> str:
+    """The interpreter's own JIT where that is on, or else those loaded into it; earlier versions did not look for these."""
+    own, others = described["jit"], described.get("other_jits", "")
+    return f"{own} and {others}" if own == "on" and others else others or own
+
+
 def name_of(described: Dict[str, Any]) -> str:
-    """The runtime's name in tables: ``cpython-3.14``, ``cpython-3.14t``, ``cpython-3.14+jit``, ``pypy-3.11``."""
+    """The runtime's name in tables: ``cpython-3.14``, ``cpython-3.14t``, ``cpython-3.14+jit``, ``cpython-3.10+pyston_lite``."""
     name = f"{described['implementation']}-{'.'.join(described['python'].split('.')[:2])}"
     name += "t" if described["free_threaded"] else ""
     name += "d" if described["debug"] else ""
     name += "+jit" if described["jit"] == "on" else ""
+    for jit in filter(None, described.get("other_jits", "").split(" and ")):
+        name += "" if jit.endswith((" off", " on request")) else f"+{jit.split()[0]}"
     name += "+gil" if described["free_threaded"] and described["gil"] else ""
     return name

@@ -10,7 +10,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from bench.host import interpreters
+from bench.host import interpreters, results, tables
 from bench.host.errors import UsageError
 from tests.host.conftest import SMALL, CommandLine
 
@@ -137,3 +137,44 @@ def test_e25_a_process_in_another_encoding(tmp_path, kept):
         assert done.returncode == 2 and b"Traceback" not in done.stderr, done.stderr
         done = subprocess.run([sys.executable, "-m", "bench", "show", "small"], env=environment, capture_output=True)
         assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr
+
+
+# --------------------------------------------------------------------- E29: JITs of others
+
+FAKES = {
+    "pyston_lite": ("pyston_lite.py", "__version__ = '2.3.5'", "import pyston_lite", "pyston_lite 2.3.5", "+pyston_lite"),
+    "autoload": ("pyston_lite_autoload.py", "", "import pyston_lite_autoload", "pyston_lite", "+pyston_lite"),
+    "cinderx": ("cinderjit.py", "is_enabled = lambda: True", "import cinderjit", "cinderx on", "+cinderx"),
+    "cinderx off": ("cinderjit.py", "is_enabled = lambda: False", "import cinderjit", "cinderx off", ""),
+    "cinderx idle": (
+        "cinderjit.py", "is_enabled = lambda: True\nget_compile_after_n_calls = lambda: None", "import cinderjit",
+        "cinderx on request", "",
+    ),
+    "odd": ("pyjion.py", "def is_enabled(): raise OSError('no')", "import pyjion", "pyjion", "+pyjion"),
+    "not loaded": ("pyston_lite.py", "", "", "", ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", FAKES)
+def test_e29_the_jit_that_is_loaded_is_named(tmp_path, kind):
+    file, text, startup, said, suffix = FAKES[kind]
+    python = virtual_environment(tmp_path / "with-jit", startup=f"{startup}\n", modules={file: text})
+    runtime = interpreters.resolve(str(python), {})
+    assert runtime.described["other_jits"] == said
+    assert runtime.name == interpreters.resolve(sys.executable, {}).name + suffix
+    line = tables.runtime_line(results.RuntimeRecord("", {}, runtime.described))
+    assert f"JIT {said or runtime.described['jit']}, " in line
+    earlier = {name: value for name, value in runtime.described.items() if name != "other_jits"}
+    assert f"JIT {runtime.described['jit']}, " in tables.runtime_line(results.RuntimeRecord("", {}, earlier))
+
+
+@pytest.mark.slow
+def test_e29_a_run_with_such_a_jit(tmp_path, bench_command, documents):
+    python = virtual_environment(
+        tmp_path / "with-jit", startup="import pyston_lite", modules={"pyston_lite.py": "__version__ = '2.3.5'"}
+    )
+    done = bench_command(
+        "run", "--python", python, "--data", documents, *SMALL, "--steps", 1, "--rounds", 1, "--engine", "reference"
+    )
+    assert done.exit_code == 0, done.output
+    assert "JIT pyston_lite 2.3.5" in done.stdout and "+pyston_lite" in done.stdout
