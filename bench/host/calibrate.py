@@ -381,14 +381,14 @@ def table(calibration: Calibration) -> Table:
     )
 
 
-def sees(calibration: Calibration) -> str:
+def sees(calibration: Calibration, whose: str = "this machine") -> str:
     """The line that later runs show."""
     often, mostly = calibration.found_95, calibration.found_80
     if often is None or mostly is None:
-        return "what this machine can see is not known: too few trials of equal copies, or too much noise"
+        return f"what {whose} can see is not known: too few trials of equal copies, or too much noise"
     budget = calibration.budget_seconds
     return (
-        f"this machine can see a slowdown of {often:.2%} or more in 95 % of checks, {mostly:.2%} in 80 %"
+        f"{whose} can see a slowdown of {often:.2%} or more in 95 % of checks, {mostly:.2%} in 80 %"
         f" (one engine, {budget:.0f} s; calibrated {calibration.created[:10]} with {calibration.engine} on {calibration.runtime})"
     )
 
@@ -434,9 +434,24 @@ def load(path: pathlib.Path) -> Calibration:
 
 
 def note(folder: pathlib.Path) -> list[str]:
-    """What is known of this machine, as a line, or nothing where it was never calibrated."""
-    path = path_in(folder)
-    return [sees(load(path))] if path.is_file() else []
+    """A line on what this machine can see, or another one with such a processor, or nothing where neither is known."""
+    here, others = machine.describe(), []
+    for path in sorted((folder / "calibration").glob("*.json")):
+        try:
+            found = load(path)
+        except UsageError as error:
+            if path == path_in(folder):
+                return [f"what this machine can see is not known: {error}"]
+            continue
+        if found.machine.get("identity") == here["identity"]:
+            return [sees(found)]
+        if found.found_95 is not None and all(found.machine.get(name) == here[name] for name in ("cpu", "cores")):
+            others.append(found)
+    if not others:
+        return []
+    whose = f"another machine of {here['cores']} such processors ({here['cpu']})"
+    newest = max(others, key=lambda found: found.created)
+    return [f"{sees(newest, whose)}; what this one can see, microgpt-bench calibrate measures"]
 
 
 def now() -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import pathlib
+import tempfile
 
 import pooch
 
@@ -22,7 +24,7 @@ def locate(name: str) -> pathlib.Path:
     if name != "names":
         return data.path_of(name)
     pooch.get_logger().setLevel(logging.ERROR)  # its progress is nobody's business here
-    cache = pooch.os_cache("microgpt-bench")
+    cache = _cache()
     try:
         return pathlib.Path(
             pooch.retrieve(NAMES_URL, known_hash=f"sha256:{NAMES_SHA256}", fname="names.txt", path=cache)
@@ -35,3 +37,16 @@ def locate(name: str) -> pathlib.Path:
         raise UsageError(
             f"cannot get names.txt ({type(error).__name__}): download it yourself into {cache} or leave --data out for the embedded names"
         ) from None
+
+
+def _cache() -> pathlib.Path:
+    """The user's cache, or where there is none that can be written to, a folder among the temporary files."""
+    cache = pathlib.Path(pooch.os_cache("microgpt-bench"))
+    try:
+        if cache.is_absolute():  # without a home it is not
+            cache.mkdir(parents=True, exist_ok=True)
+            if os.access(cache, os.R_OK | os.W_OK | os.X_OK):
+                return cache
+    except OSError:
+        pass
+    return pathlib.Path(tempfile.gettempdir()) / "microgpt-bench-names"

@@ -55,8 +55,10 @@ def default_versions() -> list[str]:
 def extended_path(environment: Mapping[str, str] | None = None) -> str:
     """PATH with the directories of pyenv's interpreters behind it, so that they are found without being active."""
     environment = os.environ if environment is None else environment
-    root = pathlib.Path(environment.get("PYENV_ROOT") or pathlib.Path.home() / ".pyenv")
-    pyenv = sorted((str(path) for path in root.glob("versions/*/bin")), key=_by_version, reverse=True)
+    pyenv: list[str] = []
+    with contextlib.suppress(OSError, RuntimeError):  # there may be no home folder, or none that can be read
+        root = pathlib.Path(environment.get("PYENV_ROOT") or pathlib.Path.home() / ".pyenv")
+        pyenv = sorted((str(path) for path in root.glob("versions/*/bin")), key=_by_version, reverse=True)
     return os.pathsep.join([environment.get("PATH", os.defpath), *pyenv])
 
 
@@ -69,11 +71,13 @@ def find(specification: str) -> str | None:
     logging.getLogger("python_discovery").setLevel(logging.ERROR)  # what it passes over is not what was asked for
     key = f"cpython{specification}" if specification[0].isdigit() else specification
     free_threaded = specification.endswith("t")
-    found = get_interpreter(
-        key,
-        env={**os.environ, "PATH": extended_path()},
-        predicate=lambda info: bool(info.free_threaded) is free_threaded,
-    )
+    found = None
+    with contextlib.suppress(OSError, RuntimeError):  # a folder that it may not read, a home that nobody has
+        found = get_interpreter(
+            key,
+            env={**os.environ, "PATH": extended_path()},
+            predicate=lambda info: bool(info.free_threaded) is free_threaded,
+        )
     # the base interpreter, not the virtual environment that the host may be running in
     return None if found is None else found.system_executable or found.executable
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -166,9 +167,10 @@ class Cpus(click.ParamType[list[int]]):
             if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
                 self.fail(f"{value!r} is no list of CPUs: write 1 or 0,2 or 0-3", param, ctx)
             cpus.update(range(int(first), int(last or first) + 1))
-        if not hasattr(psutil.Process, "cpu_affinity"):
+        try:
+            here = set(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else psutil.Process().cpu_affinity())
+        except (AttributeError, psutil.Error, OSError):
             self.fail("this system does not bind processes to CPUs: leave --affinity out", param, ctx)
-        here = set(psutil.Process().cpu_affinity())
         if cpus - here:
             self.fail(
                 f"this machine has no CPU {min(cpus - here)} for us: choose from {', '.join(map(str, sorted(here)))}",

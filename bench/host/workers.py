@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import pathlib
 import queue
 import secrets
@@ -71,8 +72,11 @@ class WorkerProcess:
             start_new_session=True,
         )
         if affinity is not None:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                psutil.Process(self._process.pid).cpu_affinity(list(affinity))
+            with contextlib.suppress(psutil.Error, OSError):  # the worker says itself where it runs
+                if hasattr(os, "sched_setaffinity"):
+                    os.sched_setaffinity(self._process.pid, affinity)
+                else:
+                    psutil.Process(self._process.pid).cpu_affinity(list(affinity))
         self._answers: queue.Queue[bytes] = queue.Queue(maxsize=1_000)
         worker = pathlib.Path(source, "bench", "workload", "worker.py")
         # an older revision's answers do not say which order they belong to

@@ -25,6 +25,7 @@ def describe() -> Dict[str, Any]:
     configured = sysconfig.get_config_var("CONFIG_ARGS") or ""
     flags = " ".join(str(sysconfig.get_config_var(name) or "") for name in ("OPT", "PY_CFLAGS", "PY_CORE_CFLAGS"))
     levels = re.findall(r"-O\w*", flags)
+    home = os.path.expanduser("~")
     libc = platform.libc_ver() if sys.platform.startswith("linux") else ("", "")
     return {
         "implementation": sys.implementation.name,
@@ -32,9 +33,8 @@ def describe() -> Dict[str, Any]:
         "python": platform.python_version(),
         "build": sys.version.replace("\n", " "),
         "compiler": platform.python_compiler(),
-        "config_args": configured.replace(
-            os.path.expanduser("~"), "~"
-        ),  # where somebody's home is, is nobody's business
+        # where somebody's home is, is nobody's business
+        "config_args": configured.replace(home, "~") if len(home) > 1 else configured,
         "optimization": levels[-1] if levels else "",
         "pgo": "--enable-optimizations" in configured or "-fprofile-use" in flags,
         "lto": "--with-lto" in configured or "-flto" in flags,

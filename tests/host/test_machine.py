@@ -12,6 +12,8 @@ def quiet(monkeypatch, tmp_path):
     """A machine without anything to warn of; the folder that stands for the system's of CPUs."""
     monkeypatch.setattr(machine.psutil, "sensors_battery", lambda: None, raising=False)
     monkeypatch.setattr(machine.psutil, "getloadavg", lambda: (0.1, 0.1, 0.1))
+    monkeypatch.setattr(machine.psutil, "cpu_percent", lambda seconds: 100.0)
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: 2)
     monkeypatch.setattr(machine, "CPUS", tmp_path)
     return tmp_path
 
@@ -42,4 +44,4 @@ def test_other_load_is_in_the_run_and_its_tables(quiet, monkeypatch, small_run):
     monkeypatch.setattr(machine.psutil, "getloadavg", lambda: (1.7, 0.1, 0.1))
     done = small_run("--engine", "reference")
     (line,) = (line for line in done.stdout.splitlines() if line.startswith("warning: "))
-    assert "the machine is busy (load 1.7 over the last minute)" in line
+    assert "the machine is busy (load 1.7 over the last minute, 2 cores)" in line
