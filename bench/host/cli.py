@@ -105,7 +105,7 @@ def run(
     **options: Any,
 ) -> int:
     """Measure engines on runtimes in lockstep and print the tables."""
-    check_name(name)
+    results.check_name(name)
     with Workspace() as workspace:
         if resume is not None:
             found = _find_run(resume, folder)
@@ -156,7 +156,7 @@ def run(
 @click.option(
     "--against-python",
     "base_python",
-    metavar="VERSION|PATH|NAME=PATH",
+    metavar="[NAME=]VERSION|PATH",
     help="Hold each engine against itself on this runtime, such as another build: is Python itself slower?",
 )
 @click.option(
@@ -223,7 +223,7 @@ def check(
     Exit status: 0 no, 1 a regression or a divergence, 2 bad input or nothing measured, 3 undecided and --strict,
     70 an error of microgpt-bench itself, 130 interrupted.
     """
-    check_name(name)
+    results.check_name(name)
     for path in (junit, json_file):
         if path is not None:
             _check_folder_of(path)
@@ -341,7 +341,7 @@ def _parse_injection(text: str) -> tuple[str, float]:
 
 @cli.command()
 @click.option("--engine", default="combined", show_default=True, metavar="NAME|FILE.py", help="Engine to try it with.")
-@click.option("--python", metavar="VERSION|PATH|NAME=PATH", help="Runtime.  [default: the newest CPython found]")
+@click.option("--python", metavar="[NAME=]VERSION|PATH", help="Runtime.  [default: the newest CPython found]")
 @click.option("--equal", type=click.IntRange(0), default=24, show_default=True, help="Trials of two equal copies.")
 @click.option(
     "--slowdown",
@@ -497,7 +497,7 @@ def scale(
     if shown is not None:
         found = scaling.load(_find_run(shown, folder))
     else:
-        check_name(name)
+        results.check_name(name)
         factors = dict(zip(scaling.FACTORS, (n_embd, n_layer, block_size)))
         scaling.check_factors(factors)
         for values in itertools.product(*factors.values()):
@@ -509,6 +509,7 @@ def scale(
             options["pythons"] = options["pythons"] or [interpreters.newest()]
             request = setup.Request(
                 data=str(path),
+                fill_blocks=True,
                 config=Config(),
                 measuring=plan_record(options, 1),
                 base=None,
@@ -608,7 +609,7 @@ def run_peers(
         measured, found = peering.load(_find_run(shown, folder))
     else:
         assert file is not None
-        check_name(name)
+        results.check_name(name)
         programs = peer_file.read_file(file)
         options["engine_names"] = options["engine_names"] or ["reference"]
         options["pythons"] = options["pythons"] or [interpreters.newest()]
@@ -769,9 +770,11 @@ def train(
     check_model(model)
     engine_name = "vector" if model != "gpt" and not _given("engine_name") else engine_name
     timing = options["preset"] == "optimized" if timing is None else timing
-    trainer = ladder.make(model, engine_name, str(datasets.locate(data)), config_from(options), optimizer)
+    trainer = ladder.make(model, engine_name, datasets.locate(data), config_from(options), optimizer)
     if isinstance(trainer, Trainer):
         trainer.check(sampling)
+    if note := trainer.cut():
+        click.echo(note, err=True)
     click.echo(f"num docs: {len(trainer.documents)}")
     click.echo(f"vocab size: {len(trainer.vocabulary)}")
     click.echo(f"num params: {sum(len(row) for matrix in trainer.weights().values() for row in matrix)}")
@@ -879,6 +882,8 @@ def generate(
         trainer.check(sampling)
         with RunProgress(steps) as progress:
             progress.say(f"no --model: training {steps} steps on {data} first")
+            if note := trainer.cut():
+                progress.say(note)
             for step in range(steps):
                 progress.advance(f"loss {trainer.step().loss:.4f}" if step else "the first step")
     if not trace:
@@ -908,7 +913,7 @@ SECONDS = click.option(
 
 @cli.command()
 @click.argument("engine", metavar="NAME|FILE.py")
-@click.option("--python", metavar="VERSION|PATH|NAME=PATH", help="Runtime.  [default: the newest CPython found]")
+@click.option("--python", metavar="[NAME=]VERSION|PATH", help="Runtime.  [default: the newest CPython found]")
 @workload_options
 @SECONDS
 @click.option("--output", type=click.Path(path_type=pathlib.Path), help="Of the flame graph.  [default: ENGINE.svg]")
@@ -1110,12 +1115,6 @@ def list_engines(source: str | None) -> int:
 
 def _now() -> str:
     return f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}"
-
-
-def check_name(name: str | None) -> None:
-    """Raises UsageError for what can't be the name of a run's folder."""
-    if name is not None and (name in ("", ".", "..") or pathlib.Path(name).name != name):
-        raise UsageError(f"--name {name!r} must be the name of one folder; say where with --results")
 
 
 def _find_run(run_folder: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:

@@ -137,22 +137,25 @@ def _why(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def resolve(specification: str, switches: Mapping[str, str]) -> Runtime:
-    """The runtime of one ``--python`` value: VERSION, PATH or NAME=PATH. Raises UsageError."""
-    name, equals, path = specification.partition("=")
+    """The runtime of one ``--python`` value: VERSION or PATH, either with NAME= before it. Raises UsageError."""
+    name, equals, wanted = specification.partition("=")
+    if not equals or _is_path(name):  # of which a folder may have = in its name
+        name, equals, wanted = "", "", specification
     if equals and not re.fullmatch(facts.NAME, name):
         raise UsageError(
             f"the runtime name {name!r} in --python {specification} may have letters, digits and . + - _ only"
         )
-    path = path if equals else specification
-    if equals or os.sep in path or (os.altsep and os.altsep in path):
-        executable = os.path.abspath(os.path.expanduser(path))
-    elif re.fullmatch(r"(cpython|python|pypy|graalpy)?-?\d+(\.\d+)*t?", path, re.ASCII):
-        found = find(path)
+    if re.fullmatch(r"(cpython|python|pypy|graalpy)?-?\d+(\.\d+)*t?", wanted, re.ASCII):
+        found = find(wanted)
         if found is None:
-            raise UsageError(f"no interpreter {path} found on PATH, in pyenv or uv: install it or give its path")
+            raise UsageError(f"no interpreter {wanted} found on PATH, in pyenv or uv: install it or give its path")
         executable = found
+    elif wanted and (equals or _is_path(wanted)):
+        executable = os.path.abspath(os.path.expanduser(wanted))
     else:
-        raise UsageError(f"no such interpreter {path!r}: give a version (3.12, 3.14t, pypy3.11), a path, or NAME=PATH")
+        raise UsageError(
+            f"no such interpreter {wanted!r}: give a version (3.12, 3.14t, pypy3.11) or a path, or NAME= and one of them"
+        )
     described = describe(executable, switches)
     return Runtime(
         name=name if equals else workload_runtime.name_of(described),
@@ -161,6 +164,10 @@ def resolve(specification: str, switches: Mapping[str, str]) -> Runtime:
         environment=dict(switches),
         described=described,
     )
+
+
+def _is_path(text: str) -> bool:
+    return os.sep in text or bool(os.altsep and os.altsep in text)
 
 
 # What proves that a switch took effect: what the interpreter says of itself, and what it says when it did.

@@ -8,7 +8,7 @@ from bench.host.lockstep import Progress
 from bench.host.tables import NOTHING, Table, render_table
 from bench.workload import ladder
 from bench.workload.config import Config, WorkloadError
-from bench.workload.data import read_documents
+from bench.workload.data import cut, read_documents
 from bench.workload.ladder.rung import SGD_RATE
 from bench.workload.trainer import Trainer
 
@@ -28,7 +28,10 @@ def climb(path: str, data: str, steps: int, progress: Progress) -> Table:
 
     Raises WorkloadError where there are too few documents to hold some out.
     """
-    count = len(read_documents(path))
+    documents = read_documents(path)
+    count = len(documents)
+    if note := cut(documents, Config.block_size):
+        progress.say(note)
     if count <= HELD_OUT:
         raise WorkloadError(f"{data} has {count} documents, and {HELD_OUT} are held out: give more")
     rows = []

@@ -90,10 +90,11 @@ def workload_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ("--block-size", DEFAULTS.block_size, "Positions of a document that are used, at most."),
         ("--n-head", DEFAULTS.n_head, "Attention heads; must divide the width."),
         ("--seed", DEFAULTS.seed, "Of the one random stream: shuffle, weights, samples."),
+        ("--learning-rate", DEFAULTS.learning_rate, "Adam's, at the first step."),
         ("--schedule-steps", DEFAULTS.schedule_steps, "Steps over which the learning rate falls to 0."),
     ]
     for name, default, text in reversed(sizes):
-        command = click.option(name, type=int, default=default, show_default=True, help=text)(command)
+        command = click.option(name, type=type(default), default=default, show_default=True, help=text)(command)
     text = (
         f"Documents: an embedded list ({', '.join(embedded_data())}), 'names' for the real names.txt, or a PATH;"
         " 'list' describes the lists."
@@ -125,7 +126,7 @@ def list_data(ctx: click.Context, param: click.Parameter, value: str) -> str:
     ctx.exit()
 
 
-SIZES = ("n_layer", "n_embd", "block_size", "n_head", "seed", "schedule_steps")
+SIZES = ("n_layer", "n_embd", "block_size", "n_head", "seed", "learning_rate", "schedule_steps")
 WORKLOAD = ("data", "preset", *SIZES, *OPTIONS)  # names of the parameters that workload_options adds
 
 
@@ -196,7 +197,7 @@ def measuring_options(
             "--python",
             "pythons",
             multiple=True,
-            metavar="VERSION|PATH|NAME=PATH",
+            metavar="[NAME=]VERSION|PATH",
             help=f"Runtime; repeatable.  [default: {pythons}]",
         ),
         click.option(

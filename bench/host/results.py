@@ -16,6 +16,7 @@ import json
 import math
 import os
 import pathlib
+import re
 from typing import Any, Literal
 
 import cattrs
@@ -296,6 +297,25 @@ def to_json(record: Any, indent: int | None = 1) -> str:
 def write_json(path: pathlib.Path, record: Any, indent: int | None = 1) -> None:
     """A record as JSON, the whole file or nothing."""
     write_atomically(path, to_json(record, indent))
+
+
+NAME = re.compile(r"\w[\w .,+=@~#()-]*")
+DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no folder's name on Windows
+
+
+def check_name(name: str | None) -> None:
+    """Raises UsageError for what can't be the name of a run's folder, or that commands take for something else."""
+    if name is None:
+        return
+    if name == "latest":
+        raise UsageError("--name latest means the latest run, whatever its name: give another one")
+    if not NAME.fullmatch(name) or name.endswith((".", " ")) or DEVICES.fullmatch(name) or len(name.encode()) > 200:
+        raise UsageError(
+            f"--name {name[:40]!r} must be the name of one folder, on every system: give letters, digits and . , + - = @ _ inside, at"
+            " most 200 bytes; say where with --results"
+        )
+    if name.lower().endswith(".json"):
+        raise UsageError(f"--name {name} would be taken for a file: leave .json out")
 
 
 def create(folder: pathlib.Path, record: RunRecord) -> Run:

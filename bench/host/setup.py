@@ -17,7 +17,7 @@ from bench.host import datasets, interpreters, machine, results
 from bench.host.errors import UsageError
 from bench.host.lockstep import REFERENCE, Plan, Subject
 from bench.workload.config import Config
-from bench.workload.data import Vocabulary, read_documents
+from bench.workload.data import Vocabulary, cut, read_documents
 from bench.workload.gpt import count_parameters
 
 
@@ -28,7 +28,7 @@ class Request:
     ``switches``: ``[RUNTIME:]NAME=VALUE …`` texts, each a further runtime beside every one that it fits.
     ``beside``: label to another copy of the sources; its engines of the same names become rows ``engine@label``, and so
     do files of the same names in its folder ``files``.
-    ``slowdowns``: injected, by row.
+    ``slowdowns``: injected, by row. ``fill_blocks``: documents are longer than the block on purpose.
     """
 
     data: str
@@ -41,6 +41,7 @@ class Request:
     switches: Sequence[str] = ()
     beside: Mapping[str, pathlib.Path] = dataclasses.field(default_factory=dict)
     slowdowns: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    fill_blocks: bool = False
 
 
 def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.RunRecord, list[str]]:
@@ -73,6 +74,8 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
     vocabulary = len(Vocabulary(documents))
     now = datetime.datetime.now(datetime.UTC)
     notes = [f"warning: {line}" for line in machine.warnings()]
+    if not request.fill_blocks and (note := cut(documents, request.config.block_size)):
+        notes.append(note)
     record = results.RunRecord(
         schema=results.SCHEMA,
         created=now.isoformat(timespec="seconds"),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
-from typing import List, Sequence
+from typing import List, Sequence, Union
 
 from bench.workload.config import WorkloadError
 
 DATASETS = pathlib.Path(__file__).parent / "datasets"
 DEFAULT = "given_names"
+Documents = Union[str, pathlib.Path, Sequence[str]]  # as documents_in takes them
 
 
 def embedded() -> List[str]:
@@ -38,6 +40,43 @@ def read_documents(path: str | pathlib.Path) -> List[str]:
     if not documents:
         raise WorkloadError(f"{path} has no documents: it needs at least one line with text")
     return documents
+
+
+def documents_in(documents: Documents) -> List[str]:
+    """A list of strings as it is; of a text with line breaks its lines; what an embedded dataset or a file has.
+
+    Raises WorkloadError where that is none, or no document.
+
+    >>> documents_in("emma\\n ava\\n\\n"), len(documents_in("colours"))
+    (['emma', 'ava'], 250)
+    """
+    if isinstance(documents, str) and "\n" in documents:
+        documents = [line.strip() for line in documents.split("\n") if line.strip()]
+    elif isinstance(documents, str) and documents not in embedded() and not os.path.exists(documents):
+        raise WorkloadError(
+            f"{documents[:60]!r} is the name of no embedded dataset ({', '.join(embedded())}) and of no file: give a list of"
+            " strings for documents"
+        )
+    if isinstance(documents, (str, pathlib.Path)):
+        return read_documents(path_of(str(documents)))
+    found = [] if documents is None else list(documents)
+    if not found:
+        raise WorkloadError("there are no documents: give at least one string")
+    for document in found:
+        if not isinstance(document, str):
+            raise WorkloadError(f"documents are strings: {document!r} is none")
+    return found
+
+
+def cut(documents: Sequence[str], block_size: int) -> str:
+    """How many documents have characters past the block, which nobody trains on, as a line; "" for none."""
+    longer = [len(document) for document in documents if len(document) > block_size]
+    if not longer:
+        return ""
+    return (
+        f"the block cuts {len(longer):,} of {len(documents):,} documents at {block_size} characters; the longest has"
+        f" {max(longer):,}"
+    )
 
 
 class Vocabulary:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 import math
 import pathlib
-from typing import Any, Dict, Iterator, List, Literal, NamedTuple, Optional, Sequence, Tuple, Union, overload
+import warnings
+from typing import Any, Dict, Iterator, List, Literal, NamedTuple, Optional, Tuple, Union, overload
 
 import engines
 from bench.workload import data, engine, model_file
 from bench.workload.config import PRESETS, Config, WorkloadError
+from bench.workload.data import Documents
 from bench.workload.engine import PLAIN, Engine
 from bench.workload.generation import Token
 from bench.workload.gpt import GPT
 from bench.workload.trainer import Trainer
-
-Documents = Union[str, pathlib.Path, Sequence[str]]
 
 
 class Record(NamedTuple):
@@ -56,7 +56,7 @@ class Inside(NamedTuple):
 class Model:
     """A GPT in training, or one that was loaded.
 
-    ``engine`` and ``documents`` are as Trainer takes them; a text with line breaks is documents too, one a line.
+    ``engine`` and ``documents`` are as Trainer takes them; where the block cuts documents, a warning says how many.
     ``preset`` and ``options`` are Config's, as in ``Model(n_embd=8, n_head=2, clip_norm=1.0)``. Raises WorkloadError for
     bad input, engines.EngineError where the engine cannot be had.
 
@@ -83,7 +83,8 @@ class Model:
         unknown = sorted(set(options) - set(fields))
         if unknown:
             raise WorkloadError(f"no option {unknown[0]!r}: choose from {', '.join(fields)}")
-        self.trainer = Trainer(engine, documents_in(documents), Config(**{**PRESETS[preset], **options}))
+        self.trainer = Trainer(engine, documents, Config(**{**PRESETS[preset], **options}))
+        _warn(self.trainer)
         self.losses: List[float] = []
         self.trainable = True
 
@@ -106,8 +107,11 @@ class Model:
             config = dataclasses.replace(
                 config, validation_split=0.0, validate_every=0, validation_documents=Config.validation_documents
             )
-        found = [saved.characters] if documents is None else documents_in(documents)
-        model.trainer = Trainer(engine or saved.engine, found, config, saved)
+        model.trainer = Trainer(
+            engine or saved.engine, [saved.characters] if documents is None else documents, config, saved
+        )
+        if documents is not None:
+            _warn(model.trainer)
         model.losses = []
         model.trainable = documents is not None
         return model
@@ -209,8 +213,7 @@ class Model:
         self.trainer.save(path, overwrite)
 
 
-def documents_in(documents: Documents) -> Documents:
-    """A text with line breaks as its lines; anything else as it is."""
-    if isinstance(documents, str) and "\n" in documents:
-        return [line.strip() for line in documents.split("\n") if line.strip()]
-    return documents
+def _warn(trainer: Trainer) -> None:
+    """Of documents that are cut, where the caller of the Model stands."""
+    if note := trainer.cut():
+        warnings.warn(note, stacklevel=3)

@@ -7,11 +7,12 @@ import pathlib
 import time
 from itertools import chain
 from operator import mul
-from typing import Any, Callable, Dict, Iterator, List, Literal, NamedTuple, Optional, Sequence, Tuple, Union, overload
+from typing import Any, Callable, Dict, Iterator, List, Literal, NamedTuple, Optional, Tuple, Union, overload
 
 import engines
 from bench.workload import data, generation, model_file
 from bench.workload.config import Config, WorkloadError
+from bench.workload.data import Documents
 from bench.workload.engine import PLAIN, Engine, loss_of
 from bench.workload.generation import Sampling, Token
 from bench.workload.generators import seeded
@@ -32,8 +33,8 @@ class Step(NamedTuple):
 class Trainer:
     """microgpt.py's training run on one engine.
 
-    ``engine``: a name, a path to a FILE.py, or an Engine. ``documents``: a list of strings, the name of an
-    embedded dataset, or a path. Raises WorkloadError for bad input, engines.EngineError where the
+    ``engine``: a name, a path to a FILE.py, or an Engine. ``documents``: a list of strings, a text with line breaks, one
+    document a line, the name of an embedded dataset, or a path. Raises WorkloadError for bad input, engines.EngineError where the
     engine cannot be had.
 
     The random stream is microgpt.py's: seed, shuffle of the documents, weights, and later the samples. Documents that
@@ -44,7 +45,7 @@ class Trainer:
     def __init__(
         self,
         engine: Union[str, Engine] = "reference",
-        documents: Union[str, pathlib.Path, Sequence[str]] = data.DEFAULT,
+        documents: Documents = data.DEFAULT,
         config: Optional[Config] = None,
         saved: Optional[SavedModel] = None,
     ) -> None:
@@ -52,11 +53,7 @@ class Trainer:
         if self.engine.unavailable:
             raise engines.EngineUnavailable(f"engine {self.engine.name} cannot run here: {self.engine.unavailable}")
         self.config = config or (saved.config if saved else Config())
-        if isinstance(documents, (str, pathlib.Path)):
-            documents = data.read_documents(data.path_of(str(documents)))
-        elif not documents:
-            raise WorkloadError("there are no documents: give at least one string")
-        self.documents = list(documents)
+        self.documents = data.documents_in(documents)
         self.vocabulary = data.Vocabulary(self.documents)
         self.rng = seeded(self.config.rng, self.config.seed, self.config.gaussian)
         self.rng.shuffle(self.documents)
@@ -171,6 +168,10 @@ class Trainer:
         self.engine.reset()
         self.restore(before)
         return found
+
+    def cut(self) -> str:
+        """How many documents the block cuts, as a line; "" for none."""
+        return data.cut([*self.documents, *self.held_out], self.config.block_size)
 
     def snapshot(self) -> Tuple[int, Any]:
         """All that a step changes, to go back to with ``restore``."""

@@ -4,15 +4,20 @@ import json
 import math
 import pathlib
 import sys
+import warnings
 
 import pytest
 
 import engines
-from bench.host import program
-from bench.workload.config import Config
+from bench.host import interpreters, program, results
+from bench.workload import ladder
+from bench.workload.config import Config, WorkloadError
+from bench.workload.model import Model
 from bench.workload.model_file import SavedModel
 from bench.workload.trainer import Trainer
 from tests.host.conftest import SMALL
+
+VERSION = "{}.{}".format(*sys.version_info)
 
 
 @pytest.fixture
@@ -183,3 +188,167 @@ def test_f9_a_number_that_is_none_before_a_relu_does_the_same_in_every_engine(ba
     expected = outcomes["reference"]
     assert expected[0] != "nan" and expected[1] == "nan"
     assert outcomes == dict.fromkeys(outcomes, expected)
+
+
+# 4. a name for a version
+
+
+@pytest.mark.parametrize("wanted", [VERSION, f"cpython{VERSION}", f"python{VERSION}", sys.executable])
+def test_f4_a_runtime_named_anew_by_version_or_path(monkeypatch, wanted):
+    monkeypatch.setattr(interpreters, "find", lambda version: sys.executable if VERSION in version else None)
+    plain, named = (interpreters.resolve(text, {}) for text in (wanted, f"new={wanted}"))
+    assert named.name == "new" and named.specification == f"new={wanted}"
+    assert named.executable == plain.executable and named.described == plain.described
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("new=2.99", "no interpreter 2.99 found on PATH"),
+        ("new=", "no such interpreter ''"),
+        ("=3.13", "the runtime name ''"),
+        ("a b=3.13", "the runtime name 'a b'"),
+        ("new=nowhere", "cannot run"),
+        ("new=a=3.13", "cannot run"),
+        ("a/b=c", "a/b=c: No such file"),  # no name, but a folder with = in its name
+    ],
+)
+def test_f4_names_of_nothing(bench_command, documents, text, said):
+    done = bench_command("run", "--python", text, "--data", documents)
+    assert done.exit_code == 2 and said in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_f4_run_with_a_version_by_another_name(small_run, bench_command):
+    if interpreters.find(VERSION) is None:
+        pytest.skip(f"no interpreter {VERSION} is found by its version here")
+    done = small_run("--engine", "tape", "--rounds", 1, "--python", f"new={VERSION}")
+    assert done.exit_code == 0, done.output
+    assert "new" in json.loads(pathlib.Path("results/small/run.json").read_text())["runtimes"]
+    assert bench_command("run", "--resume", "small").exit_code == 0
+
+
+# 5. the learning rate
+
+
+def test_f5_a_learning_rate_of_ones_own(bench_command, documents):
+    plain = bench_command("train", "--data", documents, *SMALL[:-2], "--steps", 4, "--samples", 0)
+    same = bench_command(
+        "train", "--data", documents, *SMALL[:-2], "--steps", 4, "--samples", 0, "--learning-rate", "0.01"
+    )
+    other = bench_command(
+        "train", "--data", documents, *SMALL[:-2], "--steps", 4, "--samples", 0, "--learning-rate", "0.1"
+    )
+    assert plain.exit_code == same.exit_code == other.exit_code == 0
+    assert plain.stdout == same.stdout != other.stdout
+    trainer = Trainer("vector_exact", documents, Config(n_embd=8, n_head=2, block_size=6, learning_rate=0.1))
+    assert [f"loss {trainer.step().loss:.4f}" in line for line in other.stdout.splitlines()[3:]] == [True] * 4
+
+
+def test_f5_it_is_a_run_s_too_and_generate_s_and_the_ladder_s(small_run, bench_command, documents):
+    done = small_run("--engine", "tape", "--rounds", 1, "--learning-rate", "0.02")
+    assert done.exit_code == 0, done.output
+    assert json.loads(pathlib.Path("results/small/run.json").read_text())["workload"]["config"]["learning_rate"] == 0.02
+    texts = [
+        bench_command("generate", "--data", documents, *SMALL[:-2], "--steps", 9, *rate).stdout
+        for rate in ([], ["--learning-rate", "0.5"])
+    ]
+    assert texts[0] != texts[1]
+    assert bench_command("train", "--model", "mlp", "--steps", 1, "--learning-rate", "0.1").exit_code == 0
+    done = bench_command("train", "--model", "bigram", "--steps", 1, "--learning-rate", "0.1")
+    assert done.exit_code == 2 and "--learning-rate has no meaning for the model bigram" in done.stderr
+
+
+@pytest.mark.parametrize("rate", ["-1", "nan", "inf", "fast"])
+def test_f5_rates_that_are_none(bench_command, rate):
+    done = bench_command("train", "--learning-rate", rate, "--steps", 1)
+    assert done.exit_code == 2 and "learning" in done.stderr and done.stderr.count("\n") == 1
+
+
+# 6. documents or a path
+
+
+@pytest.mark.parametrize("make", [Model, Trainer, lambda documents: ladder.make("bigram", documents=documents)])
+@pytest.mark.parametrize("text", ["emma", "emma ava mia", "", "nowhere/names.txt", "x" * 5000, "a\0b", "\ud800"])
+def test_f6_a_text_of_one_line_is_no_path(make, text):
+    with pytest.raises(WorkloadError, match="give a list of strings for documents") as caught:
+        make(documents=text)
+    assert len(str(caught.value)) < 300 and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("documents", [[], None, "\n \n", (), [1, 2], b"emma", ["emma", None]])
+def test_f6_what_are_no_documents(documents):
+    with pytest.raises(WorkloadError, match=r"no documents|documents are strings"):
+        Trainer(documents=documents)
+
+
+def test_f6_what_are_documents(documents):
+    expected = sorted(["ab", "a", "cabbage", "bead", "decade", "b"])
+    text = pathlib.Path(documents).read_text()
+    for given in (documents, pathlib.Path(documents), text, tuple(expected), iter(expected)):
+        assert sorted(Trainer(documents=given).documents) == expected
+    assert Trainer(documents="emma\n").documents == ["emma"]
+
+
+def test_f6_the_command_line_speaks_of_the_file(bench_command):
+    done = bench_command("train", "--data", "nowhere.txt")
+    assert done.exit_code == 2 and "cannot read the dataset nowhere.txt" in done.stderr
+
+
+# 7. what the block cuts
+
+NOTE = "the block cuts 1 of 6 documents at 6 characters; the longest has 7"
+
+
+def test_f7_a_run_says_what_the_block_cuts(small_run, bench_command):
+    done = small_run("--engine", "tape", "--rounds", 1)
+    assert NOTE in done.stdout  # a note of the tables
+    assert NOTE in bench_command("show", "small").stdout
+    done = small_run("--engine", "tape", "--rounds", 1, "--block-size", 7, "--name", "longer")
+    assert "the block cuts" not in done.stdout
+
+
+def test_f7_training_says_it_beside_its_lines(bench_command, documents):
+    for command in ("train", "generate"):
+        options = ["--data", documents, "--steps", 1, "--samples", 0, "--n-embd", 8]
+        done = bench_command(command, *options, "--block-size", 6)
+        assert NOTE in done.stderr and NOTE not in done.stdout, command
+        assert "the block cuts" not in bench_command(command, *options, "--block-size", 7).stderr
+    done = bench_command("train", "--model", "bigram", "--data", documents, "--steps", 1, "--block-size", 6)
+    assert NOTE in done.stderr
+
+
+def test_f7_a_model_warns_its_caller(documents):
+    with pytest.warns(UserWarning, match=NOTE) as caught:
+        model = Model(documents=documents, n_embd=8, n_head=2, block_size=6)
+    assert caught[0].filename == __file__
+    model.save("model.json")
+    with pytest.warns(UserWarning, match=NOTE) as caught:
+        Model.load("model.json", documents=documents)
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Model.load("model.json")
+        Model(documents=documents, n_embd=8, n_head=2, block_size=7)
+
+
+# 8. names of runs
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("latest", "", ".", "..", "a/b", "a\\b", "run:3.12", "mine.json", "-x", "--rounds", "a\nb", "a\x1b[31m"),
+        *("x" * 300, "é" * 150, "a.", "a ", " a", "nul", "CON", "com1.txt", "a*", "a?b", "\ud800"),
+    ],
+)
+def test_f8_names_that_would_be_taken_for_something_else(bench_command, documents, name):
+    for command in (["run"], ["check"], ["scale"], ["peers", "none.toml"]):
+        done = bench_command(*command, f"--name={name}", "--data", documents)
+        assert done.exit_code == 2, (command, done.output)
+        assert "--name" in done.stderr and done.stderr.count("\n") == 1 and len(done.stderr) < 400
+    assert not pathlib.Path("results").exists()
+
+
+@pytest.mark.parametrize("name", ["mine", "2026-01-01", "größer", "a b", "v1.2+jit", "x" * 200, "latest-2", "console"])
+def test_f8_names_that_are_names(name):
+    results.check_name(name)

@@ -15,9 +15,10 @@ run on any engine.
 
 from __future__ import annotations
 
-from typing import Any, Dict, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 from bench.workload.config import Config, WorkloadError
+from bench.workload.data import Documents
 from bench.workload.engine import Engine
 from bench.workload.ladder.attention import Attention
 from bench.workload.ladder.bigram import Bigram
@@ -37,7 +38,7 @@ RUNGS: Dict[str, Any] = {
 MODELS = (*RUNGS, "gpt")
 OPTIMIZERS = ("adam", "sgd")
 _ALL = ("block_size", "seed", "rng", "gaussian")
-_TRAINED = (*_ALL, "n_embd", "schedule_steps", "schedule")
+_TRAINED = (*_ALL, "n_embd", "learning_rate", "schedule_steps", "schedule")
 # fields of Config that mean something to a model, and whether it runs on an engine
 USES: Dict[str, Tuple[str, ...]] = {
     "bigram": _ALL,
@@ -51,7 +52,7 @@ USES: Dict[str, Tuple[str, ...]] = {
 def make(
     model: str,
     engine: Union[str, Engine] = "vector",
-    documents: Union[str, Sequence[str]] = "given_names",
+    documents: Documents = "given_names",
     config: Optional[Config] = None,
     optimizer: str = "adam",
 ) -> Union[Rung, Trainer]:

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Sequence, Tuple, Union
 
 import engines
 from bench.workload import data
-from bench.workload.config import Config, WorkloadError
+from bench.workload.config import Config
 from bench.workload.engine import Engine, loss_of
 from bench.workload.generation import Sampling
 from bench.workload.generators import seeded
@@ -20,15 +20,9 @@ SGD_RATE = 60  # times Adam's learning rate: a plain gradient is not divided by 
 class Rung:
     """A language model over characters. A model says its ``shapes`` and computes; this class trains and draws."""
 
-    def __init__(
-        self, engine: Union[str, Engine], documents: Union[str, Sequence[str]], config: Config, optimizer: str
-    ) -> None:
-        if isinstance(documents, str):
-            documents = data.read_documents(data.path_of(documents))
-        if not documents:
-            raise WorkloadError("there are no documents: give at least one string")
+    def __init__(self, engine: Union[str, Engine], documents: data.Documents, config: Config, optimizer: str) -> None:
         self.config = config
-        self.documents = list(documents)
+        self.documents = data.documents_in(documents)
         self.vocabulary = data.Vocabulary(self.documents)
         self.rng = seeded(config.rng, config.seed, config.gaussian)
         self.rng.shuffle(self.documents)
@@ -71,6 +65,10 @@ class Rung:
         self.steps_done += 1
         loss = self.train(self.vocabulary.encode(document), learning_rate)
         return Step(self.steps_done, loss, document, learning_rate, time.perf_counter() - started)
+
+    def cut(self) -> str:
+        """How many documents the block cuts, as a line; "" for none."""
+        return data.cut(self.documents, self.config.block_size)
 
     def evaluate(self, documents: Sequence[str]) -> float:
         """Mean loss over documents, in nats per token; nothing is trained."""
