@@ -1,14 +1,17 @@
 """``python -m bench``, and ``microgpt-bench``: the command line."""
 
 import sys
+import time
 
 
 def main() -> None:
     """Import the command line, which takes a moment that may be interrupted too, and run it."""
+    began = time.monotonic()
     try:
-        from bench.host import ending
+        from bench.host import deadline, ending
     except KeyboardInterrupt:
         sys.exit(130)
+    deadline.COMMAND_BEGAN = began
     ending.run(_command)
 
 

@@ -18,7 +18,6 @@ import pathlib
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -26,7 +25,8 @@ import cattrs
 import numpy as np
 from pyperf._utils import is_significant  # no public name gives its rule without printing
 
-from bench.host import counters, machine, results
+from bench.host import counters, lockstep, machine, results
+from bench.host.deadline import OutOfTime
 from bench.host.errors import UsageError
 from bench.host.gate import COUNT_THRESHOLD, Held, Open, instructions_ratio, log_ratios
 from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round
@@ -107,30 +107,34 @@ def measure(
     wanted: dict[str, Wanted],
     burn: bool,
     gate: Gate,
-    limit_seconds: float,
     progress: Progress,
     save: Callable[[list[Trial]], None],
     trials: list[Trial],
 ) -> list[Trial]:
-    """Trials, added to those there are, until each row has as many as wanted, or the time is up.
+    """Trials, added to those there are, until each row has as many as wanted, or the plan's deadline.
 
     The first half of each row's trials runs on the machine as it is; with ``burn`` another process keeps a core busy
     during the second. ``save`` is called after each trial with all so far.
     """
-    runtime, begun = plan.runtimes[0].name, time.monotonic()
+    runtime, longest = plan.runtimes[0].name, 0.0
     truth: dict[results.Cell, CellState] = {}
     for burning in (False, True):
         missing = _missing(wanted, trials, burning, burn)
         still = {row: Open(Held((row, runtime), (engine, runtime)), len(run.rounds)) for row in missing if missing[row]}
         spent = dict.fromkeys(still, 0.0)
         with burner() if burning and burn else contextlib.nullcontext():
-            while still and time.monotonic() - begun < limit_seconds:
+            while still and plan.deadline.left > longest:
                 cells = [(row, runtime) for row in (engine, *still)]
                 if not truth and engine != REFERENCE:
                     cells.insert(0, (REFERENCE, runtime))
                 current = Round(plan, len(run.rounds) + 1, cells, progress, truth)
-                entry = current.run()
+                try:
+                    entry = current.run()
+                except OutOfTime:
+                    return trials
+                lockstep.say_if_over(plan.deadline, current.number, progress)
                 run.rounds.append(entry)
+                longest = max(entry.seconds, 0.9 * longest)  # rounds get shorter as rows are done
                 truth = truth or current.references()
                 for row, trial in list(still.items()):
                     spent[row] += entry.seconds * 2 / len(cells)  # what a check of this pair alone would have taken
@@ -201,7 +205,7 @@ def measure_counts(
     """As many comparisons of instruction counts of two copies, and as many with a slowdown put in.
 
     A copy has one comment more, each time a longer one: other bytes, and so another memory layout, for the same code.
-    Raises CannotCount where there is no Valgrind.
+    Ends at the plan's deadline. Raises CannotCount where there is no Valgrind.
     """
     runtime, before = plan.runtimes[0], plan.engines[engine]
     counted: dict[int, counters.Instructions] = {}
@@ -214,7 +218,13 @@ def measure_counts(
             file.write_text(file.read_text(encoding="utf-8") + f"# {'-' * 37 * number}\n", encoding="utf-8")
             after = dataclasses.replace(before, source=source, slowdown=share)
             progress.advance(f"instructions, {share:.1%} more")
-            trials.append(CountTrial(share, instructions_ratio(plan, runtime, before, after, counted)))
+            try:
+                trials.append(CountTrial(share, instructions_ratio(plan, runtime, before, after, counted)))
+            except OutOfTime:
+                progress.say(
+                    f"{len(trials)} of {2 * count} comparisons of instructions when the {plan.deadline} were over"
+                )
+                return
             save(trials)
             shutil.rmtree(source)
             progress.say(

@@ -14,7 +14,7 @@ from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from bench.host import holds, machine, results, revision, setup, stats, tables
 from bench.host.errors import UsageError
-from bench.host.gate import COUNT_THRESHOLD, Held, Judgement
+from bench.host.gate import COUNT_THRESHOLD, NO_TIME, TIME_UP, Held, Judgement
 from bench.host.holds import NOT_HELD, Hold, Quantity
 from bench.host.interpreters import ROOT
 from bench.host.lockstep import OTHER_WORKER, REFERENCE, Plan
@@ -42,6 +42,7 @@ class Row:
     parity: str = NOTHING
     reason: str = ""
     instructions: float | None = None  # of what it is held against over its own, in counts
+    not_counted: str = ""  # why there are no instructions, where it is this row's own matter
     hold: Hold | None = None  # what else than time the row is about
 
     @property
@@ -164,6 +165,7 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str, held_too: Sequ
                 parity,
                 reason,
                 judgement.instructions,
+                judgement.not_counted,
             )
         )
     return found
@@ -267,7 +269,8 @@ def summary(found: Sequence[Row], strict: bool) -> str:
         0: f"{'no regression found' if 'INCONCLUSIVE' in words else 'PASS'}: {counts}",
         1: f"FAIL: {counts}",
         2: f"FAIL: nothing was measured ({counts})",
-        3: f"INCONCLUSIVE: {counts}; more --budget decides more",
+        3: f"INCONCLUSIVE: {counts}"
+        + ("; more --budget decides more" if any(row.reason in (TIME_UP, NO_TIME) for row in found) else ""),
     }[exit_status(found, strict)]
 
 
@@ -283,17 +286,19 @@ def table(
     """The gate's table: a row for each cell, and for what else of it became worse; what fails first."""
     one_runtime = len({row.runtime for row in found}) == 1
     claims = any(row.claimed for row in found)
-    counts = any(row.instructions for row in found)
+    counts = any(row.instructions or row.not_counted for row in found)
     order = [*FAILED, "INCONCLUSIVE", "IMPROVED", "PASS", "NEW", "SKIPPED"]
     lines, below = [], []
     for row in sorted((row for row in found if row.shown), key=lambda row: order.index(row.word)):
         ratio = NOTHING if row.ratio is None else _ratio(row.ratio)
         claimed = [] if not claims else [NOTHING if row.claimed is None else _interval(row.claimed, "{} to {}")]
-        counted = [] if not counts else [_change(row.instructions)]
+        counted = [] if not counts else ["not counted" if row.not_counted else _change(row.instructions)]
         where = [] if one_runtime else [row.runtime.removeprefix("cpython-")]
         lines.append([row.name, *where, row.word, ratio, *claimed, str(row.rounds), *counted, row.parity])
         if row.reason:
             below.append(f"{row.name} on {row.runtime}: {row.reason}")
+        if row.not_counted:
+            below.append(f"{row.name} on {row.runtime}: instructions not counted: {row.not_counted}")
     what = "speed over the reference" if claims else f"speed over {against}"
     threshold = f"{gate.threshold * 100:g} %"
     return Table(

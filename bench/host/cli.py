@@ -43,6 +43,7 @@ from bench.host import profile as profiling
 from bench.host import report as reporting
 from bench.host import revision as revisions
 from bench.host import scale as scaling
+from bench.host.deadline import Deadline
 from bench.host.ending import FOUND, INTERRUPTED, OK
 from bench.host.errors import UsageError
 from bench.host.options import (
@@ -176,7 +177,8 @@ def run(
     "--instructions/--no-instructions",
     default=True,
     show_default=True,
-    help="Against a revision, also count the instructions of what was changed, under Valgrind, after the timing and for as long at most.",
+    help="Against a revision, also count the instructions of what was changed, under Valgrind, after the timing: 30 %"
+    " of the time is kept for it.",
 )
 @click.option(
     "--hold",
@@ -287,9 +289,11 @@ def check(
             progress.say(f"{len(helds)} cell{'s' * (len(helds) != 1)} against {against}, into {measured.folder}")
             try:
                 new = [(row.engine, row.runtime) for row in left]
-                judgements = gating.decide(plan, measured, helds, gate, progress, new, quantities)
-                if instructions and held_run is None:
-                    judgements, not_counted = gating.count_instructions(plan, judgements, progress)
+                counts = instructions and held_run is None
+                reserve = gating.COUNT_SHARE if counts and gating.to_count(plan, helds) else 0.0
+                judgements = gating.decide(plan, measured, helds, gate, progress, new, quantities, reserve)
+                if counts:
+                    judgements, not_counted = gating.count_instructions(plan, measured, judgements, progress)
                     notes += not_counted
             except KeyboardInterrupt:
                 progress.say(f"interrupted, so no verdict; {len(measured.rounds)} rounds are kept in {measured.folder}")
@@ -401,6 +405,7 @@ def calibrate(
             command=["microgpt-bench", *sys.argv[1:]],
         )
         plan, record, _ = setup.prepare(request, workspace.folder)
+        plan = dataclasses.replace(plan, deadline=Deadline.of_command(limit))
         row = pathlib.Path(engine).stem if engine.endswith(".py") else engine
         copies = min(calibrating.COPIES, max(1, equal // 2))
         wanted = {
@@ -452,7 +457,7 @@ def calibrate(
             progress.say(f"{row} on {runtime.name}, into {path}; Ctrl-C keeps what is done")
             status = OK
             try:
-                calibrating.measure(plan, measured, row, wanted, burn, gate, limit, progress, save, done)
+                calibrating.measure(plan, measured, row, wanted, burn, gate, progress, save, done)
                 if counts:
                     calibrating.measure_counts(plan, row, more, counts, workspace.folder, progress, save_counts)
             except KeyboardInterrupt:

@@ -48,6 +48,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.host import processes, results
+from bench.host.deadline import Deadline
 from bench.host.errors import UsageError
 from bench.host.interpreters import Runtime
 from bench.host.lockstep import Plan, Progress
@@ -116,13 +117,15 @@ def instructions_per_step(
     slowdown: float = 0.0,
     layout: int = 0,
     timeout: float = TIMEOUT,
+    deadline: Deadline | None = None,
 ) -> Instructions:
     """Instructions a step of ``engine`` takes on ``runtime``; the same every time.
 
     ``source``: a folder with bench/workload and engines. ``steps``: those of an earlier count, to count over the same;
     None chooses them. ``slowdown``: a known share of the step's instructions to put in, as an empty loop whose cost is
-    counted first. ``layout``: shifts the memory layout. ``timeout``: seconds for one process. Raises CannotCount, and
-    EngineUnavailable where the engine lacks something on this runtime.
+    counted first. ``layout``: shifts the memory layout. ``timeout``: seconds for one process, which is
+    killed at the ``deadline`` too. Raises CannotCount, EngineUnavailable where the engine lacks something on this
+    runtime, and OutOfTime.
     """
     with Workspace() as workspace:
         folder = _fixed_length(workspace.folder, PATH_LENGTH + layout * LAYOUT_BYTES)
@@ -130,7 +133,7 @@ def instructions_per_step(
         shutil.copytree(source, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
         if engine.endswith(".py"):  # a file of the user's: its path is in the count too
             order["engine"] = str(shutil.copy(engine, folder))
-        process = _Counted(runtime, folder, order, timeout)
+        process = _Counted(runtime, folder, order, timeout, deadline or Deadline())
         shutil.copy(documents, process.documents)
         found = _count(process, cycle, steps)
         if slowdown:
@@ -161,8 +164,10 @@ def _count(process: _Counted, cycle: int, steps: tuple[int, int] | None, extra: 
 class _Counted:
     """A worker under Valgrind that carries out one order and ends."""
 
-    def __init__(self, runtime: Runtime, folder: pathlib.Path, order: dict[str, Any], timeout: float) -> None:
-        self.runtime, self.folder, self.timeout = runtime, folder, timeout
+    def __init__(
+        self, runtime: Runtime, folder: pathlib.Path, order: dict[str, Any], timeout: float, deadline: Deadline
+    ) -> None:
+        self.runtime, self.folder, self.timeout, self.deadline = runtime, folder, timeout, deadline
         self.documents = folder / "documents.txt"
         self.order = {"do": "count", "documents": str(self.documents), **order}
         self.valgrind = find_valgrind()
@@ -197,9 +202,10 @@ class _Counted:
                 },
                 cwd=source,
                 start_new_session=True,
-                timeout=self.timeout,
+                timeout=self.deadline.timeout(self.timeout),
             )
         except subprocess.TimeoutExpired:
+            self.deadline.timeout(0)
             raise CannotCount(f"{steps} steps under Valgrind took longer than {self.timeout:.0f} s") from None
         except OSError as error:
             raise CannotCount(f"cannot run {self.valgrind}: {error.strerror}") from None

@@ -10,14 +10,14 @@ import dataclasses
 import math
 import pathlib
 import statistics
-import time
 from collections.abc import Collection, Sequence
 
 from bench.host import counters, holds, lockstep, results
+from bench.host.deadline import OutOfTime
 from bench.host.interpreters import Runtime
 from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round, Subject
 from bench.host.results import Cell, Run, Status
-from bench.host.stats import Ratio, round_log_ratios
+from bench.host.stats import Ratio, round_log_ratios, typical
 from bench.host.verdict import Gate, Verdict, confirmed, signed_rank_ratio
 from bench.host.workers import EngineUnavailable
 
@@ -60,6 +60,10 @@ class Judgement:
     status: Status = "ok"
     reason: str = ""
     instructions: float | None = None  # of the other cell over this one's, in counts; 1 where the files are the same
+    not_counted: str = ""
+
+
+TIME_UP, NO_TIME = "the time was up", "slower, but no time was left to confirm it"
 
 
 class Open:
@@ -85,18 +89,20 @@ class Open:
             found, self.ratio = gate.judge(logs, self.held.low, self.held.high)
             if found is Verdict.REGRESSED and self.batch == 1:
                 if last:
-                    return self._end(run, Verdict.INCONCLUSIVE, reason="slower, but no time was left to confirm it")
+                    return self._end(run, Verdict.INCONCLUSIVE, reason=NO_TIME)
                 self.batch, self.since, self.looked = 2, len(run.rounds), 0
                 return None
             if found is not Verdict.INCONCLUSIVE or rounds == gate.looks[-1]:
                 verdict = found if self.batch == 1 else confirmed(Verdict.REGRESSED, found)
-                reason = "" if verdict is found else "a first batch was slower, a second one did not confirm it"
+                reason = f"undecided after {rounds} rounds, the most there are" if found is Verdict.INCONCLUSIVE else ""
+                if verdict is not found:
+                    reason = "a first batch was slower, a second one did not confirm it"
                 return self._end(run, verdict, reason=reason)
         if not last:
             return None
         if self.ratio is None and rounds:
             self.ratio = signed_rank_ratio(logs, gate.look_confidence)
-        reason = "slower, but no time was left to confirm it" if self.batch == 2 else "the time was up"
+        reason = NO_TIME if self.batch == 2 else TIME_UP
         return self._end(run, Verdict.INCONCLUSIVE, reason=reason)
 
     def _end(self, run: Run, verdict: Verdict, status: Status = "ok", reason: str = "") -> Judgement:
@@ -119,23 +125,21 @@ def decide(
     progress: Progress,
     once: Collection[Cell] = (),
     quantities: Sequence[holds.Quantity] = (),
+    reserve: float = 0.0,
 ) -> list[Judgement]:
-    """A judgement for each of ``helds``, in their order, adding rounds to ``run``, within the plan's budget in seconds.
+    """A judgement for each of ``helds``, in their order, adding rounds to ``run``, until the plan's deadline.
 
     ``once``: cells that are held against nothing, measured in the first round to see that they agree. ``quantities``:
     held beside time; a cell that has a verdict is measured on where one of them looks worse and it is not certain.
+    ``reserve``: share of the time that is kept for what comes after.
     """
-    started, longest = time.monotonic(), 0.0
+    whole, longest = plan.deadline, 0.0
+    plan = dataclasses.replace(plan, deadline=whole.keeping(reserve))
     truth: dict[Cell, CellState] = {}
     still = [Open(held, len(run.rounds)) for held in helds]
     found: dict[int, Judgement] = {}
     while still or (once and not run.rounds):
-        spent = time.monotonic() - started
-        out_of_time = plan.record.budget_seconds is not None and spent + longest > plan.record.budget_seconds
-        if out_of_time and truth:
-            progress.say(
-                f"{len(still)} of {len(helds)} cells undecided when the {plan.record.budget_seconds:.0f} s were used up"
-            )
+        if truth and plan.deadline.left < longest:
             break
         wanted = {cell for one in still for cell in (one.held.cell, one.held.baseline)}
         if not truth:
@@ -143,7 +147,11 @@ def decide(
         cells = [cell for cell in plan.cells if cell in wanted]
         number, first = len(run.rounds) + 1, not truth
         current = Round(plan, number, cells, progress, truth, samples=holds.SAMPLES, nodes=first)
-        entry = current.run()
+        try:
+            entry = current.run()
+        except OutOfTime:
+            break
+        lockstep.say_if_over(whole, number, progress)
         lockstep.add(run, current, entry)
         truth = truth or current.references()
         longest = max(entry.seconds, longest * 0.9)  # rounds get shorter as cells are decided
@@ -157,13 +165,16 @@ def decide(
             break  # no reference went to the end: nothing can be proven
     for one in [one for one in still if id(one.held) not in found]:
         found[id(one.held)] = one.look(run, gate, last=True) or one._end(run, Verdict.INCONCLUSIVE)
+    undecided = sum(one.verdict is Verdict.INCONCLUSIVE and one.status == "ok" for one in found.values())
+    if undecided:
+        progress.say(f"{undecided} of {len(helds)} cells are undecided after {plan.deadline.spent:.0f} s")
     return [found[id(held)] for held in helds]
 
 
 def _looks_worse(run: Run, one: Open, quantities: Sequence[holds.Quantity], gate: Gate) -> bool:
     """Whether a quantity beside time needs more rounds; looked at as seldom as time is, and not for ever."""
     rounds = len(run.of(one.held.cell))
-    if rounds >= gate.looks[-1]:
+    if rounds >= gate.looks[:MORE_LOOKS][-1]:
         return False
     if rounds not in gate.looks and one.waiting:
         return True
@@ -171,42 +182,64 @@ def _looks_worse(run: Run, one: Open, quantities: Sequence[holds.Quantity], gate
     return one.waiting
 
 
+MORE_LOOKS = 4  # after which something else than time keeps no cell open
+COUNT_SHARE = 0.3  # of the time, kept for counting where there is something to count
 LAYOUTS = (0, 1, 2)  # memory layouts to count in before a difference is believed
 COUNT_THRESHOLD = 0.0025  # share of a step's instructions that a changed layout alone may add, and a little more
 
 
 def count_instructions(
-    plan: Plan, judgements: list[Judgement], progress: Progress
+    plan: Plan, run: Run, judgements: list[Judgement], progress: Progress
 ) -> tuple[list[Judgement], list[str]]:
     """The judgements with instructions counted under Valgrind, and lines about those that could not be.
 
     Only pairs of one engine in two copies of the sources are counted: between two engines a count says little. The same
     files have the same count. After an edit the memory layout shifts, which moves a count by up to 0.3 %: a difference
-    that seems to be one is counted in two further layouts on both sides, and the median ratio stands. No count is begun
-    once counting has taken as long as measuring may.
+    that seems to be one is counted in two further layouts on both sides, and the median ratio stands. The quickest engines
+    come first; where the deadline passes, the rest is not counted.
     """
-    counted, notes, deadline = [], [], time.monotonic() + (plan.record.budget_seconds or math.inf)
-    for judgement in judgements:
-        ratio = None
-        if judgement.status == "ok":
-            try:
-                ratio = _instructions(plan, judgement.held, progress, deadline)
-            except counters.CannotCount as why:
-                notes.append(str(why))
-        counted.append(dataclasses.replace(judgement, instructions=ratio))
+    counted, notes = list(judgements), []
+    timed = {i: seconds_of(run, one.held.cell) for i, one in enumerate(judgements) if one.status == "ok"}
+    for i in sorted(timed, key=timed.__getitem__):
+        try:
+            ratio = _instructions(plan, judgements[i].held, progress)
+            counted[i] = dataclasses.replace(judgements[i], instructions=ratio)
+        except OutOfTime:
+            counted[i] = dataclasses.replace(judgements[i], not_counted="the budget ended")
+        except counters.CannotCount as why:
+            notes.append(str(why))
     return counted, list(dict.fromkeys(notes))
 
 
-def _instructions(plan: Plan, held: Held, progress: Progress, deadline: float) -> float | None:
-    """Those of the other cell over this one's; None where the two are not one engine. Raises CannotCount."""
-    (row, name), (other, _) = held.cell, held.baseline
-    one, two = plan.engines[row], plan.engines[other]
+def seconds_of(run: Run, cell: Cell) -> float:
+    """A typical step's."""
+    return typical(run.times(cell))
+
+
+def to_count(plan: Plan, helds: Sequence[Held]) -> bool:
+    """Whether there is something to count: a pair of one engine whose files are not the same, and a Valgrind."""
+    try:
+        counters.find_valgrind()
+    except counters.CannotCount:
+        return False
+    return any(_differ(plan, held) for held in helds)
+
+
+def _differ(plan: Plan, held: Held) -> bool | None:
+    """Whether what the two cells load differs; None where they are not one engine."""
+    one, two = plan.engines[held.cell[0]], plan.engines[held.baseline[0]]
     if pathlib.Path(one.loads).name != pathlib.Path(two.loads).name:
         return None
-    if one.slowdown == two.slowdown and files_of(one) == files_of(two):
-        return 1.0
-    if time.monotonic() > deadline:
-        raise counters.CannotCount("not all instructions are counted: that took as long as --budget already")
+    return one.slowdown != two.slowdown or files_of(one) != files_of(two)
+
+
+def _instructions(plan: Plan, held: Held, progress: Progress) -> float | None:
+    """Those of the other cell over this one's; None where the two are not one engine. Raises CannotCount, OutOfTime."""
+    (row, name), (other, _) = held.cell, held.baseline
+    one, two = plan.engines[row], plan.engines[other]
+    differ = _differ(plan, held)
+    if not differ:
+        return None if differ is None else 1.0
     counters.find_valgrind()
     runtime = next(runtime for runtime in plan.runtimes if runtime.name == name)
     progress.advance(f"instructions of {row} on {name}")
@@ -249,6 +282,7 @@ def _count(
         steps=steps,
         slowdown=subject.slowdown,
         layout=layout,
+        deadline=plan.deadline,
     )
 
 

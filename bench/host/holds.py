@@ -3,8 +3,9 @@
 Each has a share that may be added, and where the quantity can be small an amount that must be added too. Memory and nodes
 are counts, or nearly: their median over the rounds decides. The three times are paired round by round as the time of a
 step is and judged by the same interval (`verdict.signed_rank_ratio`): REGRESSED only where all of it lies beyond what is
-allowed. Where only its middle does, the cell is measured on, and is INCONCLUSIVE if the budget ends first. An interval
-that is merely wide is no alarm here: these are guards, which a noisy machine must not set off.
+allowed. Where only its middle does, the cell is measured on for a while, and is INCONCLUSIVE in the end if it is certain
+that it became worse, though not by how much. An interval that is merely wide is no alarm here: these are guards, which a
+noisy machine must not set off.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ def judge(
     if not len(found):
         if quantity.name == "nodes" and run.nodes(cell[0]) is not None:
             return None
-        return Hold(*cell, quantity.name, NOT_HELD, reason=f"{quantity.name}: not measured on both sides")
+        return Hold(*cell, quantity.name, NOT_HELD, reason="not measured on both sides")
     before, now, whole = found.T
     logs = -np.log1p(np.maximum((now - before) / whole, -0.99))
     allowed = max(quantity.share, quantity.floor / float(np.median(whole)))
@@ -141,9 +142,11 @@ def judge(
         word = str(Verdict.REGRESSED if beyond else Verdict.PASS)
     elif ratio.low is None:  # too few rounds for an interval
         word = str(Verdict.INCONCLUSIVE) if len(logs) > 2 and np.all(logs < limit) else NOT_HELD
-        reason = f"{quantity.name}: too few rounds to be sure"
+        reason = "too few rounds to be sure"
     elif verdict(ratio, allowed) is Verdict.REGRESSED:
         word = str(Verdict.REGRESSED)
+    elif beyond and ratio.high is not None and ratio.high > 1:  # nor is it certain that there is any difference
+        word, reason = NOT_HELD, "too noisy to tell"
     else:
         word = str(Verdict.INCONCLUSIVE if beyond else Verdict.PASS)
     medians = float(np.median(before)), float(np.median(now))
@@ -168,7 +171,10 @@ def judge_all(
 def undecided(run: Run, cell: Cell, baseline: Cell, quantities: Sequence[Quantity], gate: Gate) -> bool:
     """Whether something looks worse and more rounds may tell."""
     timed = [quantity for quantity in quantities if not quantity.counted]
-    return any(hold.word == Verdict.INCONCLUSIVE for hold in judge_all(run, [(cell, baseline)], timed, gate))
+    return any(
+        hold.word == Verdict.INCONCLUSIVE or (hold.word == NOT_HELD and hold.ratio is not None)
+        for hold in judge_all(run, [(cell, baseline)], timed, gate)
+    )
 
 
 # --------------------------------------------------------------------- numbers
@@ -242,5 +248,9 @@ def lines(found: Sequence[Hold], quantities: Sequence[Quantity]) -> list[str]:
     held = [f"{quantity.name} ({quantity.allowed})" for quantity in quantities if quantity.name in judged]
     worse = {str(Verdict.REGRESSED), str(Verdict.INCONCLUSIVE)} & {hold.word for hold in found}
     said = [f"Also held, more than so much fails: {', '.join(held)}: {'see above' if worse else 'all within'}."]
-    missing = list(dict.fromkeys(hold.reason for hold in found if hold.word == NOT_HELD))
-    return [*(said if held else []), *(f"Not held: {reason}" for reason in missing)]
+    missing: dict[str, list[str]] = {}
+    for hold in found:
+        if hold.word == NOT_HELD:
+            missing.setdefault(hold.reason, []).append(hold.quantity)
+    left = [f"Not held for all: {', '.join(dict.fromkeys(names))}: {reason}" for reason, names in missing.items()]
+    return [*(said if held else []), *left]

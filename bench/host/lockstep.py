@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from bench.host import parity, results
 from bench.host.answers import one_line
+from bench.host.deadline import Deadline, OutOfTime
 from bench.host.interpreters import Runtime
 from bench.host.parity import Finding, Parity
 from bench.host.results import Cell, CellRecord, RoundRecord, Status
@@ -62,13 +63,14 @@ class Subject:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What to measure. ``engines``: row name to what the workers load for it."""
+    """What to measure, and until when. ``engines``: row name to what the workers load for it."""
 
     engines: dict[str, Subject]
     runtimes: list[Runtime]
     documents: pathlib.Path
     config: dict[str, Any]
     record: results.PlanRecord
+    deadline: Deadline = dataclasses.field(default_factory=Deadline)
 
     @property
     def cells(self) -> list[Cell]:
@@ -175,10 +177,14 @@ class Round:
         self.nonces = [secrets.token_hex(8) for _ in range(plan.record.steps)]
         self.probed = secrets.randbelow(plan.record.steps) + 1 if not self.truth else 0
         self.states: dict[Cell, CellState] = {}
+        self.deadline = plan.deadline if number > 1 else Deadline()
         self.once_seconds = 0.0  # for what only the first round does
 
     def run(self) -> RoundRecord:
-        """Measure. Every worker is ended however this is left."""
+        """Measure. Every worker is ended however this is left.
+
+        Raises OutOfTime where the plan's deadline passes meanwhile, unless it is the run's first round.
+        """
         begun, started, computing = datetime.datetime.now(datetime.UTC), time.monotonic(), time.process_time()
         try:
             for runtime in self.plan.runtimes:
@@ -237,7 +243,7 @@ class Round:
         state = self.states[cell]
         self.progress.advance(f"{cell[0]} on {cell[1]}")
         try:
-            answer = state.worker.ask(self.plan.record.timeout_seconds, **order)
+            answer = state.worker.ask(self.deadline.timeout(self.plan.record.timeout_seconds), **order)
             missing = [field for field in fields if field not in answer]
             if left := state.worker.children():
                 raise WorkerFailed(f"it leaves a process running ({left[0]}), whose time nobody can tell from its own")
@@ -248,6 +254,7 @@ class Round:
         except EngineUnavailable as why:
             state.end("skipped", str(why))
         except WorkerFailed as why:
+            self.deadline.timeout(0)  # not its failure where the time is up
             if optional and isinstance(why, NoAnswer):
                 state.worker.stop()
                 self.progress.say(f"{cell[0]} on {cell[1]}: {why}; its times are kept")
@@ -445,22 +452,32 @@ class Round:
 def measure(plan: Plan, run: results.Run, progress: Progress) -> None:
     """Add rounds to ``run``, saving each, until the plan's rounds are done or its budget is used up."""
     # of a run that is resumed, the first round's record has samples and nodes in its time
-    started, longest = time.monotonic(), max((entry.seconds for entry in run.rounds[1:] or run.rounds), default=0.0)
-    budget = plan.record.budget_seconds
+    longest = max((entry.seconds for entry in run.rounds[1:] or run.rounds), default=0.0)
     for number in range(len(run.rounds) + 1, plan.record.rounds + 1):
-        if budget is not None and number > 1 and time.monotonic() - started + longest > budget:
+        if number > 1 and plan.deadline.left < longest:
             progress.say(
-                f"stopped after {number - 1} of {plan.record.rounds} rounds: the next would pass the budget of {budget:.0f} s"
+                f"stopped after {number - 1} of {plan.record.rounds} rounds: the next would pass the budget of {plan.deadline}"
             )
             break
         # a cell that failed or diverged once is not worth another round's waiting
         cells = [cell for cell in plan.cells if run.status(cell)[0] == "ok" or not run.rounds]
         once = number == 1
         current = Round(plan, number, cells, progress, introduce=once, samples=SAMPLES * once, nodes=once)
-        entry = current.run()
+        try:
+            entry = current.run()
+        except OutOfTime:
+            progress.say(f"the budget of {plan.deadline} ended in round {number}, which is left out")
+            break
+        say_if_over(plan.deadline, number, progress)
         longest = max(longest, entry.seconds - current.once_seconds)
         add(run, current, entry)
         results.export_pyperf(run)
+
+
+def say_if_over(deadline: Deadline, number: int, progress: Progress) -> None:
+    """A line where the first round, which is always done in full, took longer than all was to take."""
+    if number == 1 and deadline.over:
+        progress.say(f"{deadline} were too short for the first round, which is done in full: {deadline.spent:.0f} s")
 
 
 def add(run: results.Run, current: Round, entry: RoundRecord) -> None:

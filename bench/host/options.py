@@ -229,7 +229,7 @@ def measuring_options(
             type=Seconds(),
             default=budget,
             show_default=True,
-            help="No new round is begun that would end later than this.",
+            help="For the whole command. The first round is always done in full.",
         ),
         click.option(
             "--turn",

@@ -27,7 +27,7 @@ import numpy as np
 
 from bench.host import results, stats
 from bench.host.errors import UsageError
-from bench.host.lockstep import REFERENCE, Plan, Progress, Round, add
+from bench.host.lockstep import REFERENCE, Plan, Progress, Round, add, say_if_over
 from bench.host.peer_file import Peer
 from bench.host.program import PeerRound, digits_of, run_once
 from bench.host.results import Cell
@@ -63,11 +63,11 @@ def measure(
             truths[wanted] = [trainer.step().loss for _ in range(steps)]
     found = PeersRecord(results.SCHEMA, list(peers), [])
     rng = random.Random(plan.record.order_seed)
-    started, longest = time.monotonic(), 0.0
+    longest = 0.0
     for round_number in range(1, plan.record.rounds + 1):
         begun = time.monotonic()
-        if round_number > 1 and plan.record.budget_seconds and begun - started + longest > plan.record.budget_seconds:
-            progress.say(f"stopped after {round_number - 1} rounds: the next would pass the budget")
+        if round_number > 1 and plan.deadline.left < longest:
+            progress.say(f"stopped after {round_number - 1} rounds: the next would pass the budget of {plan.deadline}")
             break
         turns: list[Peer | None] = [None, *(peer for peer in peers if bad(found, peer.name) is None)]
         rng.shuffle(turns)
@@ -85,6 +85,7 @@ def measure(
                     progress.say(f"{turn.name} {done.status}: {done.reason}")
         found = dataclasses.replace(found, rounds=[*found.rounds, entry])
         results.write_json(run.folder / "peers.json", found, indent=None)  # thousands of numbers
+        say_if_over(plan.deadline, round_number, progress)
         longest = max(longest, time.monotonic() - begun)
     return found
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-PLAIN_SECONDS = 10  # between two plain lines
+PLAIN_SECONDS = 10.0  # between two plain lines
 
 
 class RunProgress:
-    """Counts orders against their expected number, None where nobody can know it. A context manager."""
+    """Counts orders against their expected number, None where nobody can know it. A context manager.
+
+    The plain lines come from a thread of their own, so that they come while one order takes long, too.
+    """
 
     def __init__(self, total: int | None, console: Console | None = None) -> None:
-        self.total, self.done = total, 0
+        self.total, self.done, self.doing = total, 0, "starting"
         self.console = console or Console(stderr=True, highlight=False)
-        self.started = self.last_line = time.monotonic()
+        self.started = time.monotonic()
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -29,32 +33,38 @@ class RunProgress:
             disable=not self.console.is_terminal,
             transient=True,
         )
-        self.task = self.bar.add_task("starting", total=total)
+        self.task = self.bar.add_task(self.doing, total=total)
+        self.ended = threading.Event()
+        self.teller = threading.Thread(target=self._tell, daemon=True)
 
     def __enter__(self) -> RunProgress:
         self.bar.start()
+        if not self.console.is_terminal:
+            self.teller.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
         self.bar.stop()
+        self.ended.set()
+        if self.teller.is_alive():
+            self.teller.join()
 
     def advance(self, doing: str) -> None:
         """One order was given; ``doing`` says which."""
-        self.done += 1
-        if self.console.is_terminal:
-            self.bar.update(self.task, advance=1, description=doing)
-            return
-        now = time.monotonic()
-        if now - self.last_line >= PLAIN_SECONDS:
-            self.last_line = now
-            line = f"{self.done} orders, {now - self.started:.0f} s so far"
-            if self.total is not None:
-                left = (now - self.started) / self.done * max(0, self.total - self.done)
-                line = f"{self.done}/{self.total} orders, {now - self.started:.0f} s so far, about {left:.0f} s left"
-            self.console.print(line, soft_wrap=True)
+        self.done, self.doing = self.done + 1, doing
+        self.bar.update(self.task, advance=1, description=doing)
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
         self.console.print(line, markup=False, soft_wrap=True)
+
+    def _tell(self) -> None:
+        while not self.ended.wait(PLAIN_SECONDS):
+            spent = time.monotonic() - self.started
+            line = f"{self.done} orders, {spent:.0f} s so far"
+            if self.total is not None and self.done:
+                left = spent / self.done * max(0, self.total - self.done)
+                line = f"{self.done}/{self.total} orders, {spent:.0f} s so far, about {left:.0f} s left"
+            self.say(f"{line}; now {self.doing}")

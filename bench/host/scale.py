@@ -16,8 +16,9 @@ import cattrs
 import numpy as np
 
 from bench.host import results
+from bench.host.deadline import OutOfTime
 from bench.host.errors import UsageError
-from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round
+from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round, say_if_over
 from bench.host.parity import worst
 from bench.host.results import Cell
 from bench.host.tables import NOTHING, Table, number, parity_text
@@ -94,11 +95,22 @@ def measure(
     for engine in sorted(engines, key=lambda name: name != REFERENCE):
         cells = {(row(engine, point), runtime): point for point in points}
         alive = list(cells)
+        longest = 0.0
         for number_ in range(plan.record.rounds):
+            if run.rounds and plan.deadline.left <= longest:
+                break
             current = Round(plan, len(run.rounds) + 1, alive, progress, truth, nodes=number_ == 0)
-            run.rounds.append(current.run())
+            try:
+                run.rounds.append(current.run())
+            except OutOfTime:
+                break
+            say_if_over(plan.deadline, current.number, progress)
+            longest = max(longest, run.rounds[-1].seconds)
             truth = truth | current.references()
             alive = [cell for cell in alive if current.states[cell].status == "ok"]
+        if not longest:
+            progress.say(f"stopped before {engine}: the budget of {plan.deadline} is used up")
+            break
         found = dataclasses.replace(
             found, points=[*found.points, *(_point(run, engine, *item) for item in cells.items())]
         )

@@ -14,6 +14,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import engines
 from bench.host import datasets, interpreters, machine, results
+from bench.host.deadline import Deadline
 from bench.host.errors import UsageError
 from bench.host.lockstep import REFERENCE, Plan, Subject
 from bench.workload.config import Config
@@ -115,6 +116,7 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
         _copy_documents(path, workspace),
         request.config.record(),
         request.measuring,
+        Deadline.of_command(request.measuring.budget_seconds),
     )
     return plan, record, missing
 
@@ -151,7 +153,10 @@ def resume(
         if _sha256(_engine_file(source, what)) != record.engines[name].source_sha256:
             raise UsageError(f"the engine {what} has changed since {folder} was begun: start a new run")
     subjects = {name: Subject(what, source) for name, what in chosen.items()}
-    plan = Plan(subjects, runtimes, _copy_documents(path, workspace), dict(record.workload.config), record.plan)
+    deadline = Deadline.of_command(record.plan.budget_seconds)
+    plan = Plan(
+        subjects, runtimes, _copy_documents(path, workspace), dict(record.workload.config), record.plan, deadline
+    )
     return plan, run
 
 

@@ -1,13 +1,18 @@
 """The gate: what is new, what broke, what is held beside time, how long it takes, and what its pages say."""
 
+import io
 import json
 import pathlib
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree
 
 import pytest
+from rich.console import Console
 
+from bench.host import progress
+from bench.host.deadline import Deadline, OutOfTime
 from tests.host.conftest import SMALL, engine_file
 from tests.host.test_check import git
 
@@ -240,7 +245,7 @@ def test_c15_an_older_worker_says_less(project, check):
     git(project, "commit", "-qam", "older")
     worker.write_text(text)
     done = check("--against", "HEAD", "--engine", "fused_dot", "--budget", "1s", "--no-instructions")
-    assert done.exit_code == 0 and "Not held: start-up: not measured on both sides" in done.stdout
+    assert done.exit_code == 0 and "Not held for all: start-up: not measured on both sides" in done.stdout
 
 
 def test_c15_an_earlier_run_holds_memory_and_nodes(check, small_run):
@@ -255,3 +260,102 @@ def test_c15_an_earlier_run_holds_memory_and_nodes(check, small_run):
         path.write_text(json.dumps(found))
     done = check("--baseline", "small", "--engine", "fused_dot", "--threshold", "9", "--budget", "1s", "--name", "two")
     assert done.exit_code == 1 and "fused_dot: memory" in done.stdout and "fused_dot: nodes" in done.stdout
+
+
+# --------------------------------------------------------------------- budgets
+
+# the first two processes of a file do as they should, later ones never come to an end of their second step
+HANGS_LATER = """
+import pathlib
+STARTED = pathlib.Path(__file__).with_name("started")
+LATER = STARTED.exists() and len(STARTED.read_text()) > 1
+with STARTED.open("a") as file:
+    file.write("x")
+STEPS = []
+def backward(loss):
+    STEPS.append(1)
+    while LATER and len(STEPS) > 1:
+        time.sleep(1)
+    BASE.backward(loss)
+ENGINE = replace(backward=backward)
+"""
+
+
+def test_c16_a_deadline():
+    now = time.monotonic()
+    assert Deadline().left == Deadline().timeout(float("inf")) == float("inf") and not Deadline().over
+    half = Deadline(100, now - 30).keeping(0.5)
+    assert 19 < half.left <= 20 and 69 < Deadline(100, now - 30).left <= 70
+    assert half.timeout(1) == 1 and 19 < half.timeout(60) < 23
+    with pytest.raises(OutOfTime):
+        Deadline(100, now - 105).timeout(60)
+    assert 0 < Deadline(100, now - 102).timeout(60) < 2  # a round under way may still end
+    assert Deadline(100, now - 102).over
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_c16_the_first_round_is_done_in_full(theirs, bench_command, documents, command):
+    mine = committed(theirs, "ENGINE = replace()")
+    if command == "check":
+        done = theirs("--engine", mine, "--name", "r", budget="0.1s")
+        assert "1 of 1 cells are undecided" in done.stderr
+    else:
+        done = bench_command("run", "--engine", mine, "--python", sys.executable, "--data", documents, *SMALL,
+            "--budget", "0.1s", "--name", "r")  # fmt: skip
+        assert "stopped after 1 of 5 rounds" in done.stderr
+    assert done.exit_code == 0, done.output
+    assert "0 s were too short for the first round, which is done in full: " in done.stderr
+    (kept,) = pathlib.Path("results/r/rounds").iterdir()
+    assert {cell["status"] for cell in json.loads(kept.read_text())["cells"].values()} == {"ok"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_c16_a_round_that_passes_the_budget_is_left_out(theirs, bench_command, documents, command):
+    """However long one order may take: what hangs is no failure of the engine where the time was up first."""
+    mine = committed(theirs, HANGS_LATER)
+    if command == "check":
+        done = theirs("--engine", mine, "--name", "r", budget="8s")
+    else:
+        (theirs.folder / "started").write_text("x")
+        done = bench_command("run", "--engine", mine, "--python", sys.executable, "--data", documents, *SMALL,
+            "--budget", "8s", "--name", "r")  # fmt: skip
+        assert "the budget of 8 s ended in round 2, which is left out" in done.stderr
+    assert done.exit_code == 0, done.output
+    assert "failed" not in done.output and len(list(pathlib.Path("results/r/rounds").iterdir())) < 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell")
+def test_c16_counting_ends_with_the_budget(project, check, tmp_path, monkeypatch):
+    """A Valgrind that never ends, and two engines to count: both rows say so."""
+    fake = tmp_path / "bin" / "valgrind"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\nexec sleep 600\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}:{__import__('os').environ['PATH']}")
+    for name in ("fused_dot", "tape"):
+        engine = project / "engines" / f"{name}.py"
+        engine.write_text(engine.read_text() + "# edited\n")
+    rows = ["--engine", "fused_dot", "--engine", "tape", "--threshold", "9"]
+    done = check("--against", "HEAD", *rows, "--budget", "6s", "--json", "j.json")
+    assert done.exit_code == 0, done.output
+    cells = json.loads(pathlib.Path("j.json").read_text())["cells"]
+    assert [cell["not_counted"] for cell in cells] == ["the budget ended"] * 2
+    row = next(line for line in done.stdout.splitlines() if line.startswith("tape "))
+    assert "not counted" in row
+
+
+def test_c16_a_line_every_ten_seconds_says_what_is_being_done(monkeypatch):
+    """Also while one order takes long: nobody calls anything meanwhile."""
+    assert progress.PLAIN_SECONDS <= 10
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.02)
+    text = io.StringIO()
+    with progress.RunProgress(10, Console(file=text, width=200)) as running:
+        running.advance("one long order")
+        while text.getvalue().count("now one long order") < 3:
+            time.sleep(0.01)
+        running.advance("another")
+        while "2/10 orders" not in text.getvalue() or "now another" not in text.getvalue():
+            time.sleep(0.01)
+    assert "about" in text.getvalue()
