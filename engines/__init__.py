@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import importlib.util
 import pathlib
-import sys
 from typing import TYPE_CHECKING, Tuple
 
 if TYPE_CHECKING:
@@ -52,22 +50,16 @@ def check_name(name: str) -> None:
 def load(name: str) -> Engine:
     """The engine of that name, or of the file ``name`` where it ends in .py. Raises EngineError."""
     from bench.workload.engine import Engine
+    from bench.workload.engine_file import import_file
 
     if name.endswith(".py"):
         path = pathlib.Path(name)
         if not path.is_file():
             raise EngineError(f"no engine file {name}")
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        if spec is None or spec.loader is None:
-            raise EngineError(f"engine file {name} is nothing that Python can import")
-        module = importlib.util.module_from_spec(spec)
-        writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # a user's folder is left as it was
         try:
-            spec.loader.exec_module(module)
+            module = import_file(path)
         except (Exception, SystemExit) as error:
-            raise EngineError(f"engine file {name} fails on import: {type(error).__name__}: {error}") from error
-        finally:
-            sys.dont_write_bytecode = writes
+            raise EngineError(f"engine file {path.name} fails on import: {type(error).__name__}: {error}") from error
     else:
         check_name(name)
         module = importlib.import_module(f"engines.{name}")

@@ -215,8 +215,12 @@ def measure_counts(
             source = workspace / f"copy-{share}-{number}"
             shutil.copytree(before.source, source)
             file = source / "engines" / f"{before.loads}.py"
-            file.write_text(file.read_text(encoding="utf-8") + f"# {'-' * 37 * number}\n", encoding="utf-8")
             after = dataclasses.replace(before, source=source, slowdown=share)
+            if before.loads.endswith(".py"):  # a file of the user's
+                own = pathlib.Path(before.loads)
+                file = shutil.copytree(own.parent, source / "files") / own.name
+                after = dataclasses.replace(after, loads=str(file))
+            file.write_text(file.read_text(encoding="utf-8") + f"# {'-' * 37 * number}\n", encoding="utf-8")
             progress.advance(f"instructions, {share:.1%} more")
             try:
                 trials.append(CountTrial(share, instructions_ratio(plan, runtime, before, after, counted)))

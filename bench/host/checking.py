@@ -12,12 +12,12 @@ from typing import Any
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from bench.host import holds, machine, results, revision, setup, stats, tables
+from bench.host import holds, machine, results, revision, stats, tables
 from bench.host.errors import UsageError
 from bench.host.gate import COUNT_THRESHOLD, NO_TIME, TIME_UP, Held, Judgement
 from bench.host.holds import NOT_HELD, Hold, Quantity
 from bench.host.interpreters import ROOT
-from bench.host.lockstep import OTHER_WORKER, REFERENCE, Plan
+from bench.host.lockstep import OTHER_WORKER, REFERENCE, Before, Plan
 from bench.host.parity import Parity
 from bench.host.results import Cell, Run, RunRecord
 from bench.host.stats import Ratio
@@ -64,17 +64,17 @@ STATUS = {"skipped": "SKIPPED", "diverged": "DIVERGED", "failed": "FAILED"}  # o
 # --------------------------------------------------------------------- what to hold against
 
 
-def against_revision(plan: Plan, label: str) -> tuple[list[Held], list[Row]]:
-    """Each engine beside itself at the revision; and a row for each that has no counterpart there."""
-    helds, left = [], []
-    for engine, runtime in plan.cells:
-        other = setup.row_at(engine, label)
-        if other in plan.engines:
-            helds.append(Held((engine, runtime), (other, runtime)))
-        elif "@" not in engine and engine != REFERENCE:  # that one may be here only to prove the others by
-            first = label == revision.FIRST
-            why = "there is no earlier commit" if first else f"{label} has no engine {engine}"
-            left.append(Row(engine, runtime, "NEW", label, reason=why))
+def against_revision(plan: Plan, before: Before) -> tuple[list[Held], list[Row]]:
+    """Each engine beside itself at the revision; and a row for each that is new, or not there any more."""
+    helds, left, label = [], [], before.label
+    why = "there is no earlier commit" if label == revision.FIRST else f"{label} has no engine {{}}"
+    for runtime in plan.runtimes:
+        for engine, other in before.held.items():
+            helds.append(Held((engine, runtime.name), (other, runtime.name)))
+        for engine in before.new:
+            left.append(Row(engine, runtime.name, "NEW", label, reason=why.format(engine)))
+        for engine in before.removed:
+            left.append(Row(engine, runtime.name, "REMOVED", label, reason=f"{label} has it, and it is gone since"))
     return helds, left
 
 
@@ -232,6 +232,9 @@ def new_rows(left: Sequence[Row], run: Run) -> list[Row]:
     """The rows of what is held against nothing, with what the first round found: wrong is wrong, if it is new or not."""
     found = []
     for row in left:
+        if row.word == "REMOVED":
+            found.append(row)
+            continue
         cell = (row.engine, row.runtime)
         (status, reason), finding = run.status(cell), run.finding(cell)
         if status == "ok" and cell in run.broken_promises():
@@ -287,7 +290,7 @@ def table(
     one_runtime = len({row.runtime for row in found}) == 1
     claims = any(row.claimed for row in found)
     counts = any(row.instructions or row.not_counted for row in found)
-    order = [*FAILED, "INCONCLUSIVE", "IMPROVED", "PASS", "NEW", "SKIPPED"]
+    order = [*FAILED, "INCONCLUSIVE", "IMPROVED", "PASS", "NEW", "REMOVED", "SKIPPED"]
     lines, below = [], []
     for row in sorted((row for row in found if row.shown), key=lambda row: order.index(row.word)):
         ratio = NOTHING if row.ratio is None else _ratio(row.ratio)

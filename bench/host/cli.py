@@ -16,13 +16,14 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-import engines as engine_files
+import engines
 from bench.host import calibrate as calibrating
 from bench.host import (
     checking,
     counters,
     datasets,
     ending,
+    engine_files,
     interpreters,
     lockstep,
     peer_file,
@@ -30,6 +31,7 @@ from bench.host import (
     setup,
     signals,
     tables,
+    workflow,
 )
 from bench.host import claims as claiming
 from bench.host import compare as comparing
@@ -231,28 +233,17 @@ def check(
             _check_folder_of(path)
     if sum(way is not None for way in (revision, base_python, baseline)) > 1:
         raise UsageError("--against, --against-python and --baseline each say what to hold against: give one of them")
-    names = options["engine_names"]
-    files = [pathlib.Path(name) for name in names if name.endswith(".py") and pathlib.Path(name).is_file()]
-    where = files[0].resolve().parent if files and len(files) == len(names) else None  # None: our repository
     if revision is None and base_python is None and baseline is None:
-        revision = revisions.of_workflow(where)
+        revision = workflow.base(options["engine_names"])
     with Workspace() as workspace:
-        notes, beside, held_run = [], {}, None
+        notes: list[str] = []
+        against, held_run, default_threshold = "", None, 0.01
         if not options["pythons"]:
             options["pythons"] = [interpreters.newest()]
-        if revision == revisions.FIRST:
-            against, default_threshold = revision, 0.01
-        elif revision is not None:
-            against, default_threshold = revisions.name_of(revision, where), 0.01
-            beside[against] = workspace.folder / against
-            if where is None:
-                notes.append(revisions.lay_out(revision, beside[against]))
-            else:
-                revisions.lay_out_files(revision, files, beside[against] / "files")
-        elif base_python is not None:
-            against, default_threshold, instructions = base_python, 0.01, False  # of two builds, counts say little
+        if base_python is not None:
+            instructions = False  # of two builds, counts say little
             options["pythons"] = [*options["pythons"], base_python]
-        else:
+        elif revision is None:
             held_run = results.load(checking.CLAIMS if baseline is None else _find_run(baseline, folder))
             against, default_threshold = held_run.folder.name, 0.25 if baseline is None else 0.1
         gate = Gate(default_threshold if threshold is None else threshold)
@@ -264,7 +255,7 @@ def check(
             measuring=plan_record(options, 2 * gate.looks[-1]),
             base=None,
             command=["microgpt-bench", *sys.argv[1:]],
-            beside=beside,
+            against=revision,
             slowdowns=dict(_parse_injection(text) for text in injected),
             **options,
         )
@@ -274,9 +265,12 @@ def check(
             against = plan.runtimes[-1].name
             left: list[checking.Row] = []
             helds = checking.against_python(plan, against)
-        elif held_run is None:
-            helds, left = checking.against_revision(plan, against)
+        elif plan.before is not None:
+            against = plan.before.label
+            helds, left = checking.against_revision(plan, plan.before)
+            notes += plan.before.notes
         else:
+            assert held_run is not None
             helds, left, guards = checking.against_run(plan, record, held_run, anyway or baseline is None)
             notes += guards
         helds = checking.asked_for(helds, request.engine_names)
@@ -288,7 +282,7 @@ def check(
                 progress.say(line)
             progress.say(f"{len(helds)} cell{'s' * (len(helds) != 1)} against {against}, into {measured.folder}")
             try:
-                new = [(row.engine, row.runtime) for row in left]
+                new = [(row.engine, row.runtime) for row in left if row.word == "NEW"]
                 counts = instructions and held_run is None
                 reserve = gating.COUNT_SHARE if counts and gating.to_count(plan, helds) else 0.0
                 judgements = gating.decide(plan, measured, helds, gate, progress, new, quantities, reserve)
@@ -406,14 +400,14 @@ def calibrate(
         )
         plan, record, _ = setup.prepare(request, workspace.folder)
         plan = dataclasses.replace(plan, deadline=Deadline.of_command(limit))
-        row = pathlib.Path(engine).stem if engine.endswith(".py") else engine
+        (row,) = engine_files.rows([engine])
         copies = min(calibrating.COPIES, max(1, equal // 2))
         wanted = {
-            setup.row_at(row, f"equal{number}"): calibrating.Wanted(0.0, (equal + number) // copies, budget)
+            revisions.row_at(row, f"equal{number}"): calibrating.Wanted(0.0, (equal + number) // copies, budget)
             for number in range(copies)
         }
         for share, times in map(_parse_slowdown, slowdowns):
-            wanted[setup.row_at(row, f"{share:.2%}")] = calibrating.Wanted(share, trials, budget * times)
+            wanted[revisions.row_at(row, f"{share:.2%}")] = calibrating.Wanted(share, trials, budget * times)
         for copy, want in wanted.items():
             plan.engines[copy] = dataclasses.replace(plan.engines[row], slowdown=want.slowdown)
         measured = results.Run(workspace.folder, record, [])  # of these rounds only the trials are kept
@@ -943,7 +937,7 @@ def profile(
 ) -> int:
     """Where an engine's time goes: its top functions, and a flame graph that opens in a browser."""
     config = config_from(sizes)
-    engine_files.load(engine)
+    engines.load(engine)
     path = output or pathlib.Path(f"{pathlib.Path(engine).stem}{profiling.suffix(profiler)}")
     if path.suffix != profiling.suffix(profiler):  # a browser goes by it
         raise UsageError(f"{path}: the flame graph of {profiler} is a file that ends in {profiling.suffix(profiler)}")
@@ -1100,7 +1094,7 @@ def claims(
 def list_engines(source: str | None) -> int:
     """List the engines: what each changes, against which parent, and what parity it promises."""
     if source is not None:
-        engine = engine_files.load(source)
+        engine = engines.load(source)
         generated = getattr(importlib.import_module(f"engines.{engine.name}"), "generated", None)
         if generated is None:
             raise UsageError(f"{source} generates no source; compiled does")
@@ -1110,8 +1104,8 @@ def list_engines(source: str | None) -> int:
         click.echo("\n\n".join(text.rstrip() for _, text in sorted(generated().items())))
         return OK
     rows = []
-    for name in engine_files.NAMES:
-        engine = engine_files.load(name)
+    for name in engines.NAMES:
+        engine = engines.load(name)
         rows.append([name, engine.parent or "", engine.parity.value, engine.summary, engine.unavailable or "yes"])
     table = tables.Table("Engines", [], ["name", "parent", "parity", "summary", "available here"], rows, [])
     click.echo(tables.render_table(table, "plain", left=True))
@@ -1159,7 +1153,7 @@ def command() -> int:
         return int(cli.main(prog_name="microgpt-bench", standalone_mode=False) or OK)
     except click.ClickException as error:
         return ending.say(error.format_message())
-    except (UsageError, WorkloadError, engine_files.EngineError) as error:
+    except (UsageError, WorkloadError, engines.EngineError) as error:
         return ending.say(str(error))
     except click.Abort:
         return INTERRUPTED

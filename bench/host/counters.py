@@ -131,8 +131,9 @@ def instructions_per_step(
         folder = _fixed_length(workspace.folder, PATH_LENGTH + layout * LAYOUT_BYTES)
         order = {"engine": engine, "config": dict(config), "gc": gc, "cycle": cycle}
         shutil.copytree(source, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
-        if engine.endswith(".py"):  # a file of the user's: its path is in the count too
-            order["engine"] = str(shutil.copy(engine, folder))
+        if engine.endswith(".py"):  # a file of the user's, with what belongs to it: its path is in the count too
+            own = pathlib.Path(engine)
+            order["engine"] = str(shutil.copytree(own.parent, folder / "files") / own.name)
         process = _Counted(runtime, folder, order, timeout, deadline or Deadline())
         shutil.copy(documents, process.documents)
         found = _count(process, cycle, steps)

@@ -12,7 +12,7 @@ import pathlib
 import statistics
 from collections.abc import Collection, Sequence
 
-from bench.host import counters, holds, lockstep, results
+from bench.host import counters, engine_files, holds, lockstep, results
 from bench.host.deadline import OutOfTime
 from bench.host.interpreters import Runtime
 from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round, Subject
@@ -228,7 +228,7 @@ def to_count(plan: Plan, helds: Sequence[Held]) -> bool:
 def _differ(plan: Plan, held: Held) -> bool | None:
     """Whether what the two cells load differs; None where they are not one engine."""
     one, two = plan.engines[held.cell[0]], plan.engines[held.baseline[0]]
-    if pathlib.Path(one.loads).name != pathlib.Path(two.loads).name:
+    if plan.before is None or plan.before.held.get(held.cell[0]) != held.baseline[0]:
         return None
     return one.slowdown != two.slowdown or files_of(one) != files_of(two)
 
@@ -287,7 +287,7 @@ def _count(
 
 
 def files_of(subject: Subject) -> dict[str, bytes]:
-    """What a worker reads for this engine: the workload, the engine's own file, and built extensions."""
+    """What a worker reads for this engine: the workload, the engine's own file and its helpers, and built extensions."""
     source, engine = subject.source, subject.loads
     paths = [
         source / "bench" / "__init__.py",
@@ -297,5 +297,7 @@ def files_of(subject: Subject) -> dict[str, bytes]:
     if engine == "native":
         paths += source.glob("native/*.so")
     found = {str(path.relative_to(source)): path.read_bytes() for path in paths}
-    own = pathlib.Path(engine) if engine.endswith(".py") else source / "engines" / f"{engine}.py"
-    return {**found, "engine": own.read_bytes()}
+    file = pathlib.Path(engine) if engine.endswith(".py") else source / "engines" / f"{engine}.py"
+    own = engine_files.gather(engine_files.OnDisk(file.parent), file.name, "" if engine.endswith(".py") else "engines")
+    itself = own.pop(file.name)  # under one name, as a renamed engine is the same one
+    return {**found, **{f"beside: {path}": content for path, content in own.items()}, "engine": itself}

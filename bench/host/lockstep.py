@@ -62,6 +62,20 @@ class Subject:
 
 
 @dataclasses.dataclass(frozen=True)
+class Before:
+    """What rows are held against at a git revision, shown as ``label``: ``held`` has the other row of each that has one.
+
+    ``new`` rows have none; the engines ``removed`` are not there any more; ``notes`` are for the reader of the verdicts.
+    """
+
+    label: str
+    held: Mapping[str, str]
+    new: Sequence[str]
+    removed: Sequence[str]
+    notes: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True)
 class Plan:
     """What to measure, and until when. ``engines``: row name to what the workers load for it."""
 
@@ -71,6 +85,7 @@ class Plan:
     config: dict[str, Any]
     record: results.PlanRecord
     deadline: Deadline = dataclasses.field(default_factory=Deadline)
+    before: Before | None = None
 
     @property
     def cells(self) -> list[Cell]:

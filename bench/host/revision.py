@@ -1,111 +1,155 @@
-"""Another git revision's engines and workload, laid out aside for workers to import."""
+"""The engines as they were at a git revision, laid out aside for workers: what `check --against` holds today's against.
+
+An engine file is held against the revision of the repository that it is in, a built-in engine against that of ours.
+"""
 
 from __future__ import annotations
 
-import json
-import os
+import ast
+import dataclasses
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
-import tarfile
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import engines
+from bench.host import engine_files
+from bench.host.engine_files import Taken
 from bench.host.errors import UsageError
 from bench.host.interpreters import ROOT
+from bench.host.lockstep import Before
+from bench.host.repository import AtRevision, Repository
+
+NEEDED = ("engines/__init__.py", "bench/workload/worker.py")
 
 FIRST = "nothing (the first commit)"  # in place of a revision where there is no earlier one
 
 
-def name_of(revision: str, where: pathlib.Path | None = None) -> str:
-    """The revision's short name in the repository around ``where``, None for ours. Raises UsageError where there is none."""
-    where = where or ROOT
-    if shutil.which("git") is None:
-        raise UsageError("--against needs git, which is not on PATH: install it, or use --baseline RUN")
-    done = _git("rev-parse", "--verify", "--quiet", "--short", f"{revision}^{{commit}}", where=where)
-    if done.returncode:
-        if _git("rev-parse", "--git-dir", where=where).returncode:
-            raise UsageError(f"--against {revision}: {where.name} is not a git repository: use --baseline RUN")
-        hint = "in a shallow clone fetch it first (actions/checkout: fetch-depth: 0)"
-        raise UsageError(f"--against {revision}: no such revision here: {hint}")
-    return done.stdout.decode().strip()
+def row_at(engine: str, label: str) -> str:
+    """The row of an engine from another copy of the sources."""
+    return f"{engine}@{label}"
 
 
-def of_workflow(where: pathlib.Path | None = None) -> str | None:
-    """The revision that a workflow's check holds against; None outside of workflows, and for events without one.
+def before(
+    revision: str, asked: Mapping[str, str], all_builtin: bool, workspace: pathlib.Path, source: pathlib.Path
+) -> tuple[Before, dict[str, Taken]]:
+    """What the rows ``asked`` for are held against, and the rows of that. ``source``: what engine files are run with.
 
-    Of a pull request its base, of a push the commit before it, FIRST where there is none. ``where``: as in `name_of`.
-    https://docs.github.com/webhooks/webhook-events-and-payloads#push says what the event's file holds.
+    ``all_builtin``: no engine was named, so that a built-in one that the revision has and this checkout has not was
+    removed. Raises UsageError for a file outside any repository, and for a revision that one of the repositories lacks.
     """
-    if os.environ.get("GITHUB_BASE_REF"):
-        return f"origin/{os.environ['GITHUB_BASE_REF']}"
-    if os.environ.get("GITHUB_EVENT_NAME") != "push":
-        return None
-    if shutil.which("git") is None:
-        return None if where is None else "HEAD^"  # which `name_of` refuses
-    if where is None and not _is_commit(os.environ.get("GITHUB_SHA") or "HEAD", None):
-        return None  # what was pushed is another repository, which our own engines are no part of
-    before = _before()
-    if before and _is_commit(before, where):
-        return before
-    shallow = _git("rev-parse", "--is-shallow-repository", where=where).stdout.strip() != b"false"  # or no repository
-    return "HEAD^" if shallow or _is_commit("HEAD^", where) else FIRST
+    if revision == FIRST:
+        return Before(FIRST, {}, list(asked), [], []), {}
+    held: dict[str, str] = {}
+    taken: dict[str, Taken] = {}
+    gone: list[pathlib.Path] = []
+    notes: list[str] = []
+    groups = _by_repository(revision, asked)
+    for group in groups:
+        repository, old = group.repository, group.old_paths()
+        laid_out, names = workspace / "before", []
+        if group.builtin:
+            notes.append(_lay_out(repository, laid_out))
+            names = _names(laid_out)
+        for row, path in old.items():
+            file = pathlib.PurePosixPath(path)
+            held[row] = row_at(row, repository.short)
+            while held[row] in asked or held[row] in taken:  # an engine file may have such a name
+                held[row] = row_at(held[row], repository.short)
+            if file.stem in names and path == group.path_of(file.stem):
+                taken[held[row]] = engine_files.builtin(file.stem, laid_out)
+            else:
+                beside = AtRevision(repository, str(file.parent))
+                folder = workspace / "files" / f"old{len(taken)}"
+                taken[held[row]] = engine_files.take(file.name, beside, folder, source, asked[row])
+            if path != group.paths[row]:
+                notes.append(f"{row} was {path} at {repository.short}: a rename, as git sees it, so held against that")
+        gone += [repository.top / path for path in group.removed(old, names if all_builtin else [])]
+    label = groups[0].repository.short if len(groups) == 1 else revision
+    if len(groups) > 1:
+        notes += [f"{revision} is {g.repository.short} in {g.repository.top}, for {', '.join(g.paths)}" for g in groups]
+    removed = engine_files.shortest(gone, {*asked, *engines.NAMES})
+    new = [row for row in asked if row not in held]
+    return Before(label, held, new, removed, [note for note in notes if note]), taken
 
 
-def _before() -> str:
-    """The commit before a push, from the event's file; empty where it does not say, or all zeros as of a new branch."""
-    try:
-        event = json.loads(pathlib.Path(os.environ.get("GITHUB_EVENT_PATH", "")).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return ""
-    before = event.get("before") if isinstance(event, dict) else None
-    return before if isinstance(before, str) and re.fullmatch("[0-9a-f]{40,64}", before) and before.strip("0") else ""
+@dataclasses.dataclass
+class _Group:
+    """Rows whose engines stand in one repository: ``paths`` of their files from its top, by row."""
+
+    repository: Repository
+    paths: dict[str, str] = dataclasses.field(default_factory=dict)
+    builtin: set[str] = dataclasses.field(default_factory=set)
+
+    def path_of(self, name: str) -> str:
+        """Where a built-in engine stands."""
+        return self.repository.inside(ROOT.resolve() / "engines" / f"{name}.py")
+
+    def old_paths(self) -> dict[str, str]:
+        """Where each row's file stood at the revision, under another name where it was renamed; new ones are left out."""
+        there = self.repository.read(list(self.paths.values()))
+        new = [path for path in self.paths.values() if path not in there]
+        renamed = self.repository.renamed(new, self.repository.gone()) if new else {}
+        paths = {row: path if path in there else renamed.get(path, "") for row, path in self.paths.items()}
+        return {row: path for row, path in paths.items() if path}
+
+    def removed(self, old: Mapping[str, str], names: Sequence[str]) -> list[str]:
+        """Engines that the revision had and that are neither there now nor renamed.
+
+        They are the built-in ones ``names``, and engine files of the folders that files were named in.
+        """
+        found = [self.path_of(name) for name in names if name not in engines.NAMES]
+        files = [row for row in self.paths if row not in self.builtin]
+        paths = [paths[row] for paths in (self.paths, old) for row in files if row in paths]
+        found += self.repository.gone(dict.fromkeys(path.rpartition("/")[0] for path in paths)) if files else []
+        return [path for path in dict.fromkeys(found) if path not in old.values()]
 
 
-def _is_commit(revision: str, where: pathlib.Path | None) -> bool:
-    return _git("cat-file", "-e", f"{revision}^{{commit}}", where=where).returncode == 0
+def _by_repository(revision: str, asked: Mapping[str, str]) -> list[_Group]:
+    """Raises UsageError where one is no repository or lacks the revision."""
+    groups: dict[pathlib.Path, _Group] = {}
+    around: dict[pathlib.Path, _Group] = {}
+    for row, what in asked.items():
+        own = what.endswith(".py")
+        file = pathlib.Path(what) if own else ROOT.resolve() / "engines" / f"{what}.py"
+        folder = file.parent if own else ROOT
+        if folder not in around:
+            repository = Repository(folder, revision)
+            around[folder] = groups.setdefault(repository.top, _Group(repository))
+        around[folder].paths[row] = around[folder].repository.inside(file)
+        if not own:
+            around[folder].builtin.add(row)
+    return list(groups.values())
 
 
-def lay_out(revision: str, folder: pathlib.Path) -> str:
-    """Put what a worker imports into ``folder``, as it was at ``revision``; uncommitted changes stay where they are.
+def _lay_out(repository: Repository, folder: pathlib.Path) -> str:
+    """Put what a worker imports into ``folder``, as it was; uncommitted changes stay where they are.
 
     Gives a line where something was left out, else "". Raises UsageError for a revision that has no engines.
     """
-    present = [
-        part for part in ("engines", "bench", "native") if not _git("cat-file", "-e", f"{revision}:{part}").returncode
-    ]
-    missing = [
-        part
-        for part in ("engines/__init__.py", "bench/workload/worker.py")
-        if _git("cat-file", "-e", f"{revision}:{part}").returncode
-    ]
-    if missing:
-        raise UsageError(
-            f"--against {revision}: that revision has no {missing[0]}, so its engines cannot be measured: choose a newer one"
-        )
-    with tempfile.TemporaryFile() as archive:
-        # an archive and not a work tree: neither a dirty tree nor an interrupt can leave anything behind
-        subprocess.run(["git", "archive", revision, *present], cwd=ROOT, stdout=archive, check=True)
-        archive.seek(0)
-        with tarfile.open(fileobj=archive) as files:
-            files.extractall(folder, filter="data")
-    return _build_native(folder) if "native" in present else ""
+    home = repository.inside(ROOT.resolve())
+    beside = AtRevision(repository, home)
+    # neither an archive, from which attributes leave files out, nor a work tree, which an interrupt would leave behind
+    files = beside.all_of([path for part in ("engines", "bench", "native") for path in beside.below(part)])
+    for path in NEEDED:
+        if path not in files:
+            raise UsageError(
+                f"{repository.asked}: that revision of {repository.top} has no {path if home == '.' else f'{home}/{path}'},"
+                " so its engines cannot be measured: choose a newer one"
+            )
+    engine_files.write(files, folder)
+    return _build_native(folder) if (folder / "native").is_dir() else ""
 
 
-def lay_out_files(revision: str, files: Sequence[pathlib.Path], folder: pathlib.Path) -> None:
-    """Put engine files of the user's own into ``folder``, as they were at ``revision`` of the repositories they are in.
-
-    A file that was not there yet is left out. Raises UsageError for a file outside any repository.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in files:
-        where = file.resolve().parent
-        name_of(revision, where)
-        done = _git("show", f"{revision}:./{file.name}", where=where)
-        if done.returncode == 0:
-            (folder / file.name).write_bytes(done.stdout)
+def _names(folder: pathlib.Path) -> list[str]:
+    """The engines that the sources in ``folder`` list."""
+    tree = ast.parse((folder / "engines" / "__init__.py").read_bytes())
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == "NAMES" for target in targets):
+            return list(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+    return []
 
 
 def _build_native(folder: pathlib.Path) -> str:
@@ -128,7 +172,3 @@ def _build_native(folder: pathlib.Path) -> str:
 
 def _same(one: pathlib.Path, other: pathlib.Path) -> bool:
     return other.is_file() and one.read_bytes() == other.read_bytes()
-
-
-def _git(*arguments: str, where: pathlib.Path | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["git", *arguments], cwd=where or ROOT, capture_output=True)

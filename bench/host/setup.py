@@ -13,10 +13,10 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 
 import engines
-from bench.host import datasets, interpreters, machine, results
+from bench.host import datasets, engine_files, interpreters, machine, results, revision
 from bench.host.deadline import Deadline
 from bench.host.errors import UsageError
-from bench.host.lockstep import REFERENCE, Plan, Subject
+from bench.host.lockstep import REFERENCE, Plan
 from bench.workload.config import Config
 from bench.workload.data import Vocabulary, cut, read_documents
 from bench.workload.gpt import count_parameters
@@ -27,8 +27,7 @@ class Request:
     """What the user asked for. ``pythons`` and ``engine_names`` empty: all that there are.
 
     ``switches``: ``[RUNTIME:]NAME=VALUE …`` texts, each a further runtime beside every one that it fits.
-    ``beside``: label to another copy of the sources; its engines of the same names become rows ``engine@label``, and so
-    do files of the same names in its folder ``files``.
+    ``against``: git revision at which the engines become rows of their own, to hold today's against.
     ``slowdowns``: injected, by row. ``fill_blocks``: documents are longer than the block on purpose.
     """
 
@@ -40,7 +39,7 @@ class Request:
     base: str | None
     command: Sequence[str]
     switches: Sequence[str] = ()
-    beside: Mapping[str, pathlib.Path] = dataclasses.field(default_factory=dict)
+    against: str | None = None
     slowdowns: Mapping[str, float] = dataclasses.field(default_factory=dict)
     fill_blocks: bool = False
 
@@ -50,7 +49,7 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
 
     Raises UsageError, WorkloadError, EngineError.
     """
-    chosen = _engines(request.engine_names)
+    chosen = choose(request.engine_names)
     path = datasets.locate(request.data)
     documents = read_documents(path)
     runtimes, missing = find_runtimes(request.pythons, request.switches)
@@ -59,15 +58,18 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
             f"no runtime {request.base} in this run: choose from {', '.join(runtime.name for runtime in runtimes)}"
         )
     source = _copy_source(workspace)
-    subjects = {name: Subject(what, source) for name, what in chosen.items()}
-    for label, other in request.beside.items():
-        for name, what in chosen.items():
-            own = other / "files" / f"{name}.py"  # an engine file of the user's, as it was
-            if what.endswith(".py"):
-                if own.is_file():
-                    subjects[row_at(name, label)] = Subject(str(own), source)
-            elif (other / "engines" / f"{name}.py").is_file():
-                subjects[row_at(name, label)] = Subject(name, other)
+    taken = {row: _take(what, source, workspace / "files" / f"new{n}") for n, (row, what) in enumerate(chosen.items())}
+    before = None
+    if request.against is not None:
+        # the reference may be here only to prove the others by
+        asked = {
+            row: what
+            for row, what in chosen.items()
+            if not request.engine_names or row in request.engine_names or what.endswith(".py")
+        }
+        before, old = revision.before(request.against, asked, not request.engine_names, workspace, source)
+        taken |= old
+    subjects = {row: one.subject for row, one in taken.items()}
     for row, slowdown in request.slowdowns.items():
         if row not in subjects:
             raise UsageError(f"no engine {row} in this run: choose from {', '.join(subjects)}")
@@ -96,17 +98,7 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
             runtime.name: results.RuntimeRecord(runtime.specification, runtime.environment, runtime.described)
             for runtime in runtimes
         },
-        engines={
-            name: results.EngineRecord(
-                "",
-                None,
-                "",
-                "bit-identical",
-                _sha256(_engine_file(subject.source, subject.loads)),
-                subject.loads if subject.loads.endswith(".py") else None,
-            )
-            for name, subject in subjects.items()
-        },
+        engines={row: one.record for row, one in taken.items()},
         notes=notes,
         source_sha256=_source_sha256(source),
     )
@@ -117,6 +109,7 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
         request.config.record(),
         request.measuring,
         Deadline.of_command(request.measuring.budget_seconds),
+        before,
     )
     return plan, record, missing
 
@@ -148,11 +141,16 @@ def resume(
         if runtime.described != about.described:
             raise UsageError(f"{about.specification} is another build than when {folder} was begun: start a new run")
         runtimes.append(dataclasses.replace(runtime, name=name))
-    chosen = {name: engine.path or name for name, engine in record.engines.items()}
-    for name, what in chosen.items():
-        if _sha256(_engine_file(source, what)) != record.engines[name].source_sha256:
-            raise UsageError(f"the engine {what} has changed since {folder} was begun: start a new run")
-    subjects = {name: Subject(what, source) for name, what in chosen.items()}
+    subjects = {}
+    for number, (row, engine) in enumerate(record.engines.items()):
+        if engine.path is None and row not in engines.NAMES:
+            raise UsageError(
+                f"{folder} has the row {row}, of another revision: only check can measure that, start anew"
+            )
+        taken = _take(engine.path or row, source, workspace / "files" / f"new{number}")
+        if taken.record.source_sha256 != engine.source_sha256:
+            raise UsageError(f"the engine {engine.path or row} has changed since {folder} was begun: start a new run")
+        subjects[row] = taken.subject
     deadline = Deadline.of_command(record.plan.budget_seconds)
     plan = Plan(
         subjects, runtimes, _copy_documents(path, workspace), dict(record.workload.config), record.plan, deadline
@@ -160,29 +158,21 @@ def resume(
     return plan, run
 
 
-def row_at(engine: str, label: str) -> str:
-    """The row of an engine from another copy of the sources."""
-    return f"{engine}@{label}"
-
-
 # --------------------------------------------------------------------- parts
 
 
-def _engines(names: Sequence[str]) -> dict[str, str]:
-    """Table name to what the worker loads, the reference always among them. Raises EngineError."""
-    chosen = {}
-    for what in names or engines.NAMES:
-        if what.endswith(".py"):
-            path = pathlib.Path(what)
-            if not path.is_file():
-                raise engines.EngineError(f"no engine file {what}")
-            if path.stem in engines.NAMES:
-                raise engines.EngineError(f"{what} has the name of the built-in engine {path.stem!r}: rename the file")
-            chosen[path.stem] = str(path.resolve())
-        else:
-            engines.check_name(what)
-            chosen[what] = what
+def choose(names: Sequence[str]) -> dict[str, str]:
+    """Row to what it stands for, the reference always among them. Raises EngineError."""
+    chosen = engine_files.rows(names or engines.NAMES)
     return chosen if REFERENCE in chosen else {REFERENCE: REFERENCE, **chosen}
+
+
+def _take(what: str, source: pathlib.Path, folder: pathlib.Path) -> engine_files.Taken:
+    """An engine as it is now; of a file, a copy in ``folder``. Raises EngineError."""
+    if not what.endswith(".py"):
+        return engine_files.builtin(what, source)
+    path = pathlib.Path(what)
+    return engine_files.take(path.name, engine_files.OnDisk(path.parent), folder, source, what)
 
 
 def find_runtimes(pythons: Sequence[str], switches: Sequence[str] = ()) -> tuple[list[interpreters.Runtime], list[str]]:
@@ -246,10 +236,6 @@ def _copy_source(workspace: pathlib.Path) -> pathlib.Path:
 
 def _copy_documents(path: pathlib.Path, workspace: pathlib.Path) -> pathlib.Path:
     return pathlib.Path(shutil.copy(path, workspace / "documents.txt"))
-
-
-def _engine_file(source: pathlib.Path, what: str) -> pathlib.Path:
-    return pathlib.Path(what) if what.endswith(".py") else source / "engines" / f"{what}.py"
 
 
 def _sha256(path: pathlib.Path) -> str:

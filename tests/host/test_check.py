@@ -82,12 +82,12 @@ def test_a_wrong_engine_fails_whatever_its_speed(project, check):
     assert "DIVERGED" in row and "FAIL: " in done.stdout
 
 
-def test_an_engine_that_is_new_is_not_held_against_anything(project, check, tmp_path):
-    mine = engine_file(tmp_path, "mine", "ENGINE = replace(summary='new')")
+def test_an_engine_that_is_new_is_not_held_against_anything(project, check):
+    mine = engine_file(project, "mine", "ENGINE = replace(summary='new')")
     done = check("--against", "HEAD", "--engine", mine, "--engine", "tape", "--budget", "1s")
     row = next(line for line in done.stdout.splitlines() if line.startswith("mine "))
     assert "NEW" in row and "bit-identical" in row and "has no engine mine" in done.stdout
-    wrong = engine_file(tmp_path, "wrong", "ENGINE = replace(relu=lambda x: [xi.relu() * 1.000001 for xi in x])")
+    wrong = engine_file(project, "wrong", "ENGINE = replace(relu=lambda x: [xi.relu() * 1.000001 for xi in x])")
     done = check("--against", "HEAD", "--engine", wrong, "--engine", "tape", "--budget", "1s", "--name", "wrong")
     row = next(line for line in done.stdout.splitlines() if line.startswith("wrong "))
     assert done.exit_code == 1 and "DIVERGED" in row
