@@ -108,7 +108,9 @@ def test_a1_the_calibration_names_its_row_as_a_run_does(bench_command, tmp_path)
     assert "mine/tape on " in done.stderr
 
 
-@pytest.mark.parametrize("name", ["new\nline", "tab\there", "bell\x07", "\udcff\udcfe", "zero\u200bwidth", "\u2028"])
+@pytest.mark.parametrize(
+    "name", ["new\nline", "tab\there", "bell\x07", "\udcff\udcfe", "zero\u200bwidth", "\u2028"], ids=ascii
+)
 def test_a1_a_name_that_does_not_show_is_one_line(name, tmp_path, bench_command):
     path = tmp_path / f"{name}.py"
     path.write_text("ENGINE = 1\n")
