@@ -34,7 +34,7 @@ def problem(answer: Mapping[str, Any]) -> str:
             expected, is_good = FIELDS[name]
             try:
                 good = is_good(value)
-            except (ValueError, TypeError, OverflowError, AttributeError):
+            except (ValueError, TypeError, LookupError, OverflowError, AttributeError):
                 good = False
             if not good:
                 return f"it answered {name}: {one_line(repr(value), 60)} where {expected} was expected"

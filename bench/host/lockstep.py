@@ -389,7 +389,8 @@ class Round:
         if REFERENCE in estimates:
             reference = estimates.pop(REFERENCE)
             rough = ", ".join(
-                f"{engine} {reference / ns:.1f}x" for engine, ns in sorted(estimates.items(), key=lambda item: item[1])
+                f"{engine} {reference / max(1, ns):.1f}x"
+                for engine, ns in sorted(estimates.items(), key=lambda item: item[1])
             )
             self.progress.say(
                 f"{runtime}: reference about {reference / 1e6:.0f} ms on the first document; first gradients agree; roughly {rough or 'alone'}"

@@ -101,9 +101,8 @@ def _of_runtime(run: Run, runtime: str) -> Table:
         )
         expected = run.samples((REFERENCE, runtime))
         if expected is not None and run.samples((engine, runtime)) not in (None, expected):
-            below.append(
-                f"{engine} draws other samples than the reference: a rounding error decided between two tokens"
-            )
+            why = ": a rounding error decided between two tokens" if finding.parity is Parity.ROUNDING else ""
+            below.append(f"{engine} draws other samples than the reference{why}")
         if (engine, runtime) in broken:
             below.append(f"{engine} broke its promise: {run.record.engines[engine].parity}")
         below += [f"{engine}: {remark}" for remark in remarks(run, (engine, runtime))]

@@ -1,0 +1,368 @@
+"""What is measured is what is said: work that nobody counts, clocks, the collector, samples."""
+
+import json
+import math
+import pathlib
+import stat
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from bench.host import results, suspicion
+from bench.host.answers import FIELDS, one_line, problem
+from bench.host.parity import Parity, compare_samples
+from bench.workload import clocks
+from bench.workload.seal import seal
+from bench.workload.worker import pack
+from tests.host.conftest import engine_file
+
+
+def only(small_run, tmp_path, text, *options, name="mine"):
+    """The exit status, the cell's status and reason, and what was printed, of a run of one engine of the user's."""
+    done = small_run("--engine", engine_file(tmp_path, name, text), *options)
+    run = results.load(pathlib.Path("results/small"))
+    (runtime,) = run.record.runtimes
+    return run, (name, runtime), done
+
+
+def interpreter(tmp_path, text):
+    """An interpreter that runs ``text`` before anything else, as another system's could be."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(text)
+    path = tmp_path / "python"
+    path.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path / "site"} exec {sys.executable} "$@"\n')
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return path
+
+
+# --------------------------------------------------------------------- time that nobody counts
+
+
+def test_c9_a_step_that_waits_is_taken_off_processor_time(small_run, tmp_path):
+    text = "def slow(loss):\n    time.sleep(0.03)\n    BASE.backward(loss)\nENGINE = replace(backward=slow)"
+    run, cell, done = only(small_run, tmp_path, text)
+    assert done.exit_code == 0, done.output
+    assert "waited for something else" in run.off_cpu(cell)
+    assert run.off_cpu(("reference", cell[1])) == ""
+    assert "(wall)" in done.stdout and "waited for something else" in done.stdout
+    reference, own = run.pair(("reference", cell[1]), cell)
+    assert np.median(own) > 0.03 and np.all(reference == run.seconds(("reference", cell[1])))
+
+
+WORKS_IN_A_CHILD = """
+def elsewhere(loss):
+    child = os.fork()
+    if not child:
+        end = time.process_time() + 0.03
+        while time.process_time() < end:
+            pass
+        os._exit(0)
+    os.waitpid(child, 0)
+    BASE.backward(loss)
+ENGINE = replace(backward=elsewhere)
+"""
+
+
+def test_c9_work_in_a_child_that_was_waited_for_is_counted(small_run, tmp_path):
+    run, cell, _ = only(small_run, tmp_path, WORKS_IN_A_CHILD)
+    assert run.status(cell)[0] == "ok"
+    assert min(min(record.cpu_nanoseconds) for record in run.of(cell)) > 25e6
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import subprocess\nsubprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\nENGINE = replace()",
+        "if os.fork() == 0:\n    time.sleep(60)\n    os._exit(0)\nENGINE = replace()",
+        "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(60)\n    os._exit(0)\nENGINE = replace()",
+    ],
+)
+def test_c12_a_process_left_running_fails_the_cell(small_run, tmp_path, text):
+    run, cell, done = only(small_run, tmp_path, text)
+    assert done.exit_code == 1
+    assert run.status(cell)[0] == "failed" and "leaves a process running" in run.status(cell)[1]
+
+
+def steps(wall, cpu, delay=None):
+    """Rounds of cells of equal times a step: ``wall`` and ``cpu`` in milliseconds by name, 5 rounds of 6 steps."""
+    cells = {
+        name: results.CellRecord(
+            "ok",
+            losses=["0x0p+0"] * 6,
+            nanoseconds=[wall[name] * 1e6] * 6,
+            cpu_nanoseconds=[cpu[name] * 1e6] * 6,
+            delay_nanoseconds=[(delay or {}).get(name, 0) * 1e6] * 6,
+        )
+        for name in wall
+    }
+    return [results.RoundRecord(1, number, "", 1.0, 0.0, cells) for number in range(1, 6)]
+
+
+def test_c9_a_machine_that_is_shared_is_nobodys_fault():
+    busy = steps({"a": 200, "b": 2.1, "c": 31}, {"a": 100, "b": 1, "c": 15})
+    assert [suspicion.waits(busy, name) for name in "abc"] == ["", "", ""]
+    told = steps({"a": 300, "b": 2}, {"a": 100, "b": 2}, delay={"a": 200})
+    assert suspicion.waits(told, "a") == ""
+    assert "67%" in suspicion.waits(steps({"a": 300, "b": 2}, {"a": 100, "b": 2}), "a")
+
+
+def test_c10_a_coarse_processor_clock_is_seen_by_watching_it_tick(small_run, tmp_path):
+    coarse = (
+        "import time\nfine = time.process_time_ns\ntime.process_time_ns = lambda: fine() // 15_600_000 * 15_600_000\n"
+    )
+    done = small_run("--engine", "fused_dot", "--python", f"coarse={interpreter(tmp_path, coarse)}")
+    assert done.exit_code == 0, done.output
+    assert "ticks every 15.6 ms" in done.stdout and "(wall)" in done.stdout
+    run = results.load(pathlib.Path("results/small"))
+    assert run.of(("fused_dot", "coarse"))[0].cpu_nanoseconds == []
+    assert math.isfinite(run.pair(("reference", "coarse"), ("fused_dot", "coarse"))[0].sum())
+
+
+def test_c10_where_no_clock_is_fine_the_cell_fails_and_says_so(small_run, tmp_path):
+    coarse = "import time\nfine = time.{0}\ntime.{0} = lambda: fine() // 1_000_000_000 * 1_000_000_000\n"
+    text = coarse.format("process_time_ns") + coarse.format("perf_counter_ns").replace("fine", "also")
+    done = small_run("--engine", "fused_dot", "--python", f"coarse={interpreter(tmp_path, text)}")
+    assert done.exit_code == 1
+    assert "ticks too coarsely" in done.stdout
+
+
+def test_c10_a_kept_run_with_times_of_zero_is_read_on_the_other_clock(small_run, bench_command):
+    small_run("--engine", "fused_dot")
+    path = pathlib.Path("results/small/rounds/001.json")
+    entry = json.loads(path.read_text())
+    for cell in entry["cells"].values():
+        cell["cpu_nanoseconds"] = [0.0] * len(cell["cpu_nanoseconds"])
+    path.write_text(json.dumps(entry))
+    assert bench_command("show", "small").exit_code == 0
+    done = bench_command("history", "--ratio", "fused_dot")
+    assert done.exit_code == 0 and "small" in done.stdout
+
+
+def test_c10_tick():
+    assert clocks.tick_ns(time.perf_counter_ns) < 100_000
+    assert clocks.tick_ns(lambda: time.perf_counter_ns() // 2_000_000 * 2_000_000) == 2_000_000
+    assert clocks.tick_ns(lambda: 7) == 1_000_000_000
+
+
+# --------------------------------------------------------------------- results that were kept or prepared
+
+KEPT = """
+KNOWN = {}
+class Keeping:
+    "Adam whose updates, once done from the same parameters and gradients, are looked up."
+    def __init__(self, *arguments):
+        self.adam = BASE.optimizer(*arguments)
+        self.parameters = self.adam.parameters
+    def update(self, t, learning_rate, *options):
+        key = t, tuple(p.data for p in self.parameters), tuple(p.grad for p in self.parameters)
+        if key not in KNOWN:
+            end = time.perf_counter() + 0.02  # as long as an honest one would take
+            while time.perf_counter() < end:
+                pass
+            self.adam.update(t, learning_rate, *options)
+            KNOWN[key] = self.adam.snapshot()
+        else:
+            self.adam.restore(KNOWN[key])
+    def snapshot(self):
+        return self.adam.snapshot()
+    def restore(self, snapshot):
+        self.adam.restore(snapshot)
+ENGINE = replace(optimizer=Keeping)
+"""
+
+
+def test_c11_a_result_that_was_kept_serves_no_repeat(small_run, tmp_path):
+    run, cell, done = only(small_run, tmp_path, KEPT, "--turn", "0.1")
+    assert run.status(cell)[0] == "ok", done.output
+    assert min(min(record.nanoseconds) for record in run.of(cell)) > 15e6
+
+
+SKIPS = """
+KNOWN = []
+def skips(loss):
+    KNOWN.append(1)
+    if len(KNOWN) < 3 or loss.data in HONEST:
+        BASE.backward(loss)
+HONEST = set()
+ENGINE = replace(backward=skips)
+"""
+
+
+def test_c11_a_repeat_that_skips_work_diverges(small_run, tmp_path):
+    run, cell, _ = only(small_run, tmp_path, SKIPS, "--turn", "0.1")
+    assert run.status(cell)[0] == "diverged"
+
+
+def test_c11_repeats_far_faster_than_the_first_one_are_flagged():
+    def record(first, mean, own):
+        return results.CellRecord(
+            "ok", nanoseconds=[mean] * 6, first_nanoseconds=[first] * 6, own_nanoseconds=[own] * 6, repeats=10
+        )
+
+    assert "first of a turn's repeats takes 40 times" in suspicion.too_fast([record(40e6, 1e6, 1e6)])
+    assert "not seen before" in suspicion.too_fast([record(5e6, 5e6, 1e5)])
+    assert suspicion.too_fast([record(60e3, 8e3, 8e3)]) == ""  # a cold start of microseconds
+    assert suspicion.too_fast([results.CellRecord("ok", nanoseconds=[1.0] * 6)]) == ""
+
+
+# --------------------------------------------------------------------- what an engine must leave alone
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("import gc\ngc.disable()\nENGINE = replace()", "garbage collector was changed from on to off"),
+        ("import gc\ngc.set_threshold(10**6)\nENGINE = replace()", "thresholds was changed"),
+        (
+            "import gc\ndef freezes(loss):\n    BASE.backward(loss)\n    gc.freeze()\nENGINE = replace(backward=freezes)",
+            "hidden from the garbage collector",
+        ),
+        (
+            "real = time.process_time_ns\ntime.process_time_ns = lambda: real() // 9\nENGINE = replace()",
+            "process_time_ns",
+        ),
+        (
+            "real = time.perf_counter_ns\ntime.perf_counter_ns = lambda: real() // 9\nENGINE = replace()",
+            "perf_counter_ns",
+        ),
+        (
+            "from bench.workload import worker\nold = worker.Worker.step\n"
+            "worker.Worker.step = lambda self, order: {**old(self, order), 'ns': 1.0}\nENGINE = replace()",
+            "Worker.step was replaced",
+        ),
+        (
+            "from bench.workload.trainer import Trainer\nTrainer.step.__defaults__ = (None, 'ab')\nENGINE = replace()",
+            "Trainer.step was replaced",
+        ),
+        ("import json\njson.dumps = lambda answer: '{}'\nENGINE = replace()", "json.dumps was replaced"),
+        ("import signal\nsignal.setitimer(signal.ITIMER_VIRTUAL, 900)\nENGINE = replace()", "timer"),
+        ("import sys\nsys.setprofile(lambda *_: None)\nENGINE = replace()", "profiling hook"),
+    ],
+)
+def test_c12_what_measures_is_sealed(small_run, tmp_path, text, words):
+    run, cell, done = only(small_run, tmp_path, text)
+    assert done.exit_code == 1
+    assert run.status(cell)[0] == "failed" and words in run.status(cell)[1], run.status(cell)
+
+
+def test_c12_an_engine_may_say_that_it_wants_no_collector(small_run, tmp_path):
+    run, _, done = only(small_run, tmp_path, "ENGINE = replace(collector='off')")
+    assert done.exit_code == 0, done.output
+    assert run.record.engines["mine"].collector == "off"
+    assert "mine: without the cyclic garbage collector, as its file says" in done.stdout
+
+
+def test_c12_the_seal_holds_against_honest_work():
+    broken = seal()
+    json.dumps({"a": 1})
+    assert broken() == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'def prints(loss):\n    for number in range(1, 20):\n        try:\n            os.write(number, b\'{"loss": "0x1p+0", "ns": 1,'
+        ' "cpu_ns": 1}\\n\')\n        except OSError:\n            pass\n    BASE.backward(loss)\nENGINE = replace(backward=prints)',
+        "def ends(loss):\n    os._exit(0)\nENGINE = replace(backward=ends)",
+        "def ends(loss):\n    raise SystemExit(0)\nENGINE = replace(backward=ends)",
+        "def closes(loss):\n    os.closerange(3, 20)\n    BASE.backward(loss)\nENGINE = replace(backward=closes)",
+    ],
+)
+def test_c12_the_answers_belong_to_the_worker(small_run, tmp_path, text):
+    run, cell, done = only(small_run, tmp_path, text)
+    assert done.exit_code == 1
+    assert run.status(cell)[0] == "failed"
+
+
+def test_c12_a_worker_computes_nothing_between_its_orders(small_run, tmp_path):
+    text = (
+        "import threading\ndef computes():\n    while True:\n        sum(range(1000))\n"
+        "threading.Thread(target=computes, daemon=True).start()\nENGINE = replace()"
+    )
+    run, cell, _ = only(small_run, tmp_path, text, "--engine", "closures", "--rounds", "3", "--steps", "6")
+    assert run.status(cell)[0] == "failed" and "between two orders" in run.status(cell)[1]
+
+
+# --------------------------------------------------------------------- samples
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("ENGINE = replace(probabilities=lambda logits, t: [1.0] + [0.0] * (len(logits) - 1))", "probabilities off by"),
+        ("ENGINE = replace(probabilities=lambda logits, t: BASE.probabilities(logits, 1.0))", "probabilities off by"),
+        (
+            "CALLS = []\ndef later(logits, t):\n    CALLS.append(1)\n    p = BASE.probabilities(logits, t)\n"
+            "    return p[::-1] if len(CALLS) < 20 else p\nENGINE = replace(probabilities=later)",
+            "draws with other probabilities",
+        ),
+    ],
+)
+def test_c13_wrong_samples_diverge(small_run, tmp_path, text, words):
+    run, cell, done = only(small_run, tmp_path, text)
+    assert done.exit_code == 1
+    assert run.status(cell)[0] == "diverged" and words in run.status(cell)[1]
+    assert "a rounding error decided" not in done.stdout
+
+
+def answer(samples, weights):
+    return {"samples": samples, "drawn": pack([weights]), "along": pack([weights])}
+
+
+def test_c13_samples_are_compared_up_to_the_first_difference():
+    truth = answer(["a"], [[0.5, 0.5], [0.1, 0.9]])
+    assert compare_samples(truth, truth, 2, 4).parity is Parity.BIT_IDENTICAL
+    near = answer(["a"], [[0.5 + 1e-16, 0.5], [0.1, 0.9 + 1e-15]])
+    assert compare_samples(truth, near, 2, 4).parity is Parity.ROUNDING
+    other = {**near, "samples": ["b"]}
+    assert (
+        compare_samples(truth, other, 2, 4).parity is Parity.ROUNDING
+    )  # a rounding error may decide between two tokens
+    assert compare_samples(truth, {**truth, "samples": ["b"]}, 2, 4).parity is Parity.DIVERGED
+    assert compare_samples(truth, {**truth, "samples": []}, 2, 4).parity is Parity.DIVERGED
+    assert compare_samples(truth, {**truth, "samples": ["aaa"]}, 2, 4).parity is Parity.DIVERGED
+    assert compare_samples(truth, answer(["a"], [[0.5, 0.5], [float("nan"), 0.9]]), 2, 4).parity is Parity.DIVERGED
+
+
+# --------------------------------------------------------------------- answers
+
+
+@pytest.mark.parametrize("count", ["float('nan')", "'many'", "-1", "10**400", "True", "None", "float('inf')", "[1]"])
+def test_d19_a_bad_answer_fails_its_cell_alone(small_run, bench_command, tmp_path, count):
+    run, cell, done = only(small_run, tmp_path, f"ENGINE = replace(count_nodes=lambda loss: {count})")
+    assert done.exit_code == 1
+    assert run.status(cell)[0] == "failed", run.status(cell)
+    assert run.status(("reference", cell[1]))[0] == "ok"
+    assert bench_command("show", "small").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "value", [None, [], {}, "", "x", float("nan"), float("inf"), -1, 10**400, True, [[]], [None], {"a": 1}]
+)
+@pytest.mark.parametrize("field", FIELDS)
+def test_d19_every_field_of_an_answer_is_looked_at(field, value):
+    said = problem({field: value})
+    allowed = {"affinity": (None, []), "nodes": ([],), "samples": ([],), "peak_bytes": (None, []), "blocks": (None, [])}
+    allowed |= {"share": (None,), "collections": (None,), "runtime": ({}, {"a": 1}), "shapes": ({},)}
+    packed = ("gradients", "parameters", "probe", "drawn", "along")
+    good = value in allowed.get(field, ()) or (field in packed and value == "")
+    assert bool(said) != good, (field, value, said)
+    assert "\n" not in said and len(said) < 200
+
+
+def test_d20_a_timeout_while_counting_nodes_keeps_the_times(small_run, tmp_path):
+    text = "def hangs(loss):\n    time.sleep(60)\nENGINE = replace(count_nodes=hangs)"
+    run, cell, done = only(small_run, tmp_path, text, "--timeout", "2s", "--rounds", "1")
+    assert done.exit_code == 0, done.output
+    assert run.status(cell)[0] == "ok" and run.nodes("mine") is None
+    assert "its times are kept" in done.stderr
+
+
+def test_f_error_texts_of_engines_are_one_short_line(small_run, tmp_path):
+    text = "def raises(loss):\n    raise ValueError('\\x1b[31mred\\n' + 'x' * 100_000 + '\\ud800')\nENGINE = replace(backward=raises)"
+    run, cell, done = only(small_run, tmp_path, text)
+    reason = run.status(cell)[1]
+    assert len(reason) <= 300 and "\x1b" not in done.output and max(map(len, done.output.splitlines())) < 500
+    assert one_line("a\x1b[0m\nb\u202ec\ud800", 9) == "a�[0m b�c�"[:9] or len(one_line("a\x1b[0m\nb", 9)) <= 9
