@@ -146,6 +146,8 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str, held_too: Sequ
         word, reason = _word(judgement, run, against)
         if word in ("PASS", "IMPROVED") and held.cell in waits:
             word, reason = "INCONCLUSIVE", "it waits longer than before, which processor time does not show"
+        if word in ("PASS", "IMPROVED") and (waiting := run.waits(held.cell)):
+            word, reason = "INCONCLUSIVE", waiting
         finding = run.finding((engine, runtime))
         parity = NOTHING if finding is None else tables.parity_text(finding)
         reason_count = _counted(judgement.instructions)

@@ -32,6 +32,7 @@ from bench.workload.generation import COMPARED
 REFERENCE = "reference"
 SAMPLES = 20  # drawn from the trained model, in the first round
 NODES_STEPS = 20  # steps whose graph nodes are counted, in the first round
+TICKS_A_TURN = 20  # of the clock, at least
 LONGEST_TURN = 1_000  # repeats of one step at the most
 OTHER_WORKER = "its worker is of another version"
 
@@ -302,7 +303,7 @@ class Round:
             state.end("failed", f"the worker runs on CPUs {answer['affinity']} in spite of --affinity")
         elif answer is not None:
             state.started = answer
-            state.turn = self.plan.record.turn_seconds * 1e9
+            state.turn = max(self.plan.record.turn_seconds * 1e9, TICKS_A_TURN * answer.get("wall_tick_ns", 0))
             state.repeats = repeats_for(state.turn, answer["estimate_ns"])
             if answer.get("cpu_tick_ns", 0) > COARSE_NS:
                 state.off_cpu = f"its processor clock ticks every {answer['cpu_tick_ns'] / 1e6:.1f} ms"

@@ -241,7 +241,11 @@ class Run:
         told = next((record.off_cpu for record in records if record.off_cpu), "")
         if not told and any(time <= 0 for record in records for time in record.cpu_nanoseconds):
             told = "its processor clock ticks too coarsely"
-        return told or suspicion.waits(self.rounds, key(cell))
+        return told or self.waits(cell)
+
+    def waits(self, cell: Cell) -> str:
+        """In words, how much of the cell's time is explained by nothing that the machine did; "" where all is."""
+        return suspicion.waits(self.rounds, key(cell))
 
     def seconds(self, cell: Cell) -> Floats:
         """Seconds per step on the wall's clock, (rounds, steps). Only for a cell whose status is ok."""

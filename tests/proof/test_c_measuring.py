@@ -4,6 +4,7 @@ import json
 import math
 import pathlib
 import stat
+import subprocess
 import sys
 import time
 
@@ -16,7 +17,7 @@ from bench.host.parity import Parity, compare_samples
 from bench.workload import clocks
 from bench.workload.seal import seal
 from bench.workload.worker import pack
-from tests.host.conftest import engine_file
+from tests.host.conftest import SMALL, engine_file
 
 
 def only(small_run, tmp_path, text, *options, name="mine"):
@@ -49,6 +50,24 @@ def test_c9_a_step_that_waits_is_taken_off_processor_time(small_run, tmp_path):
     assert "(wall)" in done.stdout and "waited for something else" in done.stdout
     reference, own = run.pair(("reference", cell[1]), cell)
     assert np.median(own) > 0.03 and np.all(reference == run.seconds(("reference", cell[1])))
+
+
+@pytest.mark.slow
+def test_c9_a_gate_row_that_waits_does_not_pass(bench_command, documents, tmp_path, monkeypatch):
+    waits = "def slow(loss):\n    time.sleep(0.03)\n    BASE.backward(loss)\nENGINE = replace(backward=slow)"
+    path = engine_file(tmp_path, "mine", waits)
+    for command in (
+        ["init", "-q"],
+        ["add", "mine.py"],
+        ["-c", "user.name=a", "-c", "user.email=a", "commit", "-qm", "a"],
+    ):
+        subprocess.run(["git", *command], check=True, cwd=tmp_path)
+    done = bench_command(
+        *("check", "--against", "HEAD", "--engine", path, "--python", sys.executable, "--data", documents, *SMALL),
+        *("--steps", "2", "--budget", "30s", "--threshold", "0.5", "--no-instructions", "--json", "out.json"),
+    )
+    (cell,) = json.loads(pathlib.Path("out.json").read_text())["cells"]
+    assert cell["word"] == "INCONCLUSIVE" and "waited for something else" in cell["reason"], done.output
 
 
 WORKS_IN_A_CHILD = """
@@ -120,8 +139,8 @@ def test_c10_a_coarse_processor_clock_is_seen_by_watching_it_tick(small_run, tmp
     assert math.isfinite(run.pair(("reference", "coarse"), ("fused_dot", "coarse"))[0].sum())
 
 
-def test_c10_where_no_clock_is_fine_the_cell_fails_and_says_so(small_run, tmp_path):
-    coarse = "import time\nfine = time.{0}\ntime.{0} = lambda: fine() // 1_000_000_000 * 1_000_000_000\n"
+def test_c10_where_clocks_stand_still_the_cell_fails_and_says_so(small_run, tmp_path):
+    coarse = "import time\nfine = time.{0}\ntime.{0} = lambda: fine() // 10**18 * 10**18\n"
     text = coarse.format("process_time_ns") + coarse.format("perf_counter_ns").replace("fine", "also")
     done = small_run("--engine", "fused_dot", "--python", f"coarse={interpreter(tmp_path, text)}")
     assert done.exit_code == 1
