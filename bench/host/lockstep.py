@@ -113,6 +113,7 @@ class CellState:
         self.nanoseconds: list[float] = []
         self.cpu_nanoseconds: list[float] = []
         self.delay_nanoseconds: list[float] = []
+        self.yields: list[float] = []
         self.first_nanoseconds: list[float] = []
         self.own_nanoseconds: list[float] = []
         self.off_cpu = ""
@@ -145,6 +146,7 @@ class CellState:
             nanoseconds=self.nanoseconds,
             cpu_nanoseconds=self.cpu_nanoseconds,
             delay_nanoseconds=self.delay_nanoseconds,
+            yields=self.yields,
             first_nanoseconds=self.first_nanoseconds,
             own_nanoseconds=self.own_nanoseconds,
             off_cpu=self.off_cpu,
@@ -333,6 +335,7 @@ class Round:
             state.cpu_nanoseconds.append(round(answer["cpu_ns"], 1))
         for field, times in (
             ("delay_ns", state.delay_nanoseconds),
+            ("yields", state.yields),
             ("first_ns", state.first_nanoseconds),
             ("own_ns", state.own_nanoseconds),
         ):

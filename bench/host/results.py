@@ -94,7 +94,7 @@ class CellRecord:
 
     ``nanoseconds`` passed on the clock, ``cpu_nanoseconds`` are those in which the worker had a processor, children
     that it waited for included; none where ``off_cpu`` says why they can't be had. In ``delay_nanoseconds`` it could have
-    run and had no processor. On the clock too: ``first_nanoseconds`` of the first of the repeats, ``own_nanoseconds`` of
+    run and had no processor; ``yields``: how often it gave it away to wait. On the clock too: ``first_nanoseconds`` of the first of the repeats, ``own_nanoseconds`` of
     the last, which is the step itself.
     """
 
@@ -105,6 +105,7 @@ class CellRecord:
     nanoseconds: list[float] = dataclasses.field(default_factory=list)
     cpu_nanoseconds: list[float] = dataclasses.field(default_factory=list)
     delay_nanoseconds: list[float] = dataclasses.field(default_factory=list)
+    yields: list[float] = dataclasses.field(default_factory=list)
     first_nanoseconds: list[float] = dataclasses.field(default_factory=list)
     own_nanoseconds: list[float] = dataclasses.field(default_factory=list)
     off_cpu: str = ""

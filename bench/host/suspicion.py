@@ -34,24 +34,30 @@ def waits(rounds: Sequence[RoundRecord], name: str) -> str:
         cell = entry.cells.get(name)
         if cell is None or not cell.cpu_nanoseconds or len(cell.cpu_nanoseconds) != len(cell.nanoseconds):
             continue
-        others = [
-            other
-            for key, other in entry.cells.items()
-            if key != name and len(other.cpu_nanoseconds) == len(other.nanoseconds) == len(cell.nanoseconds)
-        ]
-        # the machine takes its share of everybody's time: what a turn took all others together
-        passed = sum((np.array(other.nanoseconds) for other in others), np.zeros(len(cell.nanoseconds)))
-        known = sum((_explained(other) for other in others), np.zeros(len(cell.nanoseconds)))
-        machine = np.maximum(1.0, np.divide(passed, known, out=np.ones_like(passed), where=known > 0))
-        explained = _explained(cell) * machine
-        left.extend(np.array(cell.nanoseconds) - explained)
-        ratios.extend(np.array(cell.nanoseconds) / np.maximum(explained, 1.0))
+        passed = np.array(cell.nanoseconds)
+        if len(cell.delay_nanoseconds) == len(cell.yields) == len(passed):
+            explained = _explained(cell)
+            # who never gave its processor away was not waiting: a machine that is a guest takes time unseen
+            explained = np.where(np.array(cell.yields) > 0, explained, passed)
+        else:
+            explained = _explained(cell) * _of_the_machine(entry, name, len(passed))
+        left.extend(passed - explained)
+        ratios.extend(passed / np.maximum(explained, 1.0))
     if not ratios or np.median(left) < SHORTEST_NS:
         return ""
     few = len(ratios) < FEW
     if float(np.min(ratios) if few else np.quantile(ratios, 0.25)) < (UNEXPLAINED_FEW if few else UNEXPLAINED):
         return ""
     return f"{1 - 1 / float(np.median(ratios)):.0%} of its time it waited for something else than a processor"
+
+
+def _of_the_machine(entry: RoundRecord, name: str, steps: int) -> npt.NDArray[np.float64]:
+    """By step, how many times its processor time a turn took the other cells together: the machine's share is everybody's."""
+    passed, explained = np.zeros(steps), np.zeros(steps)
+    for key, other in entry.cells.items():
+        if key != name and len(other.cpu_nanoseconds) == len(other.nanoseconds) == steps:
+            passed, explained = passed + np.array(other.nanoseconds), explained + _explained(other)
+    return np.maximum(1.0, np.divide(passed, explained, out=np.ones(steps), where=explained > 0))
 
 
 def _explained(cell: CellRecord) -> npt.NDArray[np.float64]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Optional
 
 try:
     import resource
@@ -38,10 +38,15 @@ def children_ns() -> int:
     return round((used.ru_utime + used.ru_stime) * 1e9)
 
 
-def delay_ns() -> int:
-    """Time in ns that this process's main thread could have run and had no processor; 0 where the system does not tell."""
+def delay_ns() -> Optional[int]:
+    """Time in ns that this process's main thread could have run and had no processor; None where the system tells nothing."""
     try:
         with open("/proc/self/schedstat") as told:
             return int(told.read().split()[1])
     except (OSError, IndexError, ValueError):
-        return 0
+        return None
+
+
+def yields() -> int:
+    """How often this process gave its processor away by itself, to wait for something; 0 where nobody tells."""
+    return 0 if resource is None else int(resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw)

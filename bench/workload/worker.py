@@ -8,7 +8,7 @@ The host writes one JSON object a line on standard input and reads one back, wit
            "start_ns": to import the engine, build the state and come to the first gradients}
     {"do": "step", "repeats": M, "nonce": HEX}, perhaps "probe": true, "twice": true
         → {"loss": HEX, "ns": of one step, a mean over M, "cpu_ns": processor time of it, "delay_ns": in which it could
-          have run and had no processor, "first_ns": of the first of M, "own_ns": of the step itself},
+          have run and had no processor, "yields": how often it gave it away to wait, in all of M, "first_ns": of the first of M, "own_ns": of the step itself},
           with "validation": HEX after a step that a validation follows, and "probe": BASE64
     {"do": "generate", "samples": N}, perhaps "along": [texts]
         → {"samples": [texts], "ns": of all, "drawn": BASE64, "along": BASE64}
@@ -57,7 +57,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional
 
 import engines
 from bench.workload import generation, runtime
-from bench.workload.clocks import COARSE_NS, children_ns, delay_ns, tick_ns
+from bench.workload.clocks import COARSE_NS, children_ns, delay_ns, tick_ns, yields
 from bench.workload.config import Config
 from bench.workload.generation import Sampling
 from bench.workload.seal import changed, frozen_objects, interpreter_state, seal
@@ -205,7 +205,7 @@ class Worker:
         answer: Dict[str, Any] = {}
         unknown = self._unknown(order["nonce"], max(repeats - 1, bool(probe)))
         before = trainer.snapshot() if unknown else (0, None)
-        of_children, delay = children_ns(), delay_ns()
+        of_children, delay, yielded = children_ns(), delay_ns(), yields()
         for number, document in enumerate(unknown):
             cpu_started, started = processor(), wall()
             loss = trainer.step(document=document).loss
@@ -225,13 +225,15 @@ class Worker:
         own, cpu = wall() - started, cpu + processor() - cpu_started
         total += own
         cpu += children_ns() - of_children
-        delay = delay_ns() - delay
+        yielded = yields() - yielded
         if self.slowdown:  # put in, to see that it is found
             cpu_started, started = processor(), wall()
             while processor() - cpu_started < cpu * self.slowdown:
                 pass
             total, cpu = total + wall() - started, cpu + processor() - cpu_started
-        answer.update(loss=loss.hex(), ns=total / repeats, first_ns=first or own, own_ns=own, delay_ns=delay / repeats)
+        answer.update(loss=loss.hex(), ns=total / repeats, first_ns=first or own, own_ns=own)
+        if delay is not None and (now := delay_ns()) is not None:
+            answer.update(delay_ns=(now - delay) / repeats, yields=yielded)
         if self.cpu_ticks_finely:
             answer["cpu_ns"] = cpu / repeats
         return {**answer, "validation": trainer.validate().hex()} if trainer.validation_due() else answer

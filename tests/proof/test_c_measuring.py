@@ -112,7 +112,8 @@ def steps(wall, cpu, delay=None):
             losses=["0x0p+0"] * 6,
             nanoseconds=[wall[name] * 1e6] * 6,
             cpu_nanoseconds=[cpu[name] * 1e6] * 6,
-            delay_nanoseconds=[(delay or {}).get(name, 0) * 1e6] * 6,
+            delay_nanoseconds=[] if delay is None else [delay.get(name, 0) * 1e6] * 6,
+            yields=[] if delay is None else [1] * 6,
         )
         for name in wall
     }
@@ -124,6 +125,7 @@ def test_c9_a_machine_that_is_shared_is_nobodys_fault():
     assert [suspicion.waits(busy, name) for name in "abc"] == ["", "", ""]
     told = steps({"a": 300, "b": 2}, {"a": 100, "b": 2}, delay={"a": 200})
     assert suspicion.waits(told, "a") == ""
+    assert "67%" in suspicion.waits(steps({"a": 300, "b": 300}, {"a": 100, "b": 100}, delay={}), "a")
     assert "67%" in suspicion.waits(steps({"a": 300, "b": 2}, {"a": 100, "b": 2}), "a")
 
 
