@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import math
 import os
@@ -12,7 +13,7 @@ from typing import Any
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from bench.host import holds, machine, results, revision, stats, tables
+from bench.host import holds, machine, results, revision, stats, tables, targets
 from bench.host.errors import UsageError
 from bench.host.gate import COUNT_THRESHOLD, NO_TIME, TIME_UP, Held, Judgement
 from bench.host.holds import NOT_HELD, Hold, Quantity
@@ -409,9 +410,9 @@ def write_junit(path: pathlib.Path, found: Sequence[Row], against: str, strict: 
                 case.system_out = f"{row.word}: {text}"
             suite.add_testcase(case)
         xml.add_testsuite(suite)
-    beside = path.with_name(f".{path.name}.part")
-    xml.write(str(beside), pretty=True)
-    os.replace(beside, path)
+    content = io.BytesIO()
+    xml.write(content, pretty=True)
+    targets.write(path, content.getvalue().decode())
 
 
 def append_step_summary(markdown: str) -> str:

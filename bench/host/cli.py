@@ -7,7 +7,6 @@ import datetime
 import importlib
 import itertools
 import json
-import os
 import pathlib
 import sys
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from bench.host import (
     setup,
     signals,
     tables,
+    targets,
     workflow,
 )
 from bench.host import claims as claiming
@@ -66,7 +66,7 @@ from bench.host.progress import RunProgress
 from bench.host.results import PlanRecord
 from bench.host.verdict import Gate
 from bench.host.workspace import Workspace
-from bench.workload import ladder
+from bench.workload import ladder, model_file
 from bench.workload.config import Config, WorkloadError
 from bench.workload.data import DEFAULT, read_documents
 from bench.workload.generation import Sampling
@@ -199,8 +199,8 @@ def run(
     metavar="ENGINE=SHARE",
     help="Slow an engine down, as in combined=0.05, to see the gate find it; repeatable.",
 )
-@click.option("--junit-xml", "junit", type=click.Path(path_type=pathlib.Path), metavar="FILE", help="For CI servers.")
-@click.option("--json", "json_file", type=click.Path(path_type=pathlib.Path), metavar="FILE", help="For programs.")
+@click.option("--junit-xml", "junit", type=targets.Target(), metavar="FILE", help="For CI servers.")
+@click.option("--json", "json_file", type=targets.Target(), metavar="FILE", help="For programs.")
 @RESULTS
 @click.option("--name", help="Of the run's folder.  [default: check- with date and time]")
 @FORMAT
@@ -230,7 +230,7 @@ def check(
     results.check_name(name)
     for path in (junit, json_file):
         if path is not None:
-            _check_folder_of(path)
+            targets.check(path)
     if sum(way is not None for way in (revision, base_python, baseline)) > 1:
         raise UsageError("--against, --against-python and --baseline each say what to hold against: give one of them")
     if revision is None and base_python is None and baseline is None:
@@ -302,7 +302,7 @@ def check(
     unwritten: UsageError | None = None
     try:
         if json_file is not None:
-            write_atomically(json_file, text)
+            targets.write(json_file, text)
         if junit is not None:
             checking.write_junit(junit, found, against, strict)
     except OSError as error:
@@ -737,11 +737,11 @@ def sampling_from(options: dict[str, Any]) -> tuple[int, Sampling]:
 @sampling_options
 @click.option(
     "--losses",
-    type=click.Path(path_type=pathlib.Path),
+    type=targets.Target(),
     metavar="FILE",
     help="Write every loss as float.hex, one a line.",
 )
-@click.option("--save", type=click.Path(path_type=pathlib.Path), metavar="FILE", help="Write the trained model.")
+@click.option("--save", type=targets.Target(), metavar="FILE", help="Write the trained model.")
 @click.option(
     "--timing/--no-timing",
     default=None,
@@ -765,7 +765,7 @@ def train(
     samples, sampling = sampling_from(options)
     for path in (losses, save):
         if path is not None:
-            _check_new_file(path)
+            targets.check_new(path)
     check_model(model)
     engine_name = "vector" if model != "gpt" and not _given("engine_name") else engine_name
     timing = options["preset"] == "optimized" if timing is None else timing
@@ -788,9 +788,9 @@ def train(
                 validation = f" | validation {trainer.validate():.4f}"
             click.echo(f"step {done.step:4d} / {steps:4d} | loss {done.loss:.4f}{time}{validation}")
     if losses is not None:
-        write_atomically(losses, "".join(f"{loss}\n" for loss in history))
+        targets.write(losses, "".join(f"{loss}\n" for loss in history))
     if save is not None and isinstance(trainer, Trainer):
-        trainer.save(save)
+        targets.write(save, model_file.text_of(trainer.saved()))
     if interrupted:
         kept = " and ".join(str(path) for path in (losses, save) if path is not None)
         click.echo(f"interrupted after {len(history)} steps{f': kept in {kept}' if kept else ''}", err=True)
@@ -822,17 +822,17 @@ def _given(name: str) -> bool:
     "--data", default=DEFAULT, show_default=True, metavar="NAME|PATH", help="As for train.", callback=list_data
 )
 @click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="Training steps of each model.")
-@click.option("--output", type=click.Path(path_type=pathlib.Path), metavar="FILE.md", help="Write the page.")
+@click.option("--output", type=targets.Target(), metavar="FILE.md", help="Write the page.")
 @FORMAT
 def compare_models(data: str, steps: int, output: pathlib.Path | None, style: str) -> int:
     """Train each model of the ladder, from counting letter pairs to the GPT, and print what each step up bought."""
     if output is not None:
-        _check_folder_of(output)
+        targets.check(output)
     path = str(datasets.locate(data))
     with RunProgress(None) as progress:
         table = climbing.climb(path, data, steps, progress)
     if output is not None:
-        write_atomically(output, climbing.page(table))
+        targets.write(output, climbing.page(table))
     click.echo(tables.render_table(table, style))
     return OK
 
@@ -915,7 +915,7 @@ SECONDS = click.option(
 @click.option("--python", metavar="[NAME=]VERSION|PATH", help="Runtime.  [default: the newest CPython found]")
 @workload_options
 @SECONDS
-@click.option("--output", type=click.Path(path_type=pathlib.Path), help="Of the flame graph.  [default: ENGINE.svg]")
+@click.option("--output", type=targets.Target(), help="Of the flame graph.  [default: ENGINE.svg]")
 @click.option(
     "--profiler",
     type=click.Choice(profiling.PROFILERS),
@@ -941,10 +941,11 @@ def profile(
     path = output or pathlib.Path(f"{pathlib.Path(engine).stem}{profiling.suffix(profiler)}")
     if path.suffix != profiling.suffix(profiler):  # a browser goes by it
         raise UsageError(f"{path}: the flame graph of {profiler} is a file that ends in {profiling.suffix(profiler)}")
-    _check_folder_of(path)
+    targets.check(path)
     (runtime,), _ = setup.find_runtimes([python or interpreters.newest()])
     loads = str(pathlib.Path(engine).resolve()) if engine.endswith(".py") else engine
     documents = datasets.locate(data).resolve()
+    read_documents(documents)  # can it be trained on?
     subject = profiling.Subject(runtime, interpreters.ROOT, loads, documents, config.record(), seconds)
     found = profiling.top_functions(subject, profiler)
     profiling.flame_graph(path.resolve(), subject, profiler)
@@ -963,7 +964,7 @@ def profile(
 @click.option(
     "--long", "longer", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="One of many steps, to compare."
 )
-@click.option("--output", type=click.Path(path_type=pathlib.Path), help="[default: engines.md beside the run]")
+@click.option("--output", type=targets.Target(), help="[default: engines.md beside the run]")
 @RESULTS
 def explain(
     run_folder: pathlib.Path,
@@ -978,13 +979,13 @@ def explain(
     run = results.load(_find_run(run_folder, folder))
     off, long = (None if other is None else results.load(_find_run(other, folder)) for other in (gc_off, longer))
     path = output or run.folder.parent / "engines.md"
-    _check_folder_of(path)
+    targets.check(path)
     names = list(run.record.runtimes)
     name = python or names[-1]
     if name not in names:
         raise UsageError(f"{run.folder.name} has no runtime {name}: choose from {', '.join(names)}")
     runtime = interpreters.resolve(run.record.runtimes[name].specification, {})
-    documents, config = datasets.locate(run.record.workload.data).resolve(), run.record.workload.config
+    documents, config = datasets.locate_again(run.record.workload.data).resolve(), run.record.workload.config
     profiles = {}
     cells = [engine for engine in run.record.engines if run.status((engine, name))[0] == "ok"]
     with RunProgress(len(cells)) as progress:
@@ -995,14 +996,14 @@ def explain(
                 profiling.Subject(runtime, interpreters.ROOT, loads, documents, config, seconds)
             )
     text = explaining.page(run, profiles, name, explaining.arithmetic(run), off, long)
-    write_atomically(path, text)
+    targets.write(path, text)
     click.echo(f"written to {path}")
     return OK
 
 
 @cli.command()
 @click.argument("run_folder", metavar="[RUN]", default="latest", type=click.Path(path_type=pathlib.Path))
-@click.option("--output", type=click.Path(path_type=pathlib.Path), help="[default: report.html in the run's folder]")
+@click.option("--output", type=targets.Target(), help="[default: report.html in the run's folder]")
 @click.option("--plots", type=click.Path(path_type=pathlib.Path), metavar="FOLDER", help="Also every chart as a file.")
 @click.option("--plot", "wanted", multiple=True, metavar="CHART", help="Only this one of them; repeatable.")
 @click.option(
@@ -1020,10 +1021,10 @@ def report(
     """Make one HTML file of a run, to look at in a browser: it needs nothing else, and no network."""
     run = results.load(_find_run(run_folder, folder))
     path = output or run.folder / "report.html"
-    _check_folder_of(path)
+    targets.check(path)
     if wanted and plots is None:
         raise UsageError("--plot says which charts --plots FOLDER writes: give that too")
-    write_atomically(path, reporting.page(run))
+    targets.write(path, reporting.page(run))
     click.echo(f"written to {path}")
     if plots is not None:
         for plotted in reporting.write_plots(run, plots, plot_format, wanted):
@@ -1042,9 +1043,7 @@ def report(
     help="To follow: the engine's speed over another one, the reference unless said; repeatable.",
 )
 @click.option("--python", "runtime", metavar="RUNTIME", help="To follow it on.  [default: the newest of each run]")
-@click.option(
-    "--plot", type=click.Path(path_type=pathlib.Path), metavar="FILE", help="Also draw them: .svg, .png or .html."
-)
+@click.option("--plot", type=targets.Target(), metavar="FILE", help="Also draw them: .svg, .png or .html.")
 @FORMAT
 @RESULTS
 def history(
@@ -1054,7 +1053,7 @@ def history(
     wanted = [historical.parse(text, runtime) for text in ratios]
     if plot is not None:
         historical.check_plot(plot)
-        _check_folder_of(plot)
+        targets.check(plot)
     runs, unread = historical.load(folder)
     historical.check(runs, wanted if _given("ratios") else [], runtime)  # the default's engines need not be in a run
     table = historical.table(runs, wanted, unread)
@@ -1070,7 +1069,7 @@ def history(
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=pathlib.Path))
 @click.option("--peers", "ports", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="One that peers made.")
 @click.option("--again", is_flag=True, help="Do the experiments again, though the run has them.")
-@click.option("--output", type=click.Path(path_type=pathlib.Path), help="[default: claims.md beside the run]")
+@click.option("--output", type=targets.Target(), help="[default: claims.md beside the run]")
 @RESULTS
 def claims(
     run_folder: pathlib.Path, ports: pathlib.Path | None, again: bool, output: pathlib.Path | None, folder: pathlib.Path
@@ -1079,12 +1078,12 @@ def claims(
     run = results.load(_find_run(run_folder, folder))
     beside = None if ports is None else peering.load(_find_run(ports, folder))
     path = output or run.folder.parent / "claims.md"
-    _check_folder_of(path)
+    targets.check(path)
     claiming.page(run, claiming.ClaimsRecord(results.SCHEMA, {}), beside)  # can it be written?
     with Workspace() as workspace, RunProgress(len(run.record.runtimes)) as progress:
         workspace.lock(run.folder)
         found = claiming.measure(run, again, progress)
-    write_atomically(path, claiming.page(run, found, beside))
+    targets.write(path, claiming.page(run, found, beside))
     click.echo(f"written to {path}")
     return OK
 
@@ -1126,19 +1125,6 @@ def _find_run(run_folder: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
             raise UsageError(f"no run in {folder} yet: microgpt-bench run makes one")
         return runs[-1].parent
     return run_folder if run_folder.exists() or not (folder / run_folder).exists() else folder / run_folder
-
-
-def _check_folder_of(path: pathlib.Path) -> None:
-    """Raises UsageError if the file could not be written later, while nothing has been measured yet."""
-    if path.is_dir() or not os.access(path.absolute().parent, os.W_OK):
-        raise UsageError(f"cannot write {path}: {path.absolute().parent} is not a folder that can be written to")
-
-
-def _check_new_file(path: pathlib.Path) -> None:
-    """Raises UsageError if the file is there already, or could not be written later."""
-    if path.exists():
-        raise UsageError(f"{path} exists already: give another name or remove it")
-    _check_folder_of(path)
 
 
 def main() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import logging
 import os
 import pathlib
+import sys
 import tempfile
+from typing import TextIO
 
 import pooch
 
@@ -14,13 +18,25 @@ from bench.workload import data
 
 NAMES_URL = "https://raw.githubusercontent.com/karpathy/makemore/988aa59e4d8fefa526d06f3b453ad116258398d4/names.txt"
 NAMES_SHA256 = "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d"
+STANDARD_INPUT = "-"
+
+
+def locate_again(name: str) -> pathlib.Path:
+    """The file of a run on disk. Raises UsageError where it came from standard input, and so is gone."""
+    if name == STANDARD_INPUT:
+        raise UsageError("the run's documents came from standard input and are not kept: measure it again from a file")
+    return locate(name)
 
 
 def locate(name: str) -> pathlib.Path:
-    """The file for ``--data``: an embedded dataset's name, ``names``, or a path. Raises UsageError.
+    """The file for ``--data``: an embedded dataset's name, ``names``, ``-`` or a path. Raises UsageError, WorkloadError.
+
+    Standard input is read once, into a temporary file that stays as long as this process.
 
     names.txt is kept in the user's cache and checked against its checksum every time it is used.
     """
+    if name == STANDARD_INPUT:
+        return _kept(sys.stdin)
     if name != "names":
         return data.path_of(name)
     pooch.get_logger().setLevel(logging.ERROR)  # its progress is nobody's business here
@@ -50,3 +66,14 @@ def _cache() -> pathlib.Path:
     except OSError:
         pass
     return pathlib.Path(tempfile.gettempdir()) / "microgpt-bench-names"
+
+
+@functools.cache
+def _kept(stream: TextIO) -> pathlib.Path:
+    raw = stream.buffer.read(data.LARGEST_FILE + 1)
+    data.check_size("on standard input", raw)
+    file = tempfile.NamedTemporaryFile(prefix="microgpt-bench-data-", suffix=".txt", delete=False)  # noqa: SIM115 (it stays)
+    atexit.register(pathlib.Path(file.name).unlink, missing_ok=True)
+    with file:
+        file.write(raw)
+    return pathlib.Path(file.name)

@@ -94,6 +94,13 @@ class Output(io.TextIOBase):
             self.stream.write(text)
         return len(text)
 
+    def write_bytes(self, content: bytes) -> None:
+        """A file's content, which has an encoding of its own."""
+        with self._leaving():
+            self.stream.flush()
+            self.stream.buffer.write(content)
+            self.stream.buffer.flush()
+
     def flush(self) -> None:
         """As for any stream."""
         with self._leaving():

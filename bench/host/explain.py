@@ -60,7 +60,7 @@ def step_flops(config: Config, positions: int, vocabulary: int) -> float:
 def arithmetic(run: Run) -> Arithmetic:
     """The run's flops per step, and this machine's limit, measured with NumPy's matrix product on one thread."""
     config = Config(**run.record.workload.config)  # type: ignore[arg-type]
-    trainer = Trainer(REFERENCE, datasets.locate(run.record.workload.data), config)
+    trainer = Trainer(REFERENCE, datasets.locate_again(run.record.workload.data), config)
     lengths = [
         min(config.block_size, len(trainer.documents[step % len(trainer.documents)]) + 1)
         for step in range(run.record.plan.steps)

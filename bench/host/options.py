@@ -96,7 +96,7 @@ def workload_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for name, default, text in reversed(sizes):
         command = click.option(name, type=type(default), default=default, show_default=True, help=text)(command)
     text = (
-        f"Documents: an embedded list ({', '.join(embedded_data())}), 'names' for the real names.txt, or a PATH;"
+        f"Documents: an embedded list ({', '.join(embedded_data())}), 'names' for the real names.txt, a PATH, or - for standard input;"
         " 'list' describes the lists."
     )
     return click.option(

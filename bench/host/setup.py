@@ -128,7 +128,7 @@ def resume(
         raise UsageError(f"the engines or the workload have changed since {folder} was begun: start a new run")
     if machine.describe()["identity"] != record.machine["identity"]:
         raise UsageError(f"{folder} was begun on another machine: start a new run")
-    path = datasets.locate(record.workload.data)
+    path = datasets.locate_again(record.workload.data)
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != record.workload.sha256:
         raise UsageError(f"the dataset {record.workload.data} has changed since {folder} was begun: start a new run")
     runtimes = []

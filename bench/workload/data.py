@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import stat
 from typing import List, Sequence, Union
 
 from bench.workload.config import WorkloadError
@@ -11,6 +12,7 @@ from bench.workload.config import WorkloadError
 DATASETS = pathlib.Path(__file__).parent / "datasets"
 DEFAULT = "given_names"
 Documents = Union[str, pathlib.Path, Sequence[str]]  # as documents_in takes them
+LARGEST_FILE = 64 * 2**20  # bytes of a dataset
 
 
 def embedded() -> List[str]:
@@ -24,11 +26,22 @@ def path_of(data: str) -> pathlib.Path:
 
 
 def read_documents(path: str | pathlib.Path) -> List[str]:
-    """One document a line, stripped; blank lines are skipped. Raises WorkloadError if that leaves none."""
+    """One document a line, stripped; blank lines are skipped. Raises WorkloadError if that leaves none.
+
+    Also for what is no regular file, which might never end, for more than LARGEST_FILE bytes, and for what is no text.
+    """
     try:
-        raw = pathlib.Path(path).read_bytes()
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise WorkloadError(
+                f"the dataset {path} is not a file: give one, or on the command line --data - for standard input"
+            )
+        with open(path, "rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise WorkloadError(f"cannot read the dataset {path}: {error.strerror or error}") from None
+    check_size(path, raw)
+    if b"\0" in raw:
+        raise WorkloadError(f"{path} is not text (byte {raw.index(0)} is 0): if it is UTF-16, convert it with iconv")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -77,6 +90,14 @@ def cut(documents: Sequence[str], block_size: int) -> str:
         f"the block cuts {len(longer):,} of {len(documents):,} documents at {block_size} characters; the longest has"
         f" {max(longer):,}"
     )
+
+
+def check_size(path: str | pathlib.Path, raw: bytes) -> None:
+    """Raises WorkloadError for more than LARGEST_FILE bytes."""
+    if len(raw) > LARGEST_FILE:
+        raise WorkloadError(
+            f"the dataset {path} is larger than {LARGEST_FILE // 2**20} MiB: give some of it, as by head"
+        )
 
 
 class Vocabulary:

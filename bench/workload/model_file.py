@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import errno
 import json
 import math
 import os
 import pathlib
+import re
 import stat
-from typing import Any, Dict, List, NamedTuple, Union
+import time
+from typing import Any, Dict, List, NamedTuple, Optional, Union
 
 from bench.workload.config import Config, WorkloadError
 from bench.workload.data import Vocabulary
@@ -17,6 +21,7 @@ from bench.workload.gpt import shapes
 SCHEMA = 1
 KIND = "microgpt-bench model"
 LARGEST_FILE = 512 * 2**20  # bytes; a weight takes some 25
+PIPE_SECONDS = 10.0  # to wait for somebody who reads a named pipe
 
 
 class SavedModel(NamedTuple):
@@ -30,17 +35,71 @@ class SavedModel(NamedTuple):
 
 
 def write_atomically(path: pathlib.Path, content: Union[str, bytes]) -> None:
-    """The whole file or nothing: written beside it, then renamed. Text becomes UTF-8."""
+    """The whole file or nothing: written beside it, then renamed. Text becomes UTF-8.
+
+    What is there and is no regular file, such as a device or a pipe, is written into; of a link what it points to is
+    replaced. Raises OSError.
+    """
+    content = content.encode() if isinstance(content, str) else content
+    if is_special(path):
+        with contextlib.suppress(BrokenPipeError), open(_open_special(path), "wb") as file:  # who left has read enough
+            file.write(content)
+        return
+    path = pathlib.Path(os.path.realpath(path))
     beside = path.with_name(f".{path.name}.part")
-    beside.write_bytes(content.encode() if isinstance(content, str) else content)
+    beside.write_bytes(content)
     os.replace(beside, path)
+
+
+def is_special(path: pathlib.Path) -> bool:
+    """Whether it is there and can't be replaced: a device, a pipe, or one of this process's open files."""
+    return _descriptor(path) is not None or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def _descriptor(path: pathlib.Path) -> Optional[int]:
+    """The open file of this process that a path such as /dev/stdout or /dev/fd/3 stands for; None for another path."""
+    text = os.path.abspath(path)
+    for _ in range(40):  # links, as many as Linux follows
+        found = re.fullmatch(rf"(?:/dev/fd|/proc/(?:self|thread-self|{os.getpid()})/fd)/(\d{{1,9}})", text, re.ASCII)
+        if found:
+            return int(found.group(1))
+        if not os.path.islink(text):
+            break
+        text = os.path.abspath(os.path.join(os.path.dirname(text), os.readlink(text)))
+    return None
+
+
+def _open_special(path: pathlib.Path) -> int:
+    """A descriptor to write to. A pipe that nobody reads, or opens to read within PIPE_SECONDS, raises OSError."""
+    number = _descriptor(path)
+    if number is not None:
+        return os.dup(number)
+    end = time.monotonic() + PIPE_SECONDS
+    while True:
+        try:
+            number = os.open(path, os.O_WRONLY | getattr(os, "O_NONBLOCK", 0))
+        except OSError as error:
+            if error.errno != errno.ENXIO or not path.is_fifo() or time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+        else:
+            os.set_blocking(number, True)
+            return number
 
 
 def save(path: Union[str, pathlib.Path], model: SavedModel, overwrite: bool = False) -> None:
     """Write a model. Raises WorkloadError where there is a file already, unless told to overwrite it."""
     path = pathlib.Path(path)
-    if path.exists() and not overwrite:
+    if path.exists() and not is_special(path) and not overwrite:
         raise WorkloadError(f"{path} exists already: give another name or remove it")
+    try:
+        write_atomically(path, text_of(model))
+    except OSError as error:
+        raise WorkloadError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def text_of(model: SavedModel) -> str:
+    """What stands in a model's file."""
     record = {
         "kind": KIND,
         "schema": SCHEMA,
@@ -50,10 +109,7 @@ def save(path: Union[str, pathlib.Path], model: SavedModel, overwrite: bool = Fa
         "characters": model.characters,
         "weights": {name: [[x.hex() for x in row] for row in rows] for name, rows in model.weights.items()},
     }
-    try:
-        write_atomically(path, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    except OSError as error:
-        raise WorkloadError(f"cannot write {path}: {error.strerror or error}") from None
+    return json.dumps(record, indent=1, ensure_ascii=False) + "\n"
 
 
 def load(path: Union[str, pathlib.Path]) -> SavedModel:

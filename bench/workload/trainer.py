@@ -242,8 +242,11 @@ class Trainer:
         """Raises WorkloadError where the prefix has unknown characters or leaves no room."""
         generation.encode_prefix(self.vocabulary, sampling.prefix, self.config.block_size)
 
+    def saved(self) -> SavedModel:
+        """The model as it is now."""
+        characters = "".join(self.vocabulary.characters)
+        return SavedModel(self.config, characters, self.weights(), self.engine.name, self.steps_done)
+
     def save(self, path: Union[str, pathlib.Path], overwrite: bool = False) -> None:
         """Write the model as it is now to a file. Raises WorkloadError where it can't be written."""
-        characters = "".join(self.vocabulary.characters)
-        saved = SavedModel(self.config, characters, self.weights(), self.engine.name, self.steps_done)
-        model_file.save(path, saved, overwrite)
+        model_file.save(path, self.saved(), overwrite)
