@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from bench.host import parity, results
+from bench.host import copies, parity, results
 from bench.host.answers import one_line
 from bench.host.deadline import Deadline, OutOfTime
 from bench.host.interpreters import Runtime
@@ -195,6 +195,7 @@ class Round:
         self.nonces = [secrets.token_hex(8) for _ in range(plan.record.steps)]
         self.probed = secrets.randbelow(plan.record.steps) + 1 if not self.truth else 0
         self.states: dict[Cell, CellState] = {}
+        self.copies = copies.of(plan.documents.parent)
         self.deadline = plan.deadline if number > 1 else Deadline()
         self.once_seconds = 0.0  # for what only the first round does
 
@@ -285,6 +286,8 @@ class Round:
         runtime = next(runtime for runtime in self.plan.runtimes if runtime.name == cell[1])
         subject, affinity = self.plan.engines[cell[0]], self.plan.record.affinity
         injected: dict[str, Any] = {"slowdown": subject.slowdown} if subject.slowdown else {}
+        if changed := self.copies.mend():
+            self.progress.say(f"an engine changed {', '.join(changed)}, which workers import: it is as it was again")
         state = self.states[cell] = CellState(WorkerProcess(runtime, str(subject.source), affinity=affinity))
         answer = self._ask(
             cell,
@@ -301,6 +304,8 @@ class Round:
         ):
             # a switch, or the interpreter itself, is not what the tables will say
             state.end("failed", f"the worker runs on another build or with other switches than {runtime.name} said")
+        elif answer is not None and (changed := self.copies.mend()):
+            state.end("failed", f"the engine tampered with what measures it: it changed {', '.join(changed)}")
         elif answer is not None and affinity is not None and answer["affinity"] != sorted(affinity):
             state.end("failed", f"the worker runs on CPUs {answer['affinity']} in spite of --affinity")
         elif answer is not None:

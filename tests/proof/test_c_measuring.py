@@ -268,6 +268,16 @@ def test_c12_what_measures_is_sealed(small_run, tmp_path, text, words):
     assert run.status(cell)[0] == "failed" and words in run.status(cell)[1], run.status(cell)
 
 
+def test_c12_an_engine_writes_into_no_source(small_run, tmp_path):
+    text = (
+        "import bench.workload.worker as worker\nopen(worker.__file__, 'a').write('FASTER = 1\\n')\n"
+        "os.unlink(sys.modules['engines'].__file__)\nENGINE = replace()"
+    )
+    run, cell, done = only(small_run, tmp_path, text, "--engine", "tape")
+    assert run.status(cell)[0] == "failed" and "it changed" in run.status(cell)[1], done.output
+    assert run.status(("tape", cell[1]))[0] == "ok"
+
+
 def test_c12_an_engine_may_say_that_it_wants_no_collector(small_run, tmp_path):
     run, _, done = only(small_run, tmp_path, "ENGINE = replace(collector='off')")
     assert done.exit_code == 0, done.output
