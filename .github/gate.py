@@ -9,15 +9,18 @@ import contextlib
 import glob
 import os
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
 import tempfile
 import traceback
 
-# -P: folders named bench or engines in the caller's repository are not to be imported in place of ours
-COMMAND = [sys.executable, "-P", "-m", "bench"]
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+# -I: what is in the caller's repository, or on a PYTHONPATH of the workflow's, is not to be imported in place of ours
+COMMAND = [sys.executable, "-I", str(ROOT / "microgpt_bench.py")]
 VERDICTS = {0: "pass", 1: "fail", 3: "undecided"}  # any other exit status is an "error"
+ENGINE = re.compile(rb"\bENGINE\b")  # what makes a file one of an engine
 INTERNAL = 70  # of microgpt-bench where the fault is its own
 
 
@@ -33,8 +36,7 @@ def main() -> int:
     try:
         arguments = options()
     except BadInput as error:
-        print(f"microgpt-bench: {error}", file=sys.stderr)
-        status = 2
+        status = say(str(error))
     else:
         files = [f"--junit-xml={junit}", f"--json={answer}", "--name=gate"]
         status = subprocess.run([*COMMAND, "check", *arguments, *results, *files]).returncode
@@ -45,6 +47,14 @@ def main() -> int:
     outputs = {"status": status, "verdict": VERDICTS.get(status, "error"), "folder": folder}
     write_outputs({**outputs, **{name: path for name, path in written.items() if path.exists()}})
     return status
+
+
+def say(line: str) -> int:
+    """One line about bad input, as the command line says it, also to who looks at the workflow; its exit status."""
+    sys.path.insert(0, str(ROOT))
+    from bench.host import ending
+
+    return ending.say(line)
 
 
 def options() -> list[str]:
@@ -70,6 +80,10 @@ def matching(engine: str) -> list[str]:
     files = sorted(path for path in glob.glob(engine, recursive=True) if pathlib.Path(path).name != "__init__.py")
     if not files:
         raise BadInput(f"the input engines: no file is named {engine!r} in {pathlib.Path.cwd()}")
+    if glob.has_magic(engine):  # modules that engines import may stand among them
+        files = [path for path in files if ENGINE.search(pathlib.Path(path).read_bytes())]
+    if not files:
+        raise BadInput(f"the input engines: no file named {engine!r} in {pathlib.Path.cwd()} has an ENGINE")
     return files
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import bench.workload.beside  # noqa: F401 (before anything imports engines)
 from bench.workload.config import Config, WorkloadError
 from bench.workload.engine import Engine, Parity, linear, rmsnorm, softmax
 from bench.workload.generators import Mulberry32

@@ -48,7 +48,21 @@ def say(line: str) -> int:
     shown = "".join(c if c.isprintable() else " " if c == "\n" else c.encode("unicode_escape").decode() for c in line)
     cut = shown if len(shown) <= LONGEST_LINE else f"{shown[:LONGEST_LINE]}…"
     print(f"microgpt-bench: {cut}", file=sys.stderr)
+    _tell_workflow(cut)
     return USAGE
+
+
+def _tell_workflow(line: str) -> None:
+    """Where this is a step of a workflow, say it where its reader looks: beside the step, and in its summary.
+
+    https://docs.github.com/actions/reference/workflow-commands-for-github-actions#setting-an-error-message
+    """
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        escaped = line.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+        print(f"::error title=microgpt-bench::{escaped}", file=sys.stderr)  # read from both streams
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with contextlib.suppress(OSError), open(summary, "a", encoding="utf-8", errors="replace") as file:
+            file.write(f"### microgpt-bench ended with an error\n\n    {line}\n\n")  # indented: none of it is markup
 
 
 # --------------------------------------------------------------------- output

@@ -18,7 +18,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from bench.host.errors import UsageError
 
-ENGINE = re.compile(rb"^ENGINE\b", re.MULTILINE)  # what makes a file one of an engine
+ENGINE = re.compile(rb"\bENGINE\b")  # what makes a file one of an engine
 SIMILAR = "50%"  # of a file's lines, and it is a renamed one: git's own default
 
 
@@ -79,10 +79,14 @@ class Repository:
         return found
 
     def gone(self, folders: Iterable[str] | None = None) -> list[str]:
-        """Engine files of the revision that are not there now: of these folders only, or of all."""
+        """Engine files of the revision that are none now, or not there: of these folders only, or of all."""
         listed = self.files() if folders is None else [p for one in folders for p in self.files(one, deep=False)]
-        missing = [path for path in listed if path.endswith(".py") and not (self.top / path).is_file()]
+        missing = [path for path in listed if path.endswith(".py") and not self._is_engine(path, folders is not None)]
         return [path for path, content in self.read(missing).items() if ENGINE.search(content)]
+
+    def _is_engine(self, path: str, look: bool) -> bool:
+        file = self.top / path
+        return file.is_file() and not (look and not ENGINE.search(file.read_bytes()))
 
     def renamed(self, new: Collection[str], gone: Collection[str]) -> dict[str, str]:
         """For those of the ``new`` files that git recognises as one of the ``gone`` ones: their old path."""

@@ -15,7 +15,7 @@ SMALL = ["--n-embd", "8", "--n-head", "2", "--block-size", "6", "--turn", "0.001
 def _plain_world(tmp_path, monkeypatch):
     """Every test has an empty folder of its own to work in, and a workflow that it runs in is not told of its gates."""
     monkeypatch.chdir(tmp_path)
-    for name in ("GITHUB_BASE_REF", "GITHUB_EVENT_NAME", "GITHUB_STEP_SUMMARY"):
+    for name in ("GITHUB_ACTIONS", "GITHUB_BASE_REF", "GITHUB_EVENT_NAME", "GITHUB_STEP_SUMMARY"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -40,7 +40,7 @@ def theirs(tmp_path):
 def gate(theirs, tmp_path):
     """Run the gate's step in that repository with the inputs given: exit status, outputs, step summary, log."""
 
-    def run(**inputs):
+    def run(environment=(), **inputs):
         given = {name: about["default"] for name, about in ACTION["inputs"].items()}
         given |= {"engines": "engines/*.py", "against": "HEAD", "data": "documents.txt"}
         given |= {"arguments": " ".join([*SMALL, "--steps", "3", "--no-instructions"])}
@@ -62,8 +62,8 @@ def gate(theirs, tmp_path):
                 **{name: str(path) for name, path in files.items()},
                 "GITHUB_ACTION_PATH": str(ROOT),
                 "RUNNER_TEMP": str(tmp_path),
-                "PYTHONPATH": str(ROOT),  # of the tests' own environment, where another checkout may be installed
                 **{name: evaluate(text) for name, text in GATE["env"].items()},
+                **dict(environment),
             },
             capture_output=True,
             text=True,
@@ -116,8 +116,8 @@ PROGRAMS = ['"; touch pwned #', "$(touch pwned)`touch pwned`'; touch pwned; '"]
 @pytest.mark.parametrize("names", [[*ACTION["inputs"]], ["against"], ["data"]], ids=["all", "against", "data"])
 def test_an_input_is_never_part_of_a_program(gate, names, value):
     status, outputs, summary, log = gate(**dict.fromkeys(names, value))
-    assert (status, outputs["verdict"], summary) == (2, "error", ""), log
-    assert "json" not in outputs
+    assert (status, outputs["verdict"]) == (2, "error"), log
+    assert "json" not in outputs and log.strip().partition(": ")[2] in summary
     assert log.startswith("microgpt-bench: ") and log.count("\n") == 1
 
 
@@ -132,7 +132,7 @@ def test_an_input_is_never_part_of_a_program(gate, names, value):
 )
 def test_bad_input_is_one_line(gate, inputs, words):
     status, outputs, summary, log = gate(**inputs)
-    assert (status, outputs["verdict"], summary) == (2, "error", "")
+    assert (status, outputs["verdict"]) == (2, "error") and words in summary
     assert words in log and log.startswith("microgpt-bench: ") and log.count("\n") == 1
 
 
