@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-from bench.host import interpreters, peers, results, stats, tables
+from bench.host import peers, results, setup, stats, tables
 from bench.host.errors import UsageError
 from bench.host.interpreters import MARK, ROOT, Runtime, answer_in, worker_environment
 from bench.host.lockstep import REFERENCE, Progress
@@ -81,10 +81,7 @@ def measure(run: Run, again: bool, progress: Progress) -> ClaimsRecord:
         if name in found.runtimes:
             continue
         progress.advance(f"experiments on {name}")
-        runtime = interpreters.resolve(about.specification, {})
-        if about.environment:
-            runtime = interpreters.with_switches(runtime, about.environment)
-        found.runtimes[name] = experiment(runtime)
+        found.runtimes[name] = experiment(setup.find_again(name, about))
         results.write_json(path, found, indent=None)  # hundreds of small answers
     return found
 

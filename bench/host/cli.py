@@ -24,6 +24,7 @@ from bench.host import (
     ending,
     engine_files,
     interpreters,
+    kinds,
     lockstep,
     peer_file,
     results,
@@ -111,7 +112,7 @@ def run(
     results.check_name(name)
     with Workspace() as workspace:
         if resume is not None:
-            found = _find_run(resume, folder)
+            found = kinds.find(resume, folder)
             workspace.lock(found)
             plan, measured = setup.resume(found, workspace.folder)
             missing: list[str] = []
@@ -244,13 +245,14 @@ def check(
             instructions = False  # of two builds, counts say little
             options["pythons"] = [*options["pythons"], base_python]
         elif revision is None:
-            held_run = results.load(checking.CLAIMS if baseline is None else _find_run(baseline, folder))
+            held_run = results.load(checking.CLAIMS if baseline is None else kinds.find(baseline, folder))
             against, default_threshold = held_run.folder.name, 0.25 if baseline is None else 0.1
         gate = Gate(default_threshold if threshold is None else threshold)
         way = "python" if base_python is not None else "run" if held_run is not None else "revision"
         quantities = holding.choose(held_options, way)
         request = setup.Request(
             data=data,
+            kind="check",
             config=config_from(options),
             measuring=plan_record(options, 2 * gate.looks[-1]),
             base=None,
@@ -494,7 +496,7 @@ def scale(
 ) -> int:
     """How each engine's time grows with the model: one size at a time, all sizes of an engine in lockstep."""
     if shown is not None:
-        found = scaling.load(_find_run(shown, folder))
+        found = scaling.load(kinds.find(shown, folder, ["scale"]))
     else:
         results.check_name(name)
         factors = dict(zip(scaling.FACTORS, (n_embd, n_layer, block_size)))
@@ -508,7 +510,7 @@ def scale(
             options["pythons"] = options["pythons"] or [interpreters.newest()]
             request = setup.Request(
                 data=str(path),
-                fill_blocks=True,
+                kind="scale",
                 config=Config(),
                 measuring=plan_record(options, 1),
                 base=None,
@@ -549,8 +551,8 @@ def scale(
 @BASE
 @click.option("--headline", is_flag=True, help="Only the table of speeds over the reference.")
 def show(run_folder: pathlib.Path, folder: pathlib.Path, style: str, base: str | None, headline: bool) -> int:
-    """Print a run's tables again. RUN is a folder, the name of one under results/, or 'latest'."""
-    measured = results.load(_find_run(run_folder, folder))
+    """Print a run's tables again. RUN is a folder, the name of one under results/, or 'latest': the latest that run made."""
+    measured = results.load(kinds.find(run_folder, folder))
     click.echo(
         tables.render_table(tables.headline(measured), style) if headline else tables.render(measured, style, base)
     )
@@ -572,7 +574,7 @@ def compare(first: str, second: str, folder: pathlib.Path, anyway: bool, style: 
 
     Without runtimes: those of the same name. Two runtimes of one run were measured in lockstep and are paired.
     """
-    found = comparing.compare(first, second, lambda path: _find_run(path, folder), anyway)
+    found = comparing.compare(first, second, lambda path: kinds.find(path, folder), anyway)
     if style == "json":
         click.echo(json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False))
     else:
@@ -605,7 +607,7 @@ def run_peers(
     if (file is None) == (shown is None):
         raise UsageError("give a FILE that names programs, or --show RUN for the table of a run on disk")
     if shown is not None:
-        measured, found = peering.load(_find_run(shown, folder))
+        measured, found = peering.load(kinds.find(shown, folder, ["peers"]))
     else:
         assert file is not None
         results.check_name(name)
@@ -621,6 +623,7 @@ def run_peers(
             request = setup.Request(
                 data=data,
                 config=config,
+                kind="peers",
                 measuring=plan_record(options, 1),
                 base=None,
                 command=["microgpt-bench", *sys.argv[1:]],
@@ -666,9 +669,9 @@ def count(
 ) -> int:
     """Add exact counters to a run: instructions, nodes, memory and the collector's share of a step.
 
-    RUN is a folder, the name of one under results/, or the latest. Its timings stay as they are.
+    RUN is a folder, the name of one under results/, or the latest that run made. Its timings stay as they are.
     """
-    found = _find_run(run_folder, folder)
+    found = kinds.find(run_folder, folder)
     with Workspace() as workspace:
         workspace.lock(found)
         cells = counters.restrict(results.load(found), engine_names, pythons)
@@ -976,15 +979,15 @@ def explain(
     folder: pathlib.Path,
 ) -> int:
     """Write the page that explains the engines from a run: what each does and bought, and where its time goes."""
-    run = results.load(_find_run(run_folder, folder))
-    off, long = (None if other is None else results.load(_find_run(other, folder)) for other in (gc_off, longer))
+    run = results.load(kinds.find(run_folder, folder))
+    off, long = (None if other is None else results.load(kinds.find(other, folder)) for other in (gc_off, longer))
     path = output or run.folder.parent / "engines.md"
     targets.check(path)
     names = list(run.record.runtimes)
     name = python or names[-1]
     if name not in names:
         raise UsageError(f"{run.folder.name} has no runtime {name}: choose from {', '.join(names)}")
-    runtime = interpreters.resolve(run.record.runtimes[name].specification, {})
+    runtime = setup.find_again(name, run.record.runtimes[name])
     documents, config = datasets.locate_again(run.record.workload.data).resolve(), run.record.workload.config
     profiles = {}
     cells = [engine for engine in run.record.engines if run.status((engine, name))[0] == "ok"]
@@ -1018,8 +1021,11 @@ def report(
     plot_format: str,
     folder: pathlib.Path,
 ) -> int:
-    """Make one HTML file of a run, to look at in a browser: it needs nothing else, and no network."""
-    run = results.load(_find_run(run_folder, folder))
+    """Make one HTML file of a run, to look at in a browser: it needs nothing else, and no network.
+
+    RUN is a folder, the name of one under results/, or the latest that run or check made.
+    """
+    run = results.load(kinds.find(run_folder, folder, ["run", "check"]))
     path = output or run.folder / "report.html"
     targets.check(path)
     if wanted and plots is None:
@@ -1075,8 +1081,8 @@ def claims(
     run_folder: pathlib.Path, ports: pathlib.Path | None, again: bool, output: pathlib.Path | None, folder: pathlib.Path
 ) -> int:
     """Write the page that holds others' claims against a run and against experiments on its runtimes."""
-    run = results.load(_find_run(run_folder, folder))
-    beside = None if ports is None else peering.load(_find_run(ports, folder))
+    run = results.load(kinds.find(run_folder, folder))
+    beside = None if ports is None else peering.load(kinds.find(ports, folder, ["peers"]))
     path = output or run.folder.parent / "claims.md"
     targets.check(path)
     claiming.page(run, claiming.ClaimsRecord(results.SCHEMA, {}), beside)  # can it be written?
@@ -1113,18 +1119,6 @@ def list_engines(source: str | None) -> int:
 
 def _now() -> str:
     return f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}"
-
-
-def _find_run(run_folder: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
-    """A run by its path or that of its run.json, by its name under the results folder, or the latest one there."""
-    if run_folder.name == "run.json" and run_folder.is_file():
-        return run_folder.parent
-    if str(run_folder) == "latest":
-        runs = sorted(folder.glob("*/run.json"), key=lambda path: path.stat().st_mtime)
-        if not runs:
-            raise UsageError(f"no run in {folder} yet: microgpt-bench run makes one")
-        return runs[-1].parent
-    return run_folder if run_folder.exists() or not (folder / run_folder).exists() else folder / run_folder
 
 
 def main() -> None:

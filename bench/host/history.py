@@ -25,6 +25,7 @@ import numpy as np
 
 from bench.host import charts, results, stats
 from bench.host.errors import UsageError
+from bench.host.kinds import kind_of
 from bench.host.lockstep import REFERENCE
 from bench.host.results import Run
 from bench.host.stats import Ratio
@@ -72,8 +73,8 @@ def load(folder: pathlib.Path) -> tuple[list[Run], list[str]]:
     """The readable runs of a folder by date, and a line for each other folder that claims to be one."""
     runs, unread = [], []
     for path in sorted(folder.glob("*/run.json")):
-        if (path.parent / "scale.json").exists() or (path.parent / "peers.json").exists():
-            continue  # other commands' results: nothing in them is a run of engines over one workload
+        if kind_of(path.parent) not in ("run", "check"):
+            continue  # nothing in them is a run of engines over one workload
         try:
             run = results.load(path.parent)
             _date(run)

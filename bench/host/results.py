@@ -136,7 +136,10 @@ class RoundRecord:
 
 @dataclasses.dataclass(frozen=True)
 class RunRecord:
-    """What stands in run.json. ``notes``: what the reader of a table should know, a line each."""
+    """What stands in run.json. ``notes``: what the reader of a table should know, a line each.
+
+    ``kind``: the command that made it, as kinds.kind_of says also where an older version left it out.
+    """
 
     schema: int
     created: str
@@ -149,6 +152,7 @@ class RunRecord:
     engines: dict[str, EngineRecord]
     notes: list[str]
     source_sha256: str
+    kind: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

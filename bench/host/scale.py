@@ -48,6 +48,11 @@ class Scaling:
     factors: dict[str, list[int]]
     points: list[Point]
 
+    @property
+    def left_out(self) -> list[str]:
+        """The engines that the budget left no time for."""
+        return [engine for engine in self.record.engines if engine not in {point.engine for point in self.points}]
+
     def series(self, engine: str, factor: str) -> list[Point]:
         """An engine's points along one factor, the others at their smallest, by growing size."""
         rest = {name: values[0] for name, values in self.factors.items() if name != factor}
@@ -95,7 +100,7 @@ def measure(
     for engine in sorted(engines, key=lambda name: name != REFERENCE):
         cells = {(row(engine, point), runtime): point for point in points}
         alive = list(cells)
-        longest = 0.0
+        longest, first = 0.0, len(run.rounds)
         for number_ in range(plan.record.rounds):
             if run.rounds and plan.deadline.left <= longest:
                 break
@@ -108,9 +113,14 @@ def measure(
             longest = max(longest, run.rounds[-1].seconds)
             truth = truth | current.references()
             alive = [cell for cell in alive if current.states[cell].status == "ok"]
-        if not longest:
+        done_rounds = len(run.rounds) - first
+        if not done_rounds:
             progress.say(f"stopped before {engine}: the budget of {plan.deadline} is used up")
             break
+        if done_rounds < plan.record.rounds and alive:
+            progress.say(
+                f"{engine}: {done_rounds} of {plan.record.rounds} rounds, then the budget of {plan.deadline} ended"
+            )
         found = dataclasses.replace(
             found, points=[*found.points, *(_point(run, engine, *item) for item in cells.items())]
         )
@@ -168,6 +178,7 @@ def _table(scaling: Scaling, factor: str) -> Table:
         nodes = NOTHING if last is None or last.nodes is None else f"{last.nodes:,.0f}"
         fit = NOTHING if bad is not None else _fit(series, factor)
         rows.append([engine, *shown, *steps, fit, nodes])
+    below += [f"{engine} not measured: the budget ended" for engine in scaling.left_out]
     arrows = [f"{one}→{other}" for one, other in zip(values, values[1:])]
     record, rest = scaling.record, {name: v[0] for name, v in scaling.factors.items() if name != factor}
     return Table(

@@ -28,7 +28,7 @@ class Request:
 
     ``switches``: ``[RUNTIME:]NAME=VALUE …`` texts, each a further runtime beside every one that it fits.
     ``against``: git revision at which the engines become rows of their own, to hold today's against.
-    ``slowdowns``: injected, by row. ``fill_blocks``: documents are longer than the block on purpose.
+    ``slowdowns``: injected, by row. ``kind``: the command that asks, one of kinds.KINDS.
     """
 
     data: str
@@ -41,7 +41,7 @@ class Request:
     switches: Sequence[str] = ()
     against: str | None = None
     slowdowns: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    fill_blocks: bool = False
+    kind: str = "run"
 
 
 def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.RunRecord, list[str]]:
@@ -77,7 +77,8 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
     vocabulary = len(Vocabulary(documents))
     now = datetime.datetime.now(datetime.UTC)
     notes = [f"warning: {line}" for line in machine.warnings()]
-    if not request.fill_blocks and (note := cut(documents, request.config.block_size)):
+    # scale has documents that are longer on purpose
+    if request.kind != "scale" and (note := cut(documents, request.config.block_size)):
         notes.append(note)
     record = results.RunRecord(
         schema=results.SCHEMA,
@@ -100,6 +101,7 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
         },
         engines={row: one.record for row, one in taken.items()},
         notes=notes,
+        kind=request.kind,
         source_sha256=_source_sha256(source),
     )
     plan = Plan(
@@ -135,12 +137,10 @@ def resume(
     for name, about in record.runtimes.items():
         if only is not None and name not in only:
             continue
-        runtime = interpreters.resolve(about.specification, {})
-        if about.environment:
-            runtime = interpreters.with_switches(runtime, about.environment)
+        runtime = find_again(name, about)
         if runtime.described != about.described:
             raise UsageError(f"{about.specification} is another build than when {folder} was begun: start a new run")
-        runtimes.append(dataclasses.replace(runtime, name=name))
+        runtimes.append(runtime)
     subjects = {}
     for number, (row, engine) in enumerate(record.engines.items()):
         if engine.path is None and row not in engines.NAMES:
@@ -156,6 +156,21 @@ def resume(
         subjects, runtimes, _copy_documents(path, workspace), dict(record.workload.config), record.plan, deadline
     )
     return plan, run
+
+
+def find_again(name: str, about: results.RuntimeRecord) -> interpreters.Runtime:
+    """A run's runtime by its name there, with its switches. Raises UsageError where it is gone or no longer the same Python."""
+    runtime = interpreters.resolve(about.specification, {})
+    if about.environment:
+        runtime = interpreters.with_switches(runtime, about.environment)
+    switched = [fact for fact, _ in interpreters.EFFECTS.values()]
+    for fact in ("implementation", "version", "build", *switched):
+        if fact in about.described and runtime.described[fact] != about.described[fact]:
+            raise UsageError(
+                f"{about.specification} is no longer the {name} of the run, with {fact} {about.described[fact]}: it has"
+                f" {runtime.described[fact]}"
+            )
+    return dataclasses.replace(runtime, name=name)
 
 
 # --------------------------------------------------------------------- parts
