@@ -210,17 +210,30 @@ class Engine:
     optimizer: Callable[..., Any] = Adam  # what it must do stands there
 
     def __post_init__(self) -> None:
-        """Fill the definitions that depend on other ops: all softmax is the engine's own, all leaves its Values."""
+        """Fill the definitions that depend on other ops: all softmax is the engine's own, all leaves its Values.
+
+        What was filled in another engine, and came here by dataclasses.replace, is filled anew.
+        """
         fill = partial(object.__setattr__, self)
-        if self.softmax is not softmax:
-            for op in (attention, cross_entropy, probabilities):
-                if getattr(self, op.__name__) is op:
-                    fill(op.__name__, partial(op, softmax=self.softmax))
-        if self.matrix is _of_values:
+        for op in (attention, cross_entropy, probabilities):
+            found = getattr(self, op.__name__)
+            if found is op or _filled(found):
+                fill(op.__name__, op if self.softmax is softmax else _mark(partial(op, softmax=self.softmax)))
+        if self.matrix is _of_values or _filled(self.matrix):
             if self.value is None:
                 raise TypeError(f"engine {self.name!r} gives neither value= nor matrix=: one of them makes its weights")
             value = self.value
-            fill("matrix", lambda rows: [[value(x) for x in row] for row in rows])
+            fill("matrix", _mark(lambda rows: [[value(x) for x in row] for row in rows]))
+
+
+def _mark(op: Any) -> Any:
+    """The same op, told from one that an engine gives."""
+    op.filled = True
+    return op
+
+
+def _filled(op: Any) -> bool:
+    return getattr(op, "filled", False) is True
 
 
 class Plain:

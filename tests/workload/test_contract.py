@@ -1,5 +1,6 @@
 """The contract that every engine keeps: its arithmetic, its gradients, its life between two steps."""
 
+import dataclasses
 import math
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 import engines
 from bench.workload.engine import Engine, loss_of
+from bench.workload.engine import attention as default_attention
+from bench.workload.engine import softmax as default_softmax
 
 quick = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -241,6 +244,46 @@ def test_a_file_that_is_no_engine(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(engines.EngineError, match=message):
         engines.load(str(path))
+
+
+def test_a_variant_s_softmax_and_values_reach_every_op_that_is_not_the_engine_s_own():
+    """dataclasses.replace copies what the parent had filled in: that is filled anew."""
+    calls = []
+
+    def counting(name):
+        def softmax(logits):
+            calls.append(name)
+            return default_softmax(logits)
+
+        return softmax
+
+    class Value(engines.load("reference").value):
+        pass
+
+    mine = dataclasses.replace(engines.load("reference"), name="mine", softmax=counting("first"))
+    for engine, expected in (
+        (mine, "first"),
+        (dataclasses.replace(mine, softmax=counting("second")), "second"),
+        (dataclasses.replace(mine, softmax=default_softmax), None),
+        (dataclasses.replace(mine, value=Value), "first"),
+    ):
+        calls.clear()
+        x = engine.matrix([[0.5, -0.25]])[0]
+        assert type(x[0]) is engine.value
+        for op in (
+            lambda: engine.attention(x, [x], [x], 1),
+            lambda: engine.cross_entropy(x, 1),
+            lambda: engine.probabilities(x, 0.5),
+        ):
+            before = len(calls)
+            op()
+            assert calls[before:] == [expected] * (expected is not None)
+    own = dataclasses.replace(mine, attention=default_attention, softmax=counting("third"))
+    calls.clear()
+    own.attention(x, [x], [x], 1)
+    assert calls == ["third"]  # the contract's attention, however it came, takes the engine's softmax
+    given = dataclasses.replace(mine, probabilities=lambda logits, temperature: [1.0])
+    assert dataclasses.replace(given, softmax=counting("fourth")).probabilities(x, 1.0) == [1.0]
 
 
 def test_an_engine_without_weights_is_refused():
