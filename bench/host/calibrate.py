@@ -25,7 +25,7 @@ import cattrs
 import numpy as np
 from pyperf._utils import is_significant  # no public name gives its rule without printing
 
-from bench.host import counters, lockstep, machine, results
+from bench.host import counters, lockstep, machine, results, validity
 from bench.host.deadline import OutOfTime
 from bench.host.errors import UsageError
 from bench.host.gate import COUNT_THRESHOLD, Held, Open, instructions_ratio, log_ratios
@@ -54,7 +54,7 @@ class Trial:
     rounds: int
     took_seconds: float
     budget_seconds: float
-    ratio: float
+    ratio: float | None
     logs: list[float]
     baseline: list[float]
     seconds: list[float]
@@ -153,7 +153,7 @@ def measure(
                             judgement.rounds,
                             round(spent[row], 2),
                             wanted[row].budget_seconds,
-                            judgement.ratio.value if judgement.ratio else float("nan"),
+                            judgement.ratio.value if judgement.ratio else None,
                             [round(float(log), 6) for log in log_ratios(run, held, since)],
                             *(_means(run, cell, since) for cell in (held.baseline, held.cell)),
                         )
@@ -443,8 +443,7 @@ def save(path: pathlib.Path, calibration: Calibration) -> None:
 
 def load(path: pathlib.Path) -> Calibration:
     """Read it. Raises UsageError for a missing, damaged or newer one."""
-    loaded: Calibration = results.read(path, Calibration)
-    return loaded
+    return results.read(path, Calibration, validity.check_calibration)
 
 
 def note(folder: pathlib.Path) -> list[str]:

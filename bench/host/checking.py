@@ -13,7 +13,7 @@ from typing import Any
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from bench.host import holds, machine, results, revision, stats, tables, targets
+from bench.host import holds, machine, results, revision, stats, tables, targets, validity
 from bench.host.errors import UsageError
 from bench.host.gate import COUNT_THRESHOLD, NO_TIME, TIME_UP, Held, Judgement
 from bench.host.holds import NOT_HELD, Hold, Quantity
@@ -55,6 +55,14 @@ class Row:
     def shown(self) -> bool:
         """Of what is held beside time, only what is not as it should be has a line in the table."""
         return self.hold is None or self.word not in ("PASS", NOT_HELD)
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What pages want to know of gate.json."""
+
+    exit_status: int
+    table: Table
 
 
 FAILED = ("REGRESSED", "DIVERGED", "FAILED")
@@ -384,11 +392,10 @@ def answer_of(run: Run) -> tuple[int, Table] | None:
     path = run.folder / ANSWER
     if not path.exists():
         return None
-    try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return int(kept["exit_status"]), Table(**kept["table"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise UsageError(f"{path} is damaged ({type(error).__name__}: {error}): check again, or remove it") from None
+    found = results.read(path, Answer, lambda answer: validity.check_table(answer.table))
+    if found.exit_status not in (0, 1, 2, 3):
+        raise UsageError(f"{path} is damaged (its exit_status is {found.exit_status}): check again, or remove it")
+    return found.exit_status, found.table
 
 
 def write_junit(path: pathlib.Path, found: Sequence[Row], against: str, strict: bool) -> None:

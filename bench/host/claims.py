@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-from bench.host import peers, results, setup, stats, tables
+from bench.host import peers, results, setup, stats, tables, validity
 from bench.host.errors import UsageError
 from bench.host.interpreters import MARK, ROOT, Runtime, answer_in, worker_environment
 from bench.host.lockstep import REFERENCE, Progress
@@ -76,7 +76,7 @@ def measure(run: Run, again: bool, progress: Progress) -> ClaimsRecord:
     path = run.folder / "claims.json"
     found = ClaimsRecord(results.SCHEMA, {})
     if path.exists() and not again:
-        found = results.read(path, ClaimsRecord)
+        found = results.read(path, ClaimsRecord, validity.check_claims)
     for name, about in run.record.runtimes.items():
         if name in found.runtimes:
             continue

@@ -19,7 +19,7 @@ from collections.abc import Callable
 import numpy as np
 import pyperf
 
-from bench.host import results, stats
+from bench.host import results, stats, validity
 from bench.host.errors import UsageError
 from bench.host.results import Run
 from bench.host.stats import Floats, Ratio
@@ -111,6 +111,8 @@ def _pyperf_side(path: pathlib.Path) -> Side:
         if benchmark.get_unit() != "second":
             raise UsageError(f"{path} holds {benchmark.get_name()} in {benchmark.get_unit()}s: give timings")
         means = [np.mean(run.values) for run in benchmark.get_runs() if run.values]
+        if not all(validity.SHORTEST < mean < validity.LONGEST for mean in means):
+            raise UsageError(f"{path} holds {benchmark.get_name()} with a time that is none above 0: measure it again")
         if means:
             logs[benchmark.get_name()] = np.log(means)
             facts.append(benchmark.get_metadata())

@@ -6,11 +6,13 @@ import dataclasses
 import difflib
 import pathlib
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tomllib
 
+from bench.host import validity
 from bench.host.errors import UsageError
 from bench.workload.config import CHOICES, Config, WorkloadError
 
@@ -52,15 +54,21 @@ class Peer:
 def read_file(path: pathlib.Path) -> list[Peer]:
     """The peers of a TOML file. Raises UsageError for whatever is wrong with it."""
     try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"cannot read {path}: it is not a file")
         found = tomllib.loads(path.read_text(encoding="utf-8"))
+        repr(found)  # numbers of thousands of digits can't be shown
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # TOML's own errors, and of dates and encodings
         raise UsageError(f"{path} is not TOML: {error}") from None
     check_keys(f"{path}", found, ["peers"])
     peers = found.get("peers")
     if not isinstance(peers, dict) or not peers:
         raise UsageError(f"{path} names no peers: write a table [peers.NAME] with command = [...] for each")
+    for name in peers:
+        if not re.fullmatch(validity.NAME, name):
+            raise UsageError(f"{path}: {name!r} can't be the name of a peer: leave out / and control characters")
     return [_peer(f"{path}: peer {name}", name, about, path.parent) for name, about in peers.items()]
 
 
@@ -87,9 +95,18 @@ def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
         raise UsageError(
             f"{where}: command is {command!r}: give a list of words, or with shell = true one text for the shell"
         )
+    try:
+        if shell and not shlex.split(command[0]):
+            raise ValueError("it has no word")
+    except ValueError as error:
+        raise UsageError(f"{where}: command {command[0]!r} is not quoted as in a shell: {error}") from None
     env = about.get("env", {})
     if not all(isinstance(value, str) for value in env.values()):
         raise UsageError(f"{where}: the values of env must be text")
+    if any("\0" in text for text in (*command, *env, *env.values(), about.get("cwd", ""))) or {"", "="} & {
+        *"".join(env)
+    }:
+        raise UsageError(f"{where}: command, cwd and env can't have the character 0, nor the names in env a =")
     for key in ("rng", "gaussian"):
         if about.get(key, CHOICES[key][0]) not in CHOICES[key]:
             raise UsageError(f"{where}: {key} is {about[key]!r}: choose {' or '.join(CHOICES[key])}")
@@ -99,7 +116,7 @@ def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
     pattern = about.get("pattern", PATTERN)
     try:
         groups = re.compile(pattern).groupindex
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise UsageError(f"{where}: pattern is no regular expression: {error}") from None
     if "loss" not in groups:
         raise UsageError(f"{where}: pattern has no group (?P<loss>...) to find the loss by")

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 import cattrs
 import numpy as np
 
-from bench.host import results, stats
+from bench.host import results, stats, validity
 from bench.host.errors import UsageError
 from bench.host.lockstep import REFERENCE, Plan, Progress, Round, add, say_if_over
 from bench.host.peer_file import Peer
@@ -104,12 +104,11 @@ def load(folder: pathlib.Path) -> tuple[results.Run, PeersRecord]:
     """A run with its peers from disk. Raises UsageError."""
     if not (folder / "peers.json").is_file():
         raise UsageError(f"{folder} has no peers.json: microgpt-bench peers makes one")
-    run, found = results.load(folder), results.read(folder / "peers.json", PeersRecord)
-    try:
-        for done in (done for entry in found.rounds for done in entry.values()):
-            digits_of(done.losses or ["0"])
-    except ValueError as error:
-        raise UsageError(f"{folder / 'peers.json'} is damaged ({error}): measure again") from None
+    run = results.load(folder)
+    steps = run.record.plan.steps
+    found = results.read(
+        folder / "peers.json", PeersRecord, lambda record: validity.check_peers(record, steps, digits_of)
+    )
     return run, found
 
 

@@ -17,13 +17,14 @@ import math
 import os
 import pathlib
 import re
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
 
 import cattrs
 import numpy as np
 import numpy.typing as npt
 
-from bench.host import round_files, suspicion
+from bench.host import round_files, suspicion, validity
 from bench.host.errors import UsageError
 from bench.host.parity import Finding, keeps, worst
 from bench.workload.model_file import write_atomically
@@ -33,6 +34,7 @@ SCHEMA = 1
 Status = Literal["ok", "diverged", "failed", "skipped"]
 Cell = tuple[str, str]  # engine, runtime
 Floats = npt.NDArray[np.float64]
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -445,28 +447,39 @@ def export_pyperf(run: Run) -> None:
 # --------------------------------------------------------------------- reading
 
 
-_converter = cattrs.Converter()
-for union in (int | float, str | int | float):  # JSON's own types: nothing to convert
-    _converter.register_structure_hook(union, lambda value, _: value)
+_converter = validity.converter()
+_CHECKS: dict[type, Callable[[Any], None]] = {
+    RunRecord: validity.check_run,
+    RoundRecord: validity.check_round,
+    CountersRecord: validity.check_counters,
+}
 
 
-def read(path: pathlib.Path, kind: type) -> Any:
-    """A record of this kind. Raises UsageError for a missing, damaged or too new file."""
+def read(path: pathlib.Path, kind: type[T], check: Callable[[T], None] | None = None) -> T:
+    """A record of this kind, after ``check``. Raises UsageError for a missing, damaged or too new file."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = validity.parse(path)
+        if not isinstance(raw, dict):
+            raise ValueError("it holds no table")
         schema = raw["schema"]
         if isinstance(schema, int) and schema > SCHEMA:
             raise UsageError(
                 f"{path} has schema {schema}, from a newer microgpt-bench; this one reads up to {SCHEMA}: upgrade it"
             )
-        return _converter.structure(raw, kind)
+        record: T = _converter.structure(raw, kind)
+        (check or _CHECKS.get(kind, lambda _: None))(record)
+        return record
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except UsageError:
         raise
     except Exception as error:  # whatever is wrong with the file, cattrs and json have many words for it
-        first = getattr(error, "exceptions", [error])[0]
-        raise UsageError(f"{path} is damaged ({type(first).__name__}: {first}): restore it or measure again") from None
+        raise damaged(path, error) from None
+
+
+def damaged(path: pathlib.Path, error: BaseException) -> UsageError:
+    """What is said of a file that holds what it can't."""
+    return UsageError(f"{path} is damaged ({validity.reason(error)}): restore it or measure again")
 
 
 def load(folder: pathlib.Path) -> Run:
@@ -483,13 +496,9 @@ def load(folder: pathlib.Path) -> Run:
         if entry.number != number:
             raise UsageError(f"{path} holds round {entry.number}: restore it or measure again")
         rounds.append(entry)
-        for name, cell in entry.cells.items():
-            times = [cell.nanoseconds]
-            if record.plan.clock == "cpu" and not cell.off_cpu:
-                times.append(cell.cpu_nanoseconds)
-            if cell.status == "ok" and {len(cell.losses), *map(len, times)} != {record.plan.steps}:
-                raise UsageError(
-                    f"{folder}/rounds/{entry.number:03d}.json is damaged: {name} lacks steps: measure again"
-                )
+        try:
+            validity.check_round_of(entry, record.plan)
+        except ValueError as error:
+            raise damaged(path, error) from None
     counters = folder / "counters.json"
     return Run(folder, record, rounds, read(counters, CountersRecord) if counters.exists() else None)

@@ -25,7 +25,7 @@ def numbers(folder: pathlib.Path) -> list[int]:
 def write_new(path: pathlib.Path, content: str) -> None:
     """Write a file that must not be there yet, the whole of it or nothing. Raises FileExistsError if it is."""
     beside = path.with_name(f".{path.name}.part")
-    beside.write_text(content, encoding="utf-8")
+    beside.write_text(content, encoding="utf-8", errors="replace")
     try:
         os.link(beside, path)  # unlike a rename it never replaces
     except FileExistsError:

@@ -15,7 +15,7 @@ from typing import Any
 import cattrs
 import numpy as np
 
-from bench.host import results
+from bench.host import results, validity
 from bench.host.deadline import OutOfTime
 from bench.host.errors import UsageError
 from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round, say_if_over
@@ -218,8 +218,7 @@ def load(folder: pathlib.Path) -> Scaling:
     """Read a run's scale.json. Raises UsageError."""
     if not (folder / "scale.json").is_file():
         raise UsageError(f"{folder} has no scale.json: microgpt-bench scale makes one")
-    loaded: Scaling = results.read(folder / "scale.json", Scaling)
-    return loaded
+    return results.read(folder / "scale.json", Scaling, lambda found: validity.check_scaling(found, FACTORS, sizes))
 
 
 def to_json(scaling: Scaling) -> str:

@@ -40,7 +40,9 @@ def write_atomically(path: pathlib.Path, content: Union[str, bytes]) -> None:
     What is there and is no regular file, such as a device or a pipe, is written into; of a link what it points to is
     replaced. Raises OSError.
     """
-    content = content.encode() if isinstance(content, str) else content
+    content = (
+        content.encode(errors="replace") if isinstance(content, str) else content
+    )  # half of a surrogate pair is "?"
     if is_special(path):
         with contextlib.suppress(BrokenPipeError), open(_open_special(path), "wb") as file:  # who left has read enough
             file.write(content)
@@ -144,7 +146,7 @@ def _checked(record: Dict[str, Any]) -> SavedModel:
     unknown = set(record) - {"kind", "schema", "engine", "steps", "config", "characters", "weights"}
     if unknown:
         raise ValueError(f"it has an unknown field {min(unknown)!r}")
-    config = _config(record["config"])
+    config = config_of(record["config"])
     characters, steps, engine = record["characters"], record["steps"], record["engine"]
     if not isinstance(characters, str) or not characters:
         raise ValueError("its characters are no text")
@@ -167,8 +169,8 @@ def _checked(record: Dict[str, Any]) -> SavedModel:
     return SavedModel(config, characters, weights, engine, steps)
 
 
-def _config(options: Dict[str, Any]) -> Config:
-    """The configuration, each number of its own kind: Config itself checks the values only."""
+def config_of(options: Dict[str, Any]) -> Config:
+    """The configuration, each number of its own kind: Config itself checks the values only. Raises ValueError."""
     known = {field.name: field for field in dataclasses.fields(Config)}
     for name, value in options.items():
         if name not in known:

@@ -1,0 +1,343 @@
+"""Whatever stands in a file that is read, and whatever is given to an option: a documented status, and never a traceback."""
+
+import copy
+import json
+import os
+import pathlib
+import random
+import shutil
+import sys
+
+import pyperf
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bench.host import results
+from tests.host.conftest import CommandLine
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+DAMAGES = int(os.environ.get("MICROGPT_BENCH_DAMAGES", "8"))  # of each file, for each command
+EVERY = settings(
+    max_examples=DAMAGES,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+)
+
+
+def asked(*arguments):
+    """The command line with these arguments, in this process; what every end must be like."""
+    done = CliRunner().invoke(CommandLine(), [str(argument) for argument in arguments])
+    said = f"{arguments}: {done.exit_code}\n{done.output[-2000:]}"
+    if done.exit_code == 70:
+        said += pathlib.Path(done.stderr.strip().rpartition("report it with ")[2]).read_text()
+    assert done.exit_code in (0, 1, 2, 3), said
+    assert "Traceback" not in done.output, said
+    if done.exit_code == 2:
+        lines = [line for line in done.stderr.strip().splitlines() if line.startswith("microgpt-bench: ")]
+        assert len(lines) == 1 and done.stderr.strip().endswith(lines[0]), said
+    return done
+
+
+# --------------------------------------------------------------------- files
+
+VALUES = [
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    2,
+    10**30,
+    -(10**400),
+    0.5,
+    1e-320,
+    1e300,
+    float("nan"),
+    float("inf"),
+    float("-inf"),
+    "",
+    "x",
+    "ok",
+    "nan",
+    "0x1p99999",
+    "0xfp-5",
+    "1e999",
+    "../../x",
+    "a\nb",
+    "\0",
+    "\ud800",
+    "\x1b[2J",
+    "x" * 3000,
+    "failed",
+    "bit-identical",
+    [],
+    {},
+    [None],
+    ["x"],
+    [0, 0, 0],
+    [1e300] * 3,
+    {"x": 1},
+    [[]],
+]
+
+
+def places(value, path=()):
+    """Every place in a JSON value."""
+    yield path
+    if isinstance(value, dict):
+        for name in value:
+            yield from places(value[name], (*path, name))
+    elif isinstance(value, list):
+        for index in range(min(len(value), 3)):
+            yield from places(value[index], (*path, index))
+
+
+def parent_of(value, path):
+    for part in path[:-1]:
+        value = value[part]
+    return value
+
+
+def damaged(raw, chance):
+    """Bytes of a JSON file with one or two things wrong in it."""
+    how = chance.choice(
+        ["value"] * 6 + ["drop"] * 3 + ["double", "rename", "truncate", "bytes", "empty", "deep", "other"]
+    )
+    if how in ("truncate", "bytes", "empty", "deep", "other"):
+        if how == "truncate":
+            return raw[: chance.randrange(len(raw))]
+        if how == "bytes":
+            changed = bytearray(raw)
+            for _ in range(3):
+                changed[chance.randrange(len(raw))] = chance.randrange(256)
+            return bytes(changed)
+        return {
+            "empty": b"",
+            "deep": b"[" * 100_000,
+            "other": chance.choice([b"[]", b"5", b"null", b'"x"', b"\xff\xfe"]),
+        }[how]
+    value = json.loads(raw)
+    for _ in range(chance.randint(1, 2)):
+        path = chance.choice([path for path in places(value) if path] or [()])
+        if not path:
+            break
+        parent, last = parent_of(value, path), path[-1]
+        if how == "value":
+            parent[last] = copy.deepcopy(chance.choice(VALUES))
+        elif how == "drop":
+            del parent[last]
+        elif how == "double" and isinstance(parent, list):
+            parent.append(copy.deepcopy(parent[last]))
+        elif isinstance(parent, dict):
+            parent[chance.choice(["", "x", "../x", "\n", "\ud800", "a@b"])] = parent.pop(last)
+    return json.dumps(value).encode()
+
+
+@pytest.fixture(scope="module")
+def everything(kept_once, tmp_path_factory):
+    """A results folder with a small one of every kind of file that is read."""
+    top = tmp_path_factory.mktemp("everything")
+    folder = top / "results"
+    shutil.copytree(kept_once, folder)
+    run = results.load(folder / "small")
+    (runtime,) = run.record.runtimes
+    cell = {"cycle": 2, "instructions": 1000.5, "steps": [3, 11], "nodes": 5.0, "blocks": 2.0, "peak_bytes": 10.0}
+    cells = {
+        f"{engine}@{runtime}": {**cell, "collector_share": 0.1, "collections": 1.0} for engine in run.record.engines
+    }
+    written = {"schema": 1, "created": "2026-01-01", "valgrind": "", "notes": ["a note"], "cells": cells}
+    (folder / "small" / "counters.json").write_text(json.dumps(written))
+    table = {"title": "t", "above": ["a"], "headers": ["x", "y"], "rows": [["1", "2"]], "below": []}
+    (folder / "small" / "gate.json").write_text(json.dumps({"schema": 1, "exit_status": 0, "table": table}))
+    shutil.copytree(ROOT / "results" / "scale", folder / "scale")
+    scale = json.loads((folder / "scale" / "scale.json").read_text())
+    scale["points"] = [point for point in scale["points"] if point["engine"] in ("reference", "vector", "compiled")]
+    (folder / "scale" / "scale.json").write_text(json.dumps(scale))
+    shutil.copytree(ROOT / "results" / "peers", folder / "peers")
+    shutil.copytree(ROOT / "results" / "calibration", folder / "calibration")
+    claims = json.loads((ROOT / "results" / "default" / "claims.json").read_text())
+    claims["runtimes"] = {runtime: next(iter(claims["runtimes"].values()))}
+    (folder / "claims.json").write_text(json.dumps(claims))
+    before = pathlib.Path.cwd()
+    os.chdir(top)
+    try:
+        (top / "documents.txt").write_text("ab\na\ncabbage\nbead\ndecade\nb\n")
+        sizes = ["--n-embd", "4", "--n-head", "1", "--block-size", "4", "--data", "documents.txt"]
+        asked("train", "--engine", "vector", "--steps", "1", "--save", "model.json", *sizes)
+    finally:
+        os.chdir(before)
+    return top
+
+
+READERS = {  # of each kind of file: the commands that read it
+    "results/small/run.json": [
+        ["show", "small"],
+        ["show", "small", "--format", "json"],
+        ["compare", "small", "other", "--anyway"],
+        ["report", "small"],
+        ["history"],
+        ["history", "--ratio", "vector/fused_dot"],
+        ["count", "small", "--engine", "nothing"],
+        ["claims", "small"],
+        ["explain", "small", "--python", "nothing"],
+        ["run", "--resume", "small"],
+    ],
+    "results/small/rounds/001.json": [
+        ["show", "small"],
+        ["compare", "other", "small", "--anyway"],
+        ["report", "small"],
+        ["history", "--ratio", "vector"],
+        ["run", "--resume", "small"],
+    ],
+    "results/small/counters.json": [["show", "small"], ["report", "small"]],
+    "results/small/gate.json": [["report", "small"]],
+    "results/scale/scale.json": [["scale", "--show", "scale"], ["scale", "--show", "scale", "--format", "json"]],
+    "results/peers/peers.json": [["peers", "--show", "peers"], ["peers", "--show", "peers", "--format", "json"]],
+    "results/peers/run.json": [["peers", "--show", "peers"]],
+    "model.json": [["generate", "--model", "model.json", "--samples", "1"]],
+    "timings": [["compare", "timings", "small"], ["compare", "timings", "timings"]],
+}
+
+
+@pytest.fixture
+def world(everything, tmp_path):
+    """A copy of everything, to damage."""
+    shutil.copytree(everything, tmp_path, dirs_exist_ok=True)
+    shutil.copytree("results/small", "results/other")
+    (path,) = pathlib.Path("results/small/timings").glob("*.json")
+    shutil.copy(path, "timings")
+    return tmp_path
+
+
+@pytest.mark.parametrize("file", READERS)
+def test_b6_damaged_files(world, file):
+    path = pathlib.Path(file)
+    raw = path.read_bytes()
+    for command in READERS[file]:
+        assert asked(*command).exit_code in (
+            (0, 1, 2) if command[0] in ("count", "claims", "explain", "run") else (0, 1)
+        )
+
+    @EVERY
+    @given(st.integers(0, 2**60))
+    def every_damage(seed):
+        path.write_bytes(damaged(raw, random.Random(seed)))
+        for command in READERS[file]:
+            if command[:2] == ["run", "--resume"] and path.name == "run.json" and seed % 4:
+                continue  # asks an interpreter what it is
+            asked(*command)
+
+    every_damage()
+
+
+@pytest.mark.parametrize("command", ["calibrate --add", "run", "claims"])
+def test_b6_damaged_files_of_commands_that_measure(world, monkeypatch, command):
+    """Calibrations and experiments are read by commands that measure: here they find something else to refuse."""
+    from bench.host import calibrate, claims, machine, validity
+
+    if command == "claims":
+        path = pathlib.Path("results/claims.json")
+
+        def read():
+            results.read(path, claims.ClaimsRecord, validity.check_claims)
+
+    else:
+        (path,) = pathlib.Path("results/calibration").glob("*.json")
+        monkeypatch.setattr(machine, "describe", lambda: {"identity": path.stem})
+
+        def read():
+            found = calibrate.load(path)
+            calibrate.sees(found)
+            calibrate.rates(found)
+
+    raw = path.read_bytes()
+    read()
+
+    @EVERY
+    @given(st.integers(0, 2**60))
+    def every_damage(seed):
+        path.write_bytes(damaged(raw, random.Random(seed)))
+        try:
+            read()
+        except results.UsageError as error:
+            assert "\n" not in str(error) and str(path) in str(error)
+
+    every_damage()
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, 1e400, float("nan"), 1e-320])
+def test_b6_times_that_are_none_in_a_pyperf_file(kept, value):
+    (path,) = pathlib.Path("results/small/timings").glob("*.json")
+    text = path.read_text()
+    number = json.loads(text)["benchmarks"][0]["runs"][0]["values"][0]
+    assert repr(number) in text
+    pathlib.Path("changed.json").write_text(
+        text.replace(repr(number), "1e400" if value == 1e400 else json.dumps(value))
+    )
+    done = asked("compare", "changed.json", "small")
+    assert done.exit_code == 2 and "nan" not in done.stdout
+    pyperf.BenchmarkSuite.load(str(path))
+
+
+def test_b6_history_skips_what_it_cannot_read(kept):
+    shutil.copytree("results/small", "results/other")
+    pathlib.Path("results/other/run.json").write_text("[" * 100_000)
+    done = asked("history")
+    assert (
+        done.exit_code == 0 and "small" in done.stdout and "not read: results/other/run.json is damaged" in done.stdout
+    )
+
+
+TOML = [
+    "",
+    "[",
+    "x = " + "[" * 100_000,
+    "peers = 5",
+    "[peers]",
+    '[peers."a\\nb"]\ncommand = ["true"]',
+    '[peers.a]\ncommand = "true"',
+    '[peers.a]\ncommand = ["tr\\u0000ue"]',
+    '[peers.a]\ncommand = "un\'closed"\nshell = true',
+    '[peers.a]\ncommand = ""\nshell = true',
+    '[peers.a]\ncommand = ["true"]\nenv = {"A=B" = "x"}',
+    '[peers.a]\ncommand = ["true"]\nenv = {A = "\\u0000"}',
+    '[peers.a]\ncommand = ["true"]\nenv = {A = 1}',
+    '[peers.a]\ncommand = ["true"]\nenv = []',
+    '[peers.a]\ncommand = ["true"]\ncwd = "\\u0000"',
+    '[peers.a]\ncommand = ["true"]\ncwd = "nowhere"',
+    '[peers.a]\ncommand = ["true"]\npattern = "("',
+    '[peers.a]\ncommand = ["true"]\npattern = "(?P<loss>a{9999999999999999})"',
+    '[peers.a]\ncommand = ["true"]\nschedule_steps = nan',
+    '[peers.a]\ncommand = ["true"]\nschedule_steps = 1979-05-27',
+    '[peers.a]\ncommand = ["true"]\nrng = []',
+    '[peers.a]\ncommand = ["true"]\nrng = 1979-13-27',
+    "[peers.a]\ncommand = []\ncommand = []",
+    "peers.a.command = 0x" + "f" * 10_000,
+    "[[peers.a]]",
+]
+
+
+@pytest.mark.parametrize("text", TOML, ids=range(len(TOML)))
+def test_b6_peers_files(text):
+    pathlib.Path("p.toml").write_text(text)
+    assert asked("peers", "p.toml", "--python", "nothing").exit_code == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes")
+def test_b6_files_that_may_never_end(world):
+    for file, commands in READERS.items():
+        path = pathlib.Path(file)
+        path.unlink()
+        os.mkfifo(path)
+        for command in commands:
+            asked(*command)
+    os.mkfifo("pipe.toml")
+    assert asked("peers", "pipe.toml").exit_code == 2
+    assert asked("show", "pipe.toml").exit_code == 2
+    os.mkfifo("engine.py")
+    assert asked("run", "--engine", "engine.py", "--python", sys.executable).exit_code == 2
