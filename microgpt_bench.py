@@ -8,6 +8,10 @@ from __future__ import annotations
 import importlib.util
 import pathlib
 import sys
+import traceback
+from typing import NoReturn
+
+INTERNAL = 70  # the exit status of a fault of ours, as bench.host.ending has it
 
 
 def main() -> None:
@@ -15,7 +19,7 @@ def main() -> None:
     folder = pathlib.Path(__file__).resolve().parent / "bench"
     spec = importlib.util.spec_from_file_location("bench", folder / "__init__.py")
     if spec is None or spec.loader is None:
-        sys.exit(f"microgpt-bench: {folder} is missing: install it again")
+        _missing(folder)
     package = sys.modules["bench"] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(package)
@@ -23,8 +27,19 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except FileNotFoundError:
-        sys.exit(f"microgpt-bench: {folder} is missing: install it again")
+        _missing(folder)
+    except Exception:
+        traceback.print_exc()
+        print(
+            "microgpt-bench: this is an error of microgpt-bench itself: report it with the lines above", file=sys.stderr
+        )
+        sys.exit(INTERNAL)
     run()
+
+
+def _missing(folder: pathlib.Path) -> NoReturn:
+    print(f"microgpt-bench: {folder} is missing: install it again", file=sys.stderr)
+    sys.exit(INTERNAL)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 from collections.abc import Sequence
 
+from bench.host import validity
 from bench.host.errors import UsageError
 
 # By kind, which is the name of the command that made it: the file that is its alone, and what to do with it.
@@ -20,7 +20,7 @@ KINDS = {
 def kind_of(folder: pathlib.Path) -> str:
     """What made a run. One of an older version, which did not record it, is told by its files and its command."""
     try:
-        raw = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        raw = validity.parse(folder / "run.json")
     except (OSError, ValueError):  # whoever reads the run says what is wrong with it
         raw = {}
     about = raw if isinstance(raw, dict) else {}
