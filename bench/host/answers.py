@@ -92,6 +92,8 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "first_ns": ("nanoseconds", _time),
     "own_ns": ("nanoseconds", _time),
     "delay_ns": ("nanoseconds", _time),
+    "aside_ns": ("nanoseconds", _time),
+    "late_ns": ("nanoseconds", _time),
     "yields": ("a number", _whole),
     "loss": ("a float in hexadecimal", _hex),
     "validation": ("a float in hexadecimal", _hex),

@@ -118,6 +118,7 @@ class CellState:
         self.own_nanoseconds: list[float] = []
         self.off_cpu = ""
         self.probe: str | None = None
+        self.suspicious = False
         self.findings: list[Finding] = []
         self.started: dict[str, Any] = {}
         self.finished: dict[str, Any] = {}
@@ -128,6 +129,19 @@ class CellState:
         """Stop here, for this reason."""
         self.status, self.reason = status, reason
         self.worker.stop()
+
+    def suspect(self, answer: Mapping[str, Any]) -> str:
+        """In words, the work that is done outside the clock in two steps one after the other; "" for none or the first."""
+        least = max(1e6, answer["ns"])
+        late, aside = answer.get("late_ns", 0) > least / 4, answer.get("aside_ns", 0) > least
+        again, self.suspicious = self.suspicious, late or aside
+        if not (again and self.suspicious):
+            return ""
+        return (
+            "it puts work off until its weights are read, outside the clock"
+            if late
+            else "it works outside the clock: going back to an earlier state takes longer than a step"
+        )
 
     def judge(self, finding: Finding) -> None:
         """Take in what a comparison found; a diverged cell is not measured any further."""
@@ -193,7 +207,7 @@ class Round:
         self.rng = random.Random(f"{plan.record.order_seed}/{number}")
         # but nobody knows beforehand what repeats are made of, and at which step their work is looked at
         self.nonces = [secrets.token_hex(8) for _ in range(plan.record.steps)]
-        self.probed = secrets.randbelow(plan.record.steps) + 1 if not self.truth else 0
+        self.probed = secrets.randbelow(max(1, plan.record.steps - 1)) + 1 if not self.truth else 0
         self.states: dict[Cell, CellState] = {}
         self.copies = copies.of(plan.documents.parent)
         self.deadline = plan.deadline if number > 1 else Deadline()
@@ -271,7 +285,8 @@ class Round:
                 raise WorkerFailed(f"{OTHER_WORKER} and does not say {', '.join(missing)}: {hint}")
             return answer
         except EngineUnavailable as why:
-            state.end("skipped", str(why))
+            # only at its start: what could begin and does not go on has failed
+            state.end("failed" if state.started else "skipped", str(why))
         except WorkerFailed as why:
             self.deadline.timeout(0)  # not its failure where the time is up
             if optional and isinstance(why, NoAnswer):
@@ -316,7 +331,7 @@ class Round:
                 state.off_cpu = f"its processor clock ticks every {answer['cpu_tick_ns'] / 1e6:.1f} ms"
 
     def _step(self, cell: Cell, step: int) -> None:
-        state, probed = self.states[cell], step == self.probed
+        state, probed = self.states[cell], step == self.probed or self.states[cell].suspicious
         started = time.monotonic()
         answer = self._ask(
             cell,
@@ -350,6 +365,8 @@ class Round:
             state.end("failed", "its step took no time on this clock, which ticks too coarsely: give a longer --turn")
         elif spent > elapsed * 1.01 + 1e6:
             state.end("failed", f"it says {spent / 1e9:.3f} s of a step that was over after {elapsed / 1e9:.3f} s")
+        elif why := state.suspect(answer):
+            state.end("failed", why)
         elif spent < state.turn / 4 and state.repeats < LONGEST_TURN:  # faster than its first pass seemed to be
             state.repeats = repeats_for(state.turn, answer["ns"])
 

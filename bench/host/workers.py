@@ -155,7 +155,8 @@ class WorkerProcess:
                 return []
         with contextlib.suppress(psutil.Error):
             found = psutil.Process(self._process.pid).children(recursive=True)
-            return [child.name() for child in found if child.status() != psutil.STATUS_ZOMBIE]
+            # one that is dead and was not waited for, too: its time is counted only then
+            return [child.name() for child in found]
         return []
 
     def _why_it_died(self) -> str:

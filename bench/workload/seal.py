@@ -22,15 +22,21 @@ STANDARD = (builtins, gc, json, json.decoder, json.encoder, math, os, random, ti
 PASSING = ("__builtins__", "__warningregistry__")  # names that Python itself sets as it goes
 LIBRARY = [module.__name__ for module in STANDARD]
 TIMERS = [getattr(signal, name) for name in ("ITIMER_REAL", "ITIMER_VIRTUAL", "ITIMER_PROF") if hasattr(signal, name)]
+MISSING = object()
 
 
 def seal() -> Callable[[], str]:
     """Remember everything now; what is given says what is no longer as it was, and "" where all is."""
     names: List[Tuple[str, Any, str, Any]] = []  # to tell the user, whose namespace, name, what stood there
     codes: List[Tuple[str, Any, Any, Any, Any]] = []  # to tell the user, function, its code and defaults
+    complete: List[
+        Tuple[str, Any, int]
+    ] = []  # to tell the user, a namespace that gets no further names, how many it has
     own = [module for name, module in sorted(sys.modules.items()) if name.startswith("bench.workload.")]
     for module in (*STANDARD, *own, sys.modules["engines"]):
         _remember(module.__name__, vars(module), names, codes, module.__name__)
+    for module in own:  # a new name there could hide a built-in one
+        complete.append((module.__name__, vars(module), len(set(vars(module)).union(PASSING))))
 
     def broken() -> str:
         for what, namespace, name, thing in names:
@@ -43,6 +49,9 @@ def seal() -> Callable[[], str]:
                 or function.__kwdefaults__ is not keywords
             ):
                 return f"the code of {what} was replaced"
+        for what, namespace, count in complete:
+            if len(set(namespace).union(PASSING)) > count:
+                return f"{what} was given further names"
         return ""
 
     return broken
@@ -50,7 +59,7 @@ def seal() -> Callable[[], str]:
 
 def _remember(where: str, namespace: Any, names: List[Any], codes: List[Any], module: str) -> None:
     for name, thing in list(namespace.items()):
-        if name in PASSING or (name[0] == "_" and module in LIBRARY):  # modules of the library fill such names in later
+        if name in PASSING or (thing is None and module in LIBRARY):  # modules of the library fill such names in later
             continue
         names.append((f"{where}.{name}", namespace, name, thing))
         thing = getattr(thing, "__func__", thing)  # of static and class methods
@@ -60,6 +69,25 @@ def _remember(where: str, namespace: Any, names: List[Any], codes: List[Any], mo
             codes.append((f"{where}.{name}", thing, thing.__code__, thing.__defaults__, thing.__kwdefaults__))
         elif isinstance(thing, type) and module not in ("builtins", "random"):
             _remember(f"{where}.{name}", vars(thing), names, codes, module)
+
+
+def parts_of(*things: Any) -> List[Tuple[str, Any, str, Any]]:
+    """Each attribute of some objects: the object's class in words, its attributes, a name, and what stands there."""
+    return [
+        (type(thing).__name__, vars(thing), name, part)
+        for thing in things
+        for name, part in [*vars(thing).items(), ("", len(vars(thing)))]
+    ]
+
+
+def replaced(parts: List[Tuple[str, Any, str, Any]]) -> str:
+    """The first of them that is another one now, in words; "" where none is."""
+    for kind, attributes, name, part in parts:
+        if name and attributes.get(name, MISSING) is not part:
+            return f"the {kind}'s {name} was replaced"
+        if not name and len(attributes) != part:
+            return f"the {kind} was given further attributes"
+    return ""
 
 
 def interpreter_state() -> Dict[str, Any]:
@@ -78,6 +106,8 @@ def interpreter_state() -> Dict[str, Any]:
     found["the interval of switching threads"] = sys.getswitchinterval() if hasattr(sys, "getswitchinterval") else None
     if hasattr(os, "getpriority"):
         found["the priority of the process"] = os.getpriority(os.PRIO_PROCESS, 0)
+    if hasattr(os, "sched_getscheduler"):
+        found["the scheduler of the process"] = os.sched_getscheduler(0)
     if hasattr(os, "sched_getaffinity"):
         found["the CPUs of the process"] = sorted(os.sched_getaffinity(0))
     return found

@@ -8,8 +8,10 @@ The host writes one JSON object a line on standard input and reads one back, wit
            "start_ns": to import the engine, build the state and come to the first gradients}
     {"do": "step", "repeats": M, "nonce": HEX}, perhaps "probe": true, "twice": true
         → {"loss": HEX, "ns": of one step, a mean over M, "cpu_ns": processor time of it, "delay_ns": in which it could
-          have run and had no processor, "yields": how often it gave it away to wait, in all of M, "first_ns": of the first of M, "own_ns": of the step itself},
-          with "validation": HEX after a step that a validation follows, and "probe": BASE64
+          have run and had no processor, "yields": how often it gave it away to wait, in all of M, "first_ns": of the first of M, "own_ns": of the step itself,
+          "aside_ns": processor time of going back to the state before},
+          with "validation": HEX after a step that a validation follows, and "probe": BASE64, "late_ns": processor time
+          by which the weights were read later than they are when nothing is left to do
     {"do": "generate", "samples": N}, perhaps "along": [texts]
         → {"samples": [texts], "ns": of all, "drawn": BASE64, "along": BASE64}
     {"do": "nodes", "steps": N}       → {"nodes": [graph nodes of the first N steps]}
@@ -60,7 +62,7 @@ from bench.workload import generation, runtime
 from bench.workload.clocks import COARSE_NS, children_ns, delay_ns, tick_ns, yields
 from bench.workload.config import Config
 from bench.workload.generation import Sampling
-from bench.workload.seal import changed, frozen_objects, interpreter_state, seal
+from bench.workload.seal import changed, frozen_objects, interpreter_state, parts_of, replaced, seal
 from bench.workload.trainer import Trainer
 
 PROTOCOL = 2  # answers carry their order's id: the host looks for this line in other revisions
@@ -98,7 +100,7 @@ class Worker:
 
     def __init__(self, sealed: Callable[[], str]) -> None:
         self.sealed, self.frozen = sealed, 0
-        self.parts: Dict[str, Any] = {}  # of the trainer
+        self.parts: List[Any] = []  # of the trainer
 
     def _build(self, order: Dict[str, Any]) -> None:
         """Set the collector and build the seeded state."""
@@ -117,16 +119,16 @@ class Worker:
         self.trainer = Trainer(engine, order["documents"], Config(**order["config"]))
         if "cycle" in order:
             del self.trainer.documents[order["cycle"] :]
-        self.parts = {name: part for name, part in vars(self.trainer).items() if name != "steps_done"}
+        trainer = self.trainer
+        self.parts = parts_of(trainer, trainer.model, trainer.vocabulary, trainer.config, trainer.engine)
+        self.parts = [part for part in self.parts if part[2] != "steps_done"]
 
     def intact(self) -> None:
         """Raises RuntimeError where the engine changed what measures it."""
         found = self.sealed() or changed(self.state, interpreter_state())
         if frozen_objects() > self.frozen:
             found = found or "objects were hidden from the garbage collector"
-        for name, part in self.parts.items():
-            if vars(self.trainer)[name] is not part:
-                found = found or f"the trainer's {name} was replaced"
+        found = found or replaced(self.parts)
         if found:
             raise RuntimeError(f"the engine tampered with what measures it: {found}")
 
@@ -204,7 +206,9 @@ class Worker:
         step, total, cpu, first = trainer.steps_done, 0, 0, 0
         answer: Dict[str, Any] = {}
         unknown = self._unknown(order["nonce"], max(repeats - 1, bool(probe)))
+        aside = processor()
         before = trainer.snapshot() if unknown else (0, None)
+        aside, calls = processor() - aside, 1
         of_children, delay, yielded = children_ns(), delay_ns(), yields()
         for number, document in enumerate(unknown):
             cpu_started, started = processor(), wall()
@@ -215,9 +219,11 @@ class Worker:
                 first = first or total
             trainer.steps_done = step
             if probe and number == 0:
-                answer["probe"] = pack(trainer.weights().values())
+                answer.update(self._read_twice(processor))
             if number % CHAIN == CHAIN - 1 or number == len(unknown) - 1:
+                aside -= processor()
                 trainer.restore(before)
+                aside, calls = aside + processor(), calls + 1
             if order.get("twice") and number == 0:
                 self._again(document, loss, before)
         cpu_started, started = processor(), wall()
@@ -232,11 +238,20 @@ class Worker:
                 pass
             total, cpu = total + wall() - started, cpu + processor() - cpu_started
         answer.update(loss=loss.hex(), ns=total / repeats, first_ns=first or own, own_ns=own)
+        answer["aside_ns"] = aside / calls
         if delay is not None and (now := delay_ns()) is not None:
             answer.update(delay_ns=(now - delay) / repeats, yields=yielded)
         if self.cpu_ticks_finely:
             answer["cpu_ns"] = cpu / repeats
         return {**answer, "validation": trainer.validate().hex()} if trainer.validation_due() else answer
+
+    def _read_twice(self, processor: Callable[[], int]) -> Dict[str, Any]:
+        """The weights, and how much longer reading them took than reading them again: work that was put off till then."""
+        started = processor()
+        probe = pack(self.trainer.weights().values())
+        read = processor()
+        pack(self.trainer.weights().values())
+        return {"probe": probe, "late_ns": max(0, 2 * read - started - processor())}
 
     def _again(self, document: str, loss: float, before: Any) -> None:
         """Raises ArithmeticError where the same step from the same state gives another loss."""

@@ -397,3 +397,71 @@ def test_f_error_texts_of_engines_are_one_short_line(small_run, tmp_path):
     reason = run.status(cell)[1]
     assert len(reason) <= 300 and "\x1b" not in done.output and max(map(len, done.output.splitlines())) < 500
     assert one_line("a\x1b[0m\nb\u202ec\ud800", 9) == "a�[0m b�c�"[:9] or len(one_line("a\x1b[0m\nb", 9)) <= 9
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        ("import json\njson.encoder.ESCAPE = None\nENGINE = replace()", "json.encoder.ESCAPE"),
+        ("import json\njson._default_encoder = json.JSONEncoder(sort_keys=True)\nENGINE = replace()", "_default_encoder"),
+        ("import bench.workload.gpt as gpt\ngpt.range = range\nENGINE = replace()", "further names"),
+        ("os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))\nENGINE = replace()", "scheduler"),
+        (
+            "import gc\nfrom bench.workload.gpt import GPT\ndef hides(loss):\n    BASE.backward(loss)\n"
+            "    for model in gc.get_referrers(GPT):\n        if isinstance(model, GPT):\n            model.loss = model.loss\n"
+            "ENGINE = replace(backward=hides)",
+            "GPT",
+        ),
+    ],
+)
+def test_c12_neighbours_of_what_is_sealed(small_run, tmp_path, text, words):
+    run, cell, done = only(small_run, tmp_path, text)
+    assert done.exit_code == 1
+    assert run.status(cell)[0] == "failed" and words in run.status(cell)[1], run.status(cell)
+
+
+LATE = """
+class Late(type(BASE.optimizer([], 0.9, 0.9, 0.1))):
+    "Adam that is in no hurry: its update is done when somebody asks for the weights, or needs them."
+    waiting = None
+    def update(self, *arguments):
+        self.waiting = arguments
+    def now(self):
+        if self.waiting:
+            end = time.process_time() + 0.02
+            while time.process_time() < end:
+                pass
+            super().update(*self.waiting)
+            self.waiting = None
+    def snapshot(self):
+        self.now()
+        return super().snapshot()
+    def restore(self, snapshot):
+        self.waiting = None
+        super().restore(snapshot)
+ALL = []
+def make(*arguments):
+    ALL.append(Late(*arguments))
+    return ALL[-1]
+def embedding(w, index):
+    ALL[-1].now()
+    return BASE.embedding(w, index)
+def read_values(matrix):
+    ALL[-1].now()
+    return BASE.read_values(matrix)
+ENGINE = replace(optimizer=make, embedding=embedding, read_values=read_values)
+"""
+
+
+def test_c11_work_that_is_put_off_past_the_clock_fails(small_run, tmp_path):
+    run, cell, done = only(small_run, tmp_path, LATE, "--turn", "0.03")
+    assert run.status(cell)[0] == "failed" and "outside the clock" in run.status(cell)[1], done.output
+
+
+def test_c12_an_engine_that_becomes_unavailable_later_has_failed(small_run, tmp_path):
+    text = (
+        "from engines import EngineUnavailable\nSTEPS = []\ndef gone(loss):\n    STEPS.append(1)\n    if len(STEPS) > 9:\n"
+        "        raise EngineUnavailable('gone')\n    BASE.backward(loss)\nENGINE = replace(backward=gone)"
+    )
+    run, cell, done = only(small_run, tmp_path, text, "--steps", "30", "--rounds", "1")
+    assert done.exit_code == 1 and run.status(cell) == ("failed", "gone")
