@@ -96,7 +96,7 @@ class CellRecord:
 
     ``nanoseconds`` passed on the clock, ``cpu_nanoseconds`` are those in which the worker had a processor, children
     that it waited for included; none where ``off_cpu`` says why they can't be had. In ``delay_nanoseconds`` it could have
-    run and had no processor; ``yields``: how often it gave it away to wait. On the clock too: ``first_nanoseconds`` of the first of the repeats, ``own_nanoseconds`` of
+    run and had no processor; ``yields``: how often it gave it away to wait. In processor time too: ``first_nanoseconds`` of the first of the repeats, ``own_nanoseconds`` of
     the last, which is the step itself.
     """
 

@@ -67,12 +67,14 @@ def _explained(cell: CellRecord) -> npt.NDArray[np.float64]:
 
 def too_fast(records: Sequence[CellRecord]) -> str:
     """In words, how much slower the first of its repeats is than all, or than the step itself; "" where it is not."""
-    repeated = [record for record in records if record.repeats > 1 and record.first_nanoseconds]
+    repeated = [
+        record for record in records if record.repeats > 1 and record.first_nanoseconds and record.cpu_nanoseconds
+    ]
     if not repeated:
         return ""
     mean, first, own = (
         float(np.median(np.concatenate([getattr(record, field) for record in repeated])))
-        for field in ("nanoseconds", "first_nanoseconds", "own_nanoseconds")
+        for field in ("cpu_nanoseconds", "first_nanoseconds", "own_nanoseconds")
     )
     if first > FAST * mean and first - mean > LEAST_NS:
         return f"the first of a turn's repeats takes {first / mean:.0f} times as long as they do on average"

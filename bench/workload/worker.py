@@ -8,8 +8,8 @@ The host writes one JSON object a line on standard input and reads one back, wit
            "start_ns": to import the engine, build the state and come to the first gradients}
     {"do": "step", "repeats": M, "nonce": HEX}, perhaps "probe": true, "twice": true
         → {"loss": HEX, "ns": of one step, a mean over M, "cpu_ns": processor time of it, "delay_ns": in which it could
-          have run and had no processor, "yields": how often it gave it away to wait, in all of M, "first_ns": of the first of M, "own_ns": of the step itself,
-          "aside_ns": processor time of going back to the state before},
+          have run and had no processor, "yields": how often it gave it away to wait, in all of M, "first_ns": processor time of the first of M, "own_ns": of the step itself,
+          "aside_ns": of going back to the state before},
           with "validation": HEX after a step that a validation follows, and "probe": BASE64, "late_ns": processor time
           by which the weights were read later than they are when nothing is left to do
     {"do": "generate", "samples": N}, perhaps "along": [texts]
@@ -32,8 +32,8 @@ Everything but the step itself happens outside the clock. **Repeats.** A step to
 others like it: from the state before it, training goes on through documents of the same length that nobody has seen
 before, made of the order's nonce, and only then comes the step itself. So no result that was kept, or prepared, serves
 a repeat. All cells get the same nonce: with "probe" the weights after the first such document are handed over, to see
-that a repeat does the whole work; with "twice" that document is trained on again, outside the clock, to see that the
-state was really restored.
+that a repeat does the whole work; then, and with "twice", that document is trained on again, outside the clock, to see that
+the state was really restored, and that the collector is as it should be within a step too.
 
 **What an engine leaves alone.** After every order the clocks, the collector and the trainer's and the worker's own
 code must be what they were before the engine was imported (`bench.workload.seal`), and between its orders a worker
@@ -126,8 +126,8 @@ class Worker:
     def intact(self) -> None:
         """Raises RuntimeError where the engine changed what measures it."""
         found = self.sealed() or changed(self.state, interpreter_state())
-        if frozen_objects() > self.frozen:
-            found = found or "objects were hidden from the garbage collector"
+        if not self.frozen // 2 <= frozen_objects() <= self.frozen:
+            found = found or "objects were hidden from the garbage collector, or shown to it"
         found = found or replaced(self.parts)
         if found:
             raise RuntimeError(f"the engine tampered with what measures it: {found}")
@@ -216,7 +216,7 @@ class Worker:
             if repeats > 1:
                 total += wall() - started
                 cpu += processor() - cpu_started
-                first = first or total
+                first = first or cpu
             trainer.steps_done = step
             if probe and number == 0:
                 answer.update(self._read_twice(processor))
@@ -224,21 +224,24 @@ class Worker:
                 aside -= processor()
                 trainer.restore(before)
                 aside, calls = aside + processor(), calls + 1
-            if order.get("twice") and number == 0:
+            if number == 0 and (probe or order.get("twice")):
+                of_children -= children_ns()
                 self._again(document, loss, before)
+                of_children += children_ns()
+        if repeats == 1:  # nothing was timed yet
+            of_children, delay, yielded = children_ns(), delay_ns(), yields()
         cpu_started, started = processor(), wall()
         loss = trainer.step().loss
-        own, cpu = wall() - started, cpu + processor() - cpu_started
-        total += own
-        cpu += children_ns() - of_children
+        total += wall() - started
+        own = processor() - cpu_started
+        cpu += own + children_ns() - of_children
         yielded = yields() - yielded
         if self.slowdown:  # put in, to see that it is found
             cpu_started, started = processor(), wall()
             while processor() - cpu_started < cpu * self.slowdown:
                 pass
             total, cpu = total + wall() - started, cpu + processor() - cpu_started
-        answer.update(loss=loss.hex(), ns=total / repeats, first_ns=first or own, own_ns=own)
-        answer["aside_ns"] = aside / calls
+        answer.update(loss=loss.hex(), ns=total / repeats, first_ns=first or own, own_ns=own, aside_ns=aside / calls)
         if delay is not None and (now := delay_ns()) is not None:
             answer.update(delay_ns=(now - delay) / repeats, yields=yielded)
         if self.cpu_ticks_finely:
@@ -254,14 +257,19 @@ class Worker:
         return {"probe": probe, "late_ns": max(0, 2 * read - started - processor())}
 
     def _again(self, document: str, loss: float, before: Any) -> None:
-        """Raises ArithmeticError where the same step from the same state gives another loss."""
+        """The same step from the same state, outside the clock, with a look at the collector within it.
+
+        Raises RuntimeError as ``intact`` does, and ArithmeticError where it gives another loss.
+        """
         trainer = self.trainer
+        after, step = trainer.snapshot(), trainer.steps_done
         trainer.restore(before)
-        again = trainer.step(document=document).loss
-        trainer.restore(before)
+        again = trainer.step(self.intact, document).loss
+        trainer.restore(after)
+        trainer.steps_done = step
         if again != loss and not (again != again and loss != loss):
             raise ArithmeticError(
-                f"step {trainer.steps_done + 1} gave the loss {loss!r} and, repeated from the same state, {again!r}:"
+                f"step {step + 1} gave the loss {loss!r} and, repeated from the same state, {again!r}:"
                 " the engine keeps state that its optimizer's snapshot() and reset() do not cover"
             )
 

@@ -219,7 +219,7 @@ def test_c11_a_repeat_that_skips_work_diverges(small_run, tmp_path):
 def test_c11_repeats_far_faster_than_the_first_one_are_flagged():
     def record(first, mean, own):
         return results.CellRecord(
-            "ok", nanoseconds=[mean] * 6, first_nanoseconds=[first] * 6, own_nanoseconds=[own] * 6, repeats=10
+            "ok", cpu_nanoseconds=[mean] * 6, first_nanoseconds=[first] * 6, own_nanoseconds=[own] * 6, repeats=10
         )
 
     assert "first of a turn's repeats takes 40 times" in suspicion.too_fast([record(40e6, 1e6, 1e6)])
@@ -400,10 +400,31 @@ def test_f_error_texts_of_engines_are_one_short_line(small_run, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "before, after",
+    [
+        ("gc.disable()", "gc.enable()"),
+        ("gc.set_threshold(10**6)", "gc.set_threshold(*USUAL)"),
+        ("gc.freeze()", "gc.unfreeze()"),
+    ],
+)
+def test_c12_the_collector_works_within_a_step_too(small_run, tmp_path, before, after):
+    text = (
+        f"import gc\nUSUAL = gc.get_threshold()\ndef first(w, index):\n    {before}\n    return BASE.embedding(w, index)\n"
+        f"def reset():\n    {after}\nENGINE = replace(embedding=first, reset=reset)"
+    )
+    run, cell, done = only(small_run, tmp_path, text)
+    assert done.exit_code == 1
+    assert run.status(cell)[0] == "failed" and "tampered" in run.status(cell)[1]
+
+
+@pytest.mark.parametrize(
     "text, words",
     [
         ("import json\njson.encoder.ESCAPE = None\nENGINE = replace()", "json.encoder.ESCAPE"),
-        ("import json\njson._default_encoder = json.JSONEncoder(sort_keys=True)\nENGINE = replace()", "_default_encoder"),
+        (
+            "import json\njson._default_encoder = json.JSONEncoder(sort_keys=True)\nENGINE = replace()",
+            "_default_encoder",
+        ),
         ("import bench.workload.gpt as gpt\ngpt.range = range\nENGINE = replace()", "further names"),
         ("os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))\nENGINE = replace()", "scheduler"),
         (
