@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pathlib
 import signal
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -47,31 +48,38 @@ def end_marked(marks: Iterable[str], roots: Iterable[int] = ()) -> int:
             with contextlib.suppress(psutil.Error, OSError):
                 process.kill()
                 ended += 1
-        if not found:
-            break
         psutil.wait_procs(found, timeout=1)
+        if {process.pid for process in found} <= roots:
+            break  # they had nobody, or there was none
         roots = set()  # they are dead, and what they started has another parent now
     return ended
 
 
 def _find(marks: tuple[str, ...], roots: set[int]) -> list[psutil.Process]:
     """The processes with a mark, the roots, and all that descends from either; never this process or one above it."""
-    processes: dict[int, psutil.Process] = {}
-    children: dict[int, list[int]] = {}
-    chosen: list[int] = []
+    found: dict[int, psutil.Process] = {}
     with contextlib.suppress(Exception):  # a system that tells nothing of its processes
-        spared = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
-                if process.pid in spared or not _is_ours(process) or process.status() == psutil.STATUS_ZOMBIE:
-                    continue
-                processes[process.pid] = process
-                children.setdefault(process.ppid(), []).append(process.pid)
-                if process.pid in roots or _has_mark(process, marks):
-                    chosen.append(process.pid)
-    for pid in chosen:  # which grows
-        chosen += [child for child in children.get(pid, []) if child not in chosen]
-    return [processes[pid] for pid in chosen]
+                if (process.pid in roots or _has_mark(process, marks)) and _is_ours(process):
+                    found[process.pid] = process
+        for process in list(found.values()):
+            with contextlib.suppress(psutil.Error, OSError):
+                if may_have_children(process.pid):
+                    alive = [one for one in process.children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
+                    found |= {one.pid: one for one in alive}
+        for pid in (os.getpid(), *(parent.pid for parent in psutil.Process().parents())) if found else ():
+            found.pop(pid, None)
+    return list(found.values())
+
+
+def may_have_children(pid: int) -> bool:
+    """Whether it is worth while to look for a process's children, which takes long: on Linux they are listed."""
+    try:
+        listed = list(pathlib.Path(f"/proc/{pid}/task").glob("*/children"))
+        return not listed or any(path.read_text() for path in listed)
+    except OSError:
+        return True
 
 
 def others(leaders: Mapping[str, int]) -> list[str]:

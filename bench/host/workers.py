@@ -148,11 +148,8 @@ class WorkerProcess:
 
     def children(self) -> list[str]:
         """Names of the processes that it started and that live."""
-        # Linux: quick, and direct ones only
-        listed = list(pathlib.Path(f"/proc/{self._process.pid}/task").glob("*/children"))
-        with contextlib.suppress(OSError):
-            if listed and not any(path.read_text() for path in listed):
-                return []
+        if not processes.may_have_children(self._process.pid):
+            return []
         with contextlib.suppress(psutil.Error):
             found = psutil.Process(self._process.pid).children(recursive=True)
             # one that is dead and was not waited for, too: its time is counted only then
