@@ -28,7 +28,9 @@ def test_every_part_of_two_engines(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(path.read_text())["benchmarks"]
     assert {(one["group"], one["extra_info"]["engine"]) for one in found} == {
-        (group, engine) for group in ("forward", "backward", "adam", "generate") for engine in ("tape", "fused_dot")
+        (group, engine)
+        for group in ("forward", "backward", "adam", "release", "step", "generate")
+        for engine in ("tape", "fused_dot")
     }
     digests = {one["extra_info"]["engine"]: one["extra_info"]["losses_sha256"] for one in found}
     assert all(len(digest) == 64 for digest in digests.values())

@@ -1,0 +1,50 @@
+"""A step's parts, timed one by one as micro-benchmarks, add up to the step that a run measures."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from bench.host import interpreters, results
+
+pytest.importorskip("pytest_benchmark", reason="needs pytest-benchmark, as nox -s micro installs it")
+PARTS = ("forward", "backward", "adam", "release")
+ENGINES = ("reference", "closures", "fused_dot", "tape")  # of two of them much is left to the collector
+
+
+def micro(path):
+    """Mean seconds by engine and part. Before, parts were up to ten times the step, by what pytest has in memory."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    chosen = " or ".join(f"{engine}-" for engine in ENGINES) + " or step"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "bench/micro", "-k", f"({chosen}) and ({' or '.join(ENGINES)})",
+         f"--benchmark-json={path}", "--benchmark-timer=time.process_time"],
+        cwd=interpreters.ROOT, capture_output=True, text=True, timeout=1200, env=inherited,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {
+        (one["extra_info"]["engine"], one["group"]): one["stats"]["mean"]
+        for one in json.loads(path.read_text())["benchmarks"]
+    }
+
+
+@pytest.mark.slow
+def test_c17a_parts_add_up_to_the_step_that_a_run_measures(tmp_path, bench_command):
+    seconds = micro(tmp_path / "micro.json")
+    options = [word for engine in ENGINES for word in ("--engine", engine)]
+    done = bench_command(
+        "run", "--python", sys.executable, *options, "--steps", 1, "--rounds", 3, "--timeout", "10m", "--name", "same"
+    )  # the first step, as in a micro-benchmark
+    assert done.exit_code == 0, done.output
+    run = results.load(tmp_path / "results" / "same")
+    (runtime,) = run.record.runtimes
+    of_run = {engine: run.times((engine, runtime)).mean() for engine in ENGINES}
+    for engine in ENGINES:
+        parts = sum(seconds[engine, part] for part in PARTS)
+        assert 0.6 < parts / seconds[engine, "step"] < 1.7, engine
+        ratio = of_run["reference"] / of_run[engine]
+        of_parts = sum(seconds["reference", part] for part in PARTS) / parts
+        assert 0.55 < of_parts / ratio < 1.8, engine
+        assert 0.55 < seconds["reference", "step"] / seconds[engine, "step"] / ratio < 1.8, engine
