@@ -1,19 +1,18 @@
 """Every scalar optimization that pays, in one engine: still one scalar a node.
 
-Kept from the parent: one n-ary node per dot product. Changed, in the order of what each was found to buy over
-CPython 3.9 to 3.14 (the share of a step that comes back when it is taken out again):
+Kept from the parent: one n-ary node per dot product. Changed, in the order of what each was found to buy:
 
 - creation order is the sort: no search, no set of visited nodes; together with single nodes for division,
-  sums, scales and the loss, two fifths of the parent's step;
+  sums, scales and the loss;
 - the products of a dot product are added by ``math.sumprod`` (CPython 3.12 on) or ``sum(map(mul, ...))`` in place
-  of the parent's left fold, 10 to 20 %: the order of a sum is free here, within rounding;
-- Adam with its constants taken out of the loop and its moments in lists, 12 %;
-- a weight's number read once a step instead of once a position, 6 to 9 %;
-- nodes with gradient 0 passed over: behind each closed relu lies a whole row of a matrix, 7 to 9 %;
+  of the parent's left fold: the order of a sum is free here, within rounding;
+- Adam with its constants taken out of the loop and its moments in lists;
+- a weight's number read once a step instead of once a position;
+- nodes with gradient 0 passed over: behind each closed relu lies a whole row of a matrix;
 - a dot product keeps its two vectors of children apart and shares them with the other dot products, in
-  place of a tuple of all its children of its own, 6 to 10 %;
-- in attention, score and exponential are one node, and so are the division by the sum and the weighted sum: 1 to
-  3 %, for there are few of them beside the products of the matrices.
+  place of a tuple of all its children of its own;
+- in attention, score and exponential are one node, and so are the division by the sum and the weighted sum: little,
+  for there are few of them beside the products of the matrices.
 
 What was tried and does not pay: an explicit stack (the tape needs no sort), closures (a call per node, and a cycle
 for the garbage collector), ``attrgetter`` mapped in C (slower than a list comprehension everywhere), children in
@@ -21,7 +20,7 @@ several vectors for every kind of node (gains in the dot products, loses in all 
 products (from CPython 3.11 on attributes are found fastest where all objects have one class), one node per output for
 all of softmax or rmsnorm (each output would have all inputs as children: n² local gradients in place of 3n).
 
-What remains is the chain rule itself: about 50,000 times ``child.grad += local * grad`` a step. Only vectors
+What remains is the chain rule itself: ``child.grad += local * grad`` for each child of each node. Only vectors
 as nodes make that cheaper.
 """
 

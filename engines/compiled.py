@@ -8,8 +8,8 @@ which CPython from 3.11 on specializes for floats. What is written out:
 - `product`: sums of products of a few vectors, unpacked once into locals, with many others, one after the other.
   Forwards four positions meet the rows of the weights, backwards four gradients their columns, and for the weights'
   own gradient all positions meet the gradient of each output;
-- `combination`: one such sum, for factors with many zeros. Behind a relu most numbers are zero (half of them at the
-  start, seven of eight after some hundred steps), and a closed unit leaves a whole vector out;
+- `combination`: one such sum, for factors with many zeros. Behind a relu most numbers are zero, half of them at the
+  start and more as training goes on, and a closed unit leaves a whole vector out;
 - `dots`: only those entries of a product which an open relu lets through;
 - whole rows of `add` and of `rmsnorm` with its chain rule, a head's scores in attention, and Adam, which goes through
   lines of the weights and replaces them one by one: the memory that a line frees serves the next, still in the cache.
@@ -18,7 +18,7 @@ Larger matrices are cut in tiles of about `TILE` numbers, and wider rows than `W
 with the model, and a tile has no more locals than one byte can name, but for a few. ``generated()`` gives the texts,
 ``source(name)`` one of them.
 
-Not faster in the very first pass, which compiles for ten to twenty milliseconds, before the interpreter specializes
+Not faster in the very first pass, which compiles, before the interpreter specializes
 code that has run a few times; nor on a runtime that compiles loops itself. Nor does it help where the time goes into
 the arithmetic, as in Adam: two powers and three divisions per weight, which CPython does not specialize.
 

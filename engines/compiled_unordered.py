@@ -3,12 +3,11 @@
 Source is generated once per shape, as in `compiled`; what it says may round differently here. Largest gain first:
 
 - Adam's moments are sums of plain gradients, each over the decay at its time: for mₜ = (1−β₁)·Σ β₁ᵗ⁻ⁱ·gᵢ is kept
-  M = Σ β₁⁻ⁱ·gᵢ. A step without a gradient changes no such sum, and only the weight is left to update, with half the
-  work. A third of all lines have none: letters that the document lacks, and units behind a relu that is closed at
-  every position. ``g * g`` and ``sqrt`` stand for powers, and one division per weight for three: a line with a gradient
-  costs some 60 % of what it does there;
+  M = Σ β₁⁻ⁱ·gᵢ. A step without a gradient changes no such sum, and only the weight is left to update, with less
+  work. Lines without one are those of letters that the document lacks, and of units behind a relu that is closed at
+  every position. ``g * g`` and ``sqrt`` stand for powers, and one division per weight for three;
 - sums of sixteen terms and more by `math.sumprod`, where it is there (CPython 3.12): as fast as an expression with
-  sixteen terms and half as fast again with 64 (on 3.14: 9 and 6 ns per term), although it rounds only once;
+  sixteen terms and faster with more, although it rounds only once;
 - all linears that read one vector (queries, keys and values) are one larger linear on the way back;
 - chain rules in closed form: softmax p·(dp − Σ p·dp), cross-entropy p − onehot, rmsnorm in two products per number.
   The cross-entropy takes log Σ exp, so that large logits do not end it in log(0).

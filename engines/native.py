@@ -1,7 +1,7 @@
 """The limit row: the same ops and the same tape-based autograd as a small C core, called once per op.
 
 A node of the graph is an op over all positions at once, its numbers lie in plain arrays of doubles, and its
-derivative is a loop of C. What remains of Python is the GPT itself: about 25 calls a step. The core is an
+derivative is a loop of C. What remains of Python is the GPT itself, a call per op. The core is an
 autograd and no training loop: it records what the GPT calls, walks that tape backwards, and knows no model.
 
 Why the bits stay: C's double is Python's float, its exp, log and pow are the ones that math.exp, math.log and

@@ -1,8 +1,8 @@
 """The same autograd over arrays: a node is a whole activation, (positions, n), and NumPy does its arithmetic.
 
-A tape of some twenty nodes a step in place of the reference's sixty thousand, all positions of a document at once.
-At these sizes what is left is not arithmetic but calls into NumPy, about 150 a step at 0.1 to 1 µs each, so the
-file counts calls: ``a.dot(b)`` costs half of ``a @ b``, a constant is an array (a Python float is converted in
+A tape of some thirty nodes a step in place of the reference's fifty thousand (nodes, in the tables of ``run``), all
+positions of a document at once. At these sizes what is left is not arithmetic but calls into NumPy, so the
+file counts calls: ``a.dot(b)`` costs less than ``a @ b``, a constant is an array (a Python float is converted in
 every call), operands have equal shapes where they can (broadcasting costs more than the arithmetic), sums of rows
 are products with a constant vector, a gradient goes straight into its place. All weights lie in one array, and so
 do all gradients and each of Adam's moments: an update of the whole model is a dozen calls.

@@ -1,8 +1,8 @@
 """Whole activations as nodes, in plain Python: lists of floats, every position of a document at once.
 
-A node is an activation (positions, n); a step leaves some twenty of them on the tape where the reference makes sixty
-thousand. What a scalar node cost (an object, two tuples, its share of the sort and of the garbage collector) is paid
-per op, and what is left is arithmetic. Two thirds of it are sums of products, in three roles: activations times rows of
+A node is an activation (positions, n); a step leaves some thirty of them on the tape where the reference makes fifty
+thousand (nodes, in the tables of ``run``). What a scalar node cost (an object, two tuples, its share of the sort and of the garbage collector) is paid
+per op, and what is left is arithmetic. Most of it are sums of products, in three roles: activations times rows of
 weights, gradients times their columns, and for the weights' own gradient a sum over positions. What matters there:
 
 - a sum is one expression over numbers in locals: two loads, a multiplication and an addition per term, which CPython
@@ -12,7 +12,7 @@ weights, gradients times their columns, and for the weights' own gradient a sum 
 - behind a relu half of the numbers are zero, and more later: `combine` adds only the vectors behind the others;
 - few objects live long, so the collector has next to nothing to do: a step runs as fast with it off.
 
-The last third is Adam: two powers and three divisions per weight, which no version specializes. It goes over all
+The rest is Adam, almost a third (`microgpt-bench profile vector_exact`): two powers and three divisions per weight, which no version specializes. It goes over all
 weights in lines of sixteen, written out as well.
 
 Not faster where an activation holds a few numbers only: a call and some lists per op cost as much as some ten nodes.
@@ -33,7 +33,7 @@ gradients to a number in the reverse of the order in which the search finished t
   that made them read the same vector, whose gradient therefore merges their rows: see `settle`.
 
 Powers are the reference's own: ``g**2.0`` (the same C function as ``g**2``), ``v**0.5``, ``total**-1``. With glibc 2.36
-``x**2`` differs from ``x*x`` in the last bit for about one number in 1,200 and ``x**0.5`` from ``sqrt(x)`` likewise,
+``x**2`` differs from ``x*x`` in the last bit for some numbers and ``x**0.5`` from ``sqrt(x)`` likewise,
 subnormal numbers included, so neither may stand for the other. Another graph than the fixed GPT's gets right gradients
 too, in an order of its own.
 """

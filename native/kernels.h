@@ -354,7 +354,7 @@ INLINE int KERNEL(ask_pow)(const unsigned char *bits, double *results, const dou
 }
 
 /* x / y. Adam's corrections divide all numbers of a step, so where a fused multiply-add gives the exact rest of a
-   quotient, two corrections by `inverse`, 1 / y rounded, take the place of a division, which takes twice as long: the
+   quotient, two corrections by `inverse`, 1 / y rounded, take the place of a division, which takes longer: the
    first leaves less than one unit in the last place, from where the second rounds correctly (Markstein 1990; not where
    all digits of y are ones, which `by_inverse` says). Numbers so large or small that a rest may not be exact are divided. */
 INLINE VEC KERNEL(over)(VEC x, double y, double inverse, int by_inverse)

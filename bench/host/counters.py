@@ -9,10 +9,10 @@ by a first count, hence the same each time.
 What made the count vary, and what is done about it:
 
 - **where the source lies**: the length of its path moves every later allocation. Then sets of graph nodes, hashed by
-  address, collide otherwise, lists grow in place or are copied, pools of memory empty or don't: up to 0.3 %. Each count
+  address, collide otherwise, lists grow in place or are copied, pools of memory empty or don't: up to 0.3 % (`microgpt-bench calibrate --counts 8` shows it). Each count
   copies source and documents to a path of a fixed length.
-- **the environment**: it is copied into ``os.environ`` at start: 0.01 %. The process gets a fixed one.
-- **the hash seed**: 0.003 %. It is 0.
+- **the environment**: it is copied into ``os.environ`` at start. The process gets a fixed one.
+- **the hash seed**: it is 0.
 - **the clock**: a worker measures how long a step takes, to know how often to repeat it. The order ``count`` doesn't.
 - **the collector's phase**: its counts begin at zero with the first step, whatever start-up allocated.
 - **compiled files**: none are written (``-B``), so no process finds more of them than the one before.
@@ -23,7 +23,7 @@ Then on CPython the count of the same files repeats to the last instruction. Bet
 can't be kept: a longer docstring moves allocations as a longer path does. ``layout`` shifts them on purpose, so that a
 difference can be looked at in several layouts before it is believed.
 
-On PyPy the count varies by about 0.05 % all the same, most of it in what its JIT compiles, and as in a run the steps are
+On PyPy the count varies a little all the same, most of it in what its JIT compiles, and as in a run the steps are
 a cold JIT's: compiling is in them. A count is one interpreter build's on one kind of machine: C libraries choose their
 code by the processor.
 

@@ -3,9 +3,9 @@
 A ratio changes where PELT (Killick, Fearnhead and Eckley 2012, "Optimal Detection of Changepoints With a Linear
 Computational Cost"), by the library ruptures, finds that the mean of its logarithm does: squared errors, at least two
 runs on either side, and a penalty of 4 σ² log n for each change. σ is the larger of two: the typical run's own standard
-error, and the scatter from one run to the next (median absolute difference, scaled as for normal noise). Simulated with a
-noise of 2 to 3 % a run, at most 4 in 100 histories of 5 to 40 unchanged runs show a change, and a change of 10 % in the
-middle of 12 runs is found in 95 to 99 of 100. Fewer than four runs show none.
+error, and the scatter from one run to the next (median absolute difference, scaled as for normal noise). As
+`tests/host/test_history.py` simulates, with a noise of 2 % a run at most 5 in 100 histories of 12 unchanged runs show a
+change, and one of 10 % in their middle is found in 9 of 10. Fewer than four runs show none.
 
 Only what can be compared makes one line: the same machine, build of Python, workload, and kind of clock.
 """

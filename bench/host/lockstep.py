@@ -221,7 +221,7 @@ class Round:
         begun, started, computing = datetime.datetime.now(datetime.UTC), time.monotonic(), time.process_time()
         try:
             for runtime in self.plan.runtimes:
-                # shuffled too: who starts last finds the machine's caches warm at its first step, by 1 to 3 % of it
+                # shuffled too: who starts last finds the machine's caches warm at its first step
                 for cell in self._shuffled([cell for cell in self.cells if cell[1] == runtime.name]):
                     self._start(cell)
                 self._check_gradients(runtime.name)

@@ -25,8 +25,8 @@ from bench.host.workers import signal_name
 LONGEST = 4096  # bytes: of a line that does not end, no more is kept than could be one with a loss
 TIE = 1e-9  # a loss this near to the middle between two printed numbers may be printed as either
 MOST_DIGITS = 8  # behind the point: what TIE leaves to prove, however many are printed
-# Losses of a model that has hardly learnt lie within 0.05 of log(vocabulary): one digit would prove nothing of a program
-# that prints that number all the time.
+# Losses of a model that has hardly learnt lie near log(vocabulary): one digit would prove nothing of a program that
+# prints that number all the time.
 FEWEST_DIGITS = 2
 LOSS = re.compile(r"[+-]?(?:\d+\.?(\d*)|\.(\d+))(?:e([+-]?\d{1,9}))?", re.ASCII | re.IGNORECASE)
 NO_NUMBER = re.compile(r"[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)

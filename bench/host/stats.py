@@ -18,11 +18,11 @@ What is estimated: the geometric mean over processes of the ratio at a typical s
 that falls on few steps only, like a collector's pause every tenth step, is an outlier here and so is not in the ratio.
 
 Chosen by simulation (`tests/host/test_stats.py`): lognormal noise, drift, 5 and 10 % of steps half as long again,
-autocorrelation, unequal variances, process offsets of 1 to 3 %; 3, 5 and 10 rounds; 5 to 20 steps. The 95 % interval
-covered the truth in 94 to 97 % of runs. The mean over steps is up to ten times as wide under outliers; a plain median
-is wider without them, and off where one cell has all the outliers; bootstraps over rounds cover 72 to 91 %.
-A limit of all that know only the rounds: where one cell's processes fall into two classes, three rounds may meet one
-class only (coverage 78 %), and a few rounds never see what befalls one process in twenty.
+autocorrelation, unequal variances, process offsets of 1 to 3 %; 3, 5 and 10 rounds; 5 to 20 steps. There the 95 %
+interval covers the truth in 93 to 97 % of runs. Tried and left: the mean over steps, which is far wider under outliers;
+a plain median, which is wider without them, and off where one cell has all the outliers; bootstraps over rounds, which
+cover too little. A limit of all that know only the rounds: where one cell's processes fall into two classes, three
+rounds may meet one class only, and a few rounds never see what befalls one process in twenty.
 
 Sources: Student 1908, "The Probable Error of a Mean". Beaton and Tukey 1974, "The Fitting of Power Series, Meaning
 Polynomials, Illustrated on Band-Spectroscopic Data". Mosteller and Tukey 1977, "Data Analysis and Regression". Fleming

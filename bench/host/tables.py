@@ -222,7 +222,9 @@ def _counters(run: Run, runtime: str) -> Table:
     fine = [found for found in counted.values() if not found.failed]
     jit = run.record.runtimes[runtime].described["implementation"] != "cpython"
     if jit and any(found.instructions is not None for found in fine):
-        below.append("instructions: those of compiling included; with this interpreter's JIT they repeat to 0.1 % only")
+        below.append(
+            "instructions: those of compiling included; with this interpreter's JIT they do not repeat exactly"
+        )
     if fine and all(found.collector_share is None for found in fine):
         below.append("gc: this interpreter's collector does not tell when it works")
     if fine and all(found.blocks is None for found in fine):

@@ -4,7 +4,7 @@
 Hodges-Lehmann median of pairwise means, and its interval inverts Wilcoxon's signed-rank test (Hodges and Lehmann 1963;
 Hollander, Wolfe and Chicken 2014, chapter 3). It assumes only that rounds are independent and as likely off to one side
 as to the other, which two processes of the same program in random order are by construction; no normal distribution. On
-shared machines some rounds are off by 10 to 50 %, most by 1 %, and a mean with Student's t pays for the few. At least 8
+shared machines a few rounds are off by far more than the others, and a mean with Student's t pays for the few. At least 8
 rounds are needed for the confidence below, so the tables of a short run keep Student's t (`stats.paired_ratio`).
 
 **One look.** REGRESSED if all of the interval lies beyond the threshold, IMPROVED if all of it lies beyond the same

@@ -106,8 +106,8 @@ class Worker:
         """Set the collector and build the seeded state."""
         if order["gc"] == "off":
             gc.disable()
-        # Walking over the worker's own modules made the collector 3 to 6 % of a step dearer than in a plain script
-        # (`nox -s overhead`): they leave its sight, and what the engine and the trainer make stays in it.
+        # Walking over the worker's own modules made the collector dearer than it is in a plain script
+        # (`nox -s overhead` measures that): they leave its sight, and what the engine and the trainer make stays in it.
         self._freeze()
         self.slowdown = order.get("slowdown", 0.0)
         self.state = interpreter_state()
