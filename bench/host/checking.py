@@ -99,10 +99,12 @@ def asked_for(helds: list[Held], engine_names: Sequence[str]) -> list[Held]:
     return [held for held in helds if held.cell[0] != REFERENCE]
 
 
-def against_run(plan: Plan, mine: RunRecord, baseline: Run, anyway: bool) -> tuple[list[Held], list[Row], list[str]]:
+def against_run(
+    plan: Plan, mine: RunRecord, baseline: Run, anyway: bool, all_builtin: bool = False
+) -> tuple[list[Held], list[Row], list[str]]:
     """Each engine's speed over the reference, held against the interval that it had in ``baseline``.
 
-    Also rows for engines that ``baseline`` lacks, and lines about what is not like with like. Raises UsageError where
+    Also rows for engines that ``baseline`` lacks, or, where ``all_builtin`` ones are measured, had beyond them; and lines about what is not like with like. Raises UsageError where
     the two have no runtime in common, or differ in the workload, or (unless ``anyway``) in machine or build.
     """
     helds, left, notes = [], [], []
@@ -132,6 +134,18 @@ def against_run(plan: Plan, mine: RunRecord, baseline: Run, anyway: bool) -> tup
         else:
             promised = theirs.engines[engine].parity
             helds.append(Held((engine, runtime), (REFERENCE, runtime), claim.low, claim.high, not notes, promised))
+    # neither another one's file nor a row of a revision is an engine that was removed from here
+    gone = [
+        name
+        for name, about in theirs.engines.items()
+        if name not in plan.engines and not about.path and "@" not in name
+    ]
+    if all_builtin:
+        left += [
+            Row(name, runtime, "REMOVED", what, reason=f"{what} has it, and it is gone since")
+            for runtime in shared
+            for name in gone
+        ]
     return helds, left, notes
 
 

@@ -273,7 +273,9 @@ def check(
             notes += plan.before.notes
         else:
             assert held_run is not None
-            helds, left, guards = checking.against_run(plan, record, held_run, anyway or baseline is None)
+            helds, left, guards = checking.against_run(
+                plan, record, held_run, anyway or baseline is None, all_builtin=not request.engine_names
+            )
             notes += guards
         helds = checking.asked_for(helds, request.engine_names)
         notes += [*record.notes, *(f"injected: {text}" for text in injected)]
@@ -946,12 +948,14 @@ def profile(
         raise UsageError(f"{path}: the flame graph of {profiler} is a file that ends in {profiling.suffix(profiler)}")
     targets.check(path)
     (runtime,), _ = setup.find_runtimes([python or interpreters.newest()])
-    loads = str(pathlib.Path(engine).resolve()) if engine.endswith(".py") else engine
+    (what,) = engine_files.rows([engine]).values()
     documents = datasets.locate(data).resolve()
     read_documents(documents)  # can it be trained on?
-    subject = profiling.Subject(runtime, interpreters.ROOT, loads, documents, config.record(), seconds)
-    found = profiling.top_functions(subject, profiler)
-    profiling.flame_graph(path.resolve(), subject, profiler)
+    with Workspace() as workspace:  # both are of one state of the engine
+        loads = setup.take(what, interpreters.ROOT, workspace.folder / "files").subject.loads
+        subject = profiling.Subject(runtime, interpreters.ROOT, loads, documents, config.record(), seconds)
+        found = profiling.top_functions(subject, profiler)
+        profiling.flame_graph(path.resolve(), subject, profiler)
     rows = [[function, f"{share:.1%}"] for function, share in found[:15]]
     title = f"{engine} on {runtime.name}: own time of functions"
     table = tables.Table(title, [], ["function", "share"], rows, [f"flame graph: {path}"])
@@ -995,9 +999,13 @@ def explain(
         for engine in cells:
             progress.advance(f"profile of {engine}")
             loads = run.record.engines[engine].path or engine
-            profiles[engine] = profiling.top_functions(
-                profiling.Subject(runtime, interpreters.ROOT, loads, documents, config, seconds)
-            )
+            with Workspace() as workspace:
+                taken = setup.take(loads, interpreters.ROOT, workspace.folder / "files")
+                if loads != engine and taken.record.source_sha256 != run.record.engines[engine].source_sha256:
+                    raise UsageError(f"{loads} has changed since {run.folder.name} was measured: measure again")
+                profiles[engine] = profiling.top_functions(
+                    profiling.Subject(runtime, interpreters.ROOT, taken.subject.loads, documents, config, seconds)
+                )
     text = explaining.page(run, profiles, name, explaining.arithmetic(run), off, long)
     targets.write(path, text)
     click.echo(f"written to {path}")
@@ -1056,11 +1064,11 @@ def history(
     ratios: tuple[str, ...], runtime: str | None, plot: pathlib.Path | None, style: str, folder: pathlib.Path
 ) -> int:
     """List the runs on disk with chosen ratios, and say where a ratio changed from one run to the next."""
-    wanted = [historical.parse(text, runtime) for text in ratios]
     if plot is not None:
         historical.check_plot(plot)
         targets.check(plot)
     runs, unread = historical.load(folder)
+    wanted = [historical.parse(text, runtime, runs) for text in ratios]
     historical.check(runs, wanted if _given("ratios") else [], runtime)  # the default's engines need not be in a run
     table = historical.table(runs, wanted, unread)
     click.echo(json.dumps(dataclasses.asdict(table), indent=1, ensure_ascii=False) if style == "json" else

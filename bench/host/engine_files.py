@@ -1,7 +1,7 @@
 """Engine files of the user's own: which row stands for which file, and what a run takes along of each.
 
 A run measures one state of a file, edited meanwhile or not: at its start it copies the file, what it imports from its own
-folder (modules, packages and built extensions, and what these import there in turn), and files of that folder whose names
+folder (modules, packages and built extensions, and what these import there in turn), and files of that folder whose paths
 stand in it as texts. Nothing else of the folder is there when a worker imports the engine.
 """
 
@@ -145,22 +145,20 @@ def _wanted(content: bytes, folder: Folder, beside: Collection[str], package: st
         words = set(re.findall(r"\w+", content.decode(errors="replace")))
         modules, texts = words - {*OURS}, set()
     else:
-        modules = {name for node in ast.walk(tree) for name in _imported(node, package, at_top)}
-        texts = {
-            node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        }
+        nodes = list(ast.walk(tree))
+        modules = {name for node in nodes for name in _imported(node, package, at_top)}
+        # "data/weights.bin" and "data", "weights.bin" are the same path
+        texts = {part for node in nodes if isinstance(node, ast.Constant) for part in str(node.value).split("/")}
     for entry in sorted(beside):
-        if entry in texts:
-            yield entry
         module, _, ending = entry.partition(".")
-        if module not in modules:
-            continue
-        if ending == "py" or entry.endswith(BUILT):
+        if entry in texts or (module in modules and (ending == "py" or entry.endswith(BUILT))):
             yield entry
-        elif not ending:
+        if not ending and (entry in texts or entry in modules):
             inside = folder.below(entry)
-            whole = f"{entry}/__init__.py" in inside  # else a folder that may hold anything: only modules are taken
-            yield from (path for path in inside if whole or path.endswith((".py", *BUILT)))
+            whole = entry in modules and f"{entry}/__init__.py" in inside  # else a folder that may hold anything
+            yield from (
+                path for path in inside if whole or path.endswith((".py", *BUILT)) or texts.issuperset(path.split("/"))
+            )
 
 
 def _imported(node: ast.AST, package: str, at_top: bool) -> Iterator[str]:

@@ -58,7 +58,7 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
             f"no runtime {request.base} in this run: choose from {', '.join(runtime.name for runtime in runtimes)}"
         )
     source = _copy_source(workspace)
-    taken = {row: _take(what, source, workspace / "files" / f"new{n}") for n, (row, what) in enumerate(chosen.items())}
+    taken = {row: take(what, source, workspace / "files" / f"new{n}") for n, (row, what) in enumerate(chosen.items())}
     before = None
     if request.against is not None:
         # the reference may be here only to prove the others by
@@ -147,7 +147,7 @@ def resume(
             raise UsageError(
                 f"{folder} has the row {row}, of another revision: only check can measure that, start anew"
             )
-        taken = _take(engine.path or row, source, workspace / "files" / f"new{number}")
+        taken = take(engine.path or row, source, workspace / "files" / f"new{number}")
         if taken.record.source_sha256 != engine.source_sha256:
             raise UsageError(f"the engine {engine.path or row} has changed since {folder} was begun: start a new run")
         subjects[row] = taken.subject
@@ -182,7 +182,7 @@ def choose(names: Sequence[str]) -> dict[str, str]:
     return chosen if REFERENCE in chosen else {REFERENCE: REFERENCE, **chosen}
 
 
-def _take(what: str, source: pathlib.Path, folder: pathlib.Path) -> engine_files.Taken:
+def take(what: str, source: pathlib.Path, folder: pathlib.Path) -> engine_files.Taken:
     """An engine as it is now; of a file, a copy in ``folder``. Raises EngineError."""
     if not what.endswith(".py"):
         return engine_files.builtin(what, source)

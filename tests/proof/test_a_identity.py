@@ -18,6 +18,7 @@ from tests.host.conftest import SMALL, engine_file
 from tests.host.test_check import check, git, project
 
 __all__ = ["check", "project"]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 HELPED = "import helper\nENGINE = replace(relu=lambda x: helper.relu(x))\n"
 RELU = "def relu(x):\n    return [xi.relu() for xi in x]\n"
 WRONG = "def relu(x):\n    return [xi.relu() * 1.000001 for xi in x]\n"
@@ -80,6 +81,18 @@ def test_a1_two_files_of_one_name_are_two_rows(tmp_path, small_run):
     record = json.loads(pathlib.Path("results/small/run.json").read_text())
     assert list(record["engines"]) == ["reference", "v1/engine", "v2/engine"]
     assert [engine["path"] for engine in record["engines"].values()] == [None, one, two]
+
+
+def test_a1_rows_with_a_slash_are_followed_and_counted(tmp_path, small_run, bench_command):
+    one, two = in_folder(tmp_path, "v1", "engine"), in_folder(tmp_path, "v2", "engine")
+    assert small_run("--engine", one, "--engine", two, "--rounds", 1).exit_code == 0
+    done = bench_command(
+        "history", "--ratio", "v1/engine/v2/engine", "--ratio", "v2/engine", "--ratio", "reference/v1/engine"
+    )
+    assert done.exit_code == 0 and " v1/engine/v2/engine " in done.stdout
+    for text, word in (("v3/engine", "no run has"), ("v1/", "is not ENGINE"), ("/v1/engine", "is not ENGINE")):
+        assert word in bench_command("history", "--ratio", text).stderr
+    assert "no engine v3/engine in" in bench_command("count", "small", "--engine", "v3/engine").stderr
 
 
 def test_a1_a_file_named_as_a_built_in_engine_is_a_row_beside_it(tmp_path, small_run, bench_command):
@@ -198,6 +211,9 @@ def test_a2_files_of_two_repositories(theirs, tmp_path, check):
         ("import importlib\nhelper = importlib.import_module('helper')\n", {"helper.py": RELU}),
         ("import pathlib\nhelper = type(sys)('x')\n"
          "exec(pathlib.Path(__file__).with_name('code.txt').read_text(), helper.__dict__)\n", {"code.txt": RELU}),
+        ("import pathlib\nhelper = type(sys)('x')\n"
+         "exec((pathlib.Path(__file__).parent / 'data/code.txt').read_text(), helper.__dict__)\n", {"data/code.txt": RELU}),
+        ("sys.path.insert(0, os.path.join(os.path.dirname(__file__), 'lib'))\nimport helper\n", {"lib/helper.py": RELU}),
     ],
 )  # fmt: skip
 def test_a3_what_stands_beside_an_engine_is_found_on_both_sides(theirs, check, text, files):
@@ -264,6 +280,36 @@ def test_a3_a_helper_hides_no_module_and_no_other_engines_helper(tmp_path):
         (path.parent / "bench.py").write_text("1 / 0\n")
         assert engines.load(str(path)).summary == str(number)
         assert not (path.parent / "__pycache__").exists()
+
+
+def test_a3_a_changed_helper_is_another_engine_for_the_counts(tmp_path):
+    from bench.host import gate
+    from bench.host.lockstep import Subject
+
+    def files(folder, number):
+        path = pathlib.Path(in_folder(tmp_path, folder, "mine", "import helper\nENGINE = replace()\n"))
+        (path.parent / "helper.py").write_text(f"NUMBER = {number}\n")
+        return gate.files_of(Subject(str(path), ROOT))
+
+    assert files("a", 1) == files("b", 1) != files("c", 2)
+    assert gate.files_of(Subject("tape", ROOT)) != gate.files_of(Subject("reference", ROOT))
+
+
+def test_a3_a_page_about_a_run_is_not_made_of_an_engine_edited_since(tmp_path, small_run, bench_command):
+    mine = in_folder(tmp_path, "v", "mine")
+    assert small_run("--engine", mine, "--rounds", 1).exit_code == 0
+    engine_file(tmp_path / "v", "mine", "ENGINE = replace(summary='edited since')\n")
+    done = bench_command("explain", "small", "--seconds", "0.2", "--output", "page.md")
+    assert done.exit_code == 2 and "mine.py has changed since small was measured" in done.stderr
+
+
+def test_a3_an_engine_file_with_a_helper_is_profiled(tmp_path, bench_command, documents):
+    mine = in_folder(tmp_path, "v", "mine", HELPED)
+    (tmp_path / "v" / "helper.py").write_text(RELU)
+    done = bench_command(
+        "profile", mine, "--python", sys.executable, "--data", documents, *SMALL[:-2], "--seconds", "0.5"
+    )
+    assert done.exit_code == 0 and pathlib.Path("mine.svg").exists(), done.output
 
 
 @pytest.mark.parametrize("command", [["train", "--steps", 1], ["generate", "--steps", 1]])
@@ -345,6 +391,24 @@ def test_a4_a_built_in_engine_that_is_gone_or_renamed(project, check, monkeypatc
     assert words()["extra"] == "REMOVED" and words()["fused_dot"] in ("PASS", "INCONCLUSIVE"), done.output
     assert "fused_dot was engines/old_dot.py at " in done.stdout and words()["tape"] == "REMOVED"
     assert "old_dot" not in words() and done.exit_code == 0
+
+
+def test_a4_an_engine_that_a_run_on_disk_had_and_that_is_gone(small_run, check, monkeypatch, tmp_path):
+    own = in_folder(tmp_path, "v", "own")
+    assert small_run("--engine", "fused_dot", "--engine", "tape", "--engine", own, "--rounds", 3).exit_code == 0
+    monkeypatch.setattr(engines, "NAMES", ("reference", "fused_dot"))
+    check("--baseline", "small", *QUICK)
+    assert words()["tape"] == "REMOVED" and set(words()) == {"fused_dot", "tape"}
+    check("--baseline", "small", "--engine", "fused_dot", *QUICK, "--name", "one")
+    assert set(words()) == {"fused_dot"}
+
+
+def test_a4_an_engine_that_lost_its_literal_is_gone(theirs, check):
+    mine, other = in_folder(theirs, "engines", "mine"), in_folder(theirs, "engines", "other")
+    commit(theirs)
+    pathlib.Path(other).write_text("# nothing left\n")
+    check("--against", "HEAD", "--engine", mine, *QUICK)
+    assert words()["other"] == "REMOVED"
 
 
 def test_a4_removal_alone_measures_nothing(theirs, check):
