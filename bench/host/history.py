@@ -64,10 +64,10 @@ class Point:
 def parse(text: str, runtime: str | None, runs: Sequence[Run]) -> Wanted:
     """A ratio as ENGINE or ENGINE/BASE, either of which may have a / itself, as the runs' rows do. Raises UsageError."""
     known = {engine for run in runs for engine in run.record.engines}
-    splits = [(text, ""), *((text[:at], text[at + 1 :]) for at, letter in enumerate(text) if letter == "/")]
+    splits = [(text, REFERENCE), *((text[:at], text[at + 1 :]) for at, letter in enumerate(text) if letter == "/")]
     for engine, base in splits:
-        if engine in known and (base in known or not base):
-            return Wanted(engine, base or REFERENCE, runtime)
+        if engine in known and base in {*known, REFERENCE}:
+            return Wanted(engine, base, runtime)
     engine, _, base = text.partition("/")
     if not engine or text.endswith("/") or "/" in base:
         raise UsageError(f"--ratio {text!r} is not ENGINE or ENGINE/BASE, as in compiled or fused_dot/tape")
