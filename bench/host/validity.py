@@ -25,7 +25,8 @@ from bench.workload.model_file import config_of
 MOST = 2**53  # of any whole number: a float still tells it from its neighbours
 SHORTEST, LONGEST = 1e-15, 1e9  # seconds that a measured time can be
 MOST_STEPS, MOST_ROUNDS = 10**7, 10**6
-NAME = r"[^/\\\x00-\x1f]+"  # of an engine or a runtime: it becomes part of file names and lines
+NAME = r"[^/\\\x00-\x1f]+"  # of a runtime or a peer: it becomes part of file names and lines
+ROW = r"[^\x00-\x1f]+"  # of an engine: the end of a file's path may tell it from another one
 STATUSES = ("ok", "diverged", "failed", "skipped")
 
 
@@ -361,7 +362,7 @@ def _has(found: Collection[str], name: str, where: str) -> None:
 
 
 def _name(name: str, what: str) -> None:
-    if not re.fullmatch(NAME, name) or name in (".", ".."):
+    if not re.fullmatch(ROW if what == "engine" else NAME, name) or name in (".", ".."):
         raise ValueError(f"{name!r:.60} can't be the name of a {what}")
 
 
