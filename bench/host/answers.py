@@ -87,6 +87,7 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "estimate_ns": ("nanoseconds", _time),
     "wall_tick_ns": ("nanoseconds", _time),
     "cpu_tick_ns": ("nanoseconds", _time),
+    "start_ns": ("nanoseconds", _whole),
     "ns": ("nanoseconds", _time),
     "cpu_ns": ("nanoseconds", _time),
     "first_ns": ("nanoseconds", _time),

@@ -20,6 +20,7 @@ import numpy as np
 from bench.host import stats
 from bench.host.lockstep import REFERENCE
 from bench.host.results import Run, key
+from bench.host.stats import Ratio
 from bench.host.tables import columns, number, parity_text
 
 Spec = dict[str, Any]
@@ -45,8 +46,8 @@ class Chart:
 
 def charts(run: Run) -> list[Chart]:
     """Every chart that the run has data for. Raises UsageError from ratios as the tables do."""
-    found = [_speeds(run), _heat(run), _versions(run), _bought(run), _losses(run), _differences(run), _spread(run)]
-    found += [_drift(run), *_sizes(run)]
+    found = [_speeds(run), _heat(run), _versions(run), _bought(run), losses(run), differences(run), _spread(run)]
+    found += [_drift(run), *sizes(run)]
     return [chart for chart in found if chart.spec["data"]["values"]]
 
 
@@ -59,7 +60,8 @@ def names(run: Run) -> tuple[list[str], list[str]]:
 # --------------------------------------------------------------------- parts of specifications
 
 
-def _label(run: Run, runtime: str) -> str:
+def label(run: Run, runtime: str) -> str:
+    """A runtime as charts call it."""
     runtimes = list(run.record.runtimes)
     return columns(runtimes)[runtimes.index(runtime)]
 
@@ -87,7 +89,8 @@ def _by_runtime(run: Run) -> Spec:
     }
 
 
-def _spec(run: Run, values: list[Spec], rest: Spec, height: int | Spec) -> Spec:
+def spec(run: Run, values: list[Spec], rest: Spec, height: int | Spec) -> Spec:
+    """A specification that listens to what the page says is to be shown."""
     engines, runtimes = names(run)
     chosen = "(!isValid(datum.engine) || indexof(engines, datum.engine) >= 0)"
     shown = "(!isValid(datum.runtime) || indexof(runtimes, datum.runtime) >= 0)"
@@ -106,7 +109,8 @@ def _q(field: str, title: str, scale: Spec | None = None, **more: Any) -> Spec:
     return {"field": field, "type": "quantitative", "title": title, "scale": scale or {}, **more}
 
 
-def _tooltip(*fields: tuple[str, str]) -> list[Spec]:
+def tooltip(*fields: tuple[str, str]) -> list[Spec]:
+    """Fields with their titles."""
     return [{"field": field, "title": title} for field, title in fields]
 
 
@@ -118,7 +122,8 @@ RATIO = "times as fast as the reference"
 ROWS = {"step": 26}
 
 
-def _ratio_axis(title: str) -> Spec:
+def ratio_axis(title: str) -> Spec:
+    """A logarithmic axis of the field ``ratio``."""
     return _q("ratio", title, {**LOG, "nice": False, "padding": 8}, axis={"format": "~g", "tickCount": 8, **DECADES})
 
 
@@ -132,12 +137,8 @@ def _speed_values(run: Run) -> list[Spec]:
         values.append(
             {
                 "engine": engine,
-                "runtime": _label(run, runtime),
-                "ratio": ratio.value,
-                "low": ratio.low or ratio.value,
-                "high": ratio.high or ratio.value,
-                "interval": "one round" if ratio.low is None else f"{number(ratio.low)} to {number(ratio.high or 0)}",
-                "speed": number(ratio.value),
+                "runtime": label(run, runtime),
+                **_uncertain(ratio),
                 "ms": number(stats.typical(run.seconds((engine, runtime))) * 1e3),
                 "parity": "" if finding is None else parity_text(finding),
             }
@@ -167,7 +168,26 @@ def _order(run: Run) -> list[str]:
 # --------------------------------------------------------------------- the charts
 
 
-def _intervals(run: Run, x: Spec, place: Spec, tooltip: list[Spec]) -> list[Spec]:
+HOLLOW = " A hollow point has no interval, as of one round or too few: where it stands may be chance."
+
+
+def points(x: Spec, place: Spec, colours: Spec, tip: list[Spec]) -> list[Spec]:
+    """Points with their intervals, along ``x``; hollow and without one where the value is ``uncertain``."""
+    found: list[Spec] = [
+        {
+            "transform": [{"filter": "!datum.uncertain"}],
+            "mark": {"type": "rule", "strokeWidth": 1.5},
+            "encoding": {**place, "x": {**x, "field": "low"}, "x2": {"field": "high"}, "color": colours["color"]},
+        }
+    ]
+    for which, filled in (("!datum.uncertain", True), ("datum.uncertain", False)):
+        mark = {"type": "point", "filled": filled, "size": 42, "opacity": 1}
+        encoding = {**place, "x": x, **colours, "tooltip": tip}
+        found.append({"transform": [{"filter": which}], "mark": mark, "encoding": encoding})
+    return found
+
+
+def _intervals(run: Run, x: Spec, place: Spec, tip: list[Spec]) -> list[Spec]:
     """Points with their intervals, and a dashed line at 1."""
     return [
         {
@@ -175,35 +195,40 @@ def _intervals(run: Run, x: Spec, place: Spec, tooltip: list[Spec]) -> list[Spec
             "mark": {"type": "rule", "strokeDash": [4, 4], "opacity": 0.7},
             "encoding": {"x": {"field": "ratio", "type": "quantitative"}},
         },
-        {
-            "mark": {"type": "rule", "strokeWidth": 1.5},
-            "encoding": {
-                **place,
-                "x": {**x, "field": "low"},
-                "x2": {"field": "high"},
-                "color": _by_runtime(run)["color"],
-            },
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 42, "opacity": 1},
-            "encoding": {**place, "x": x, **_by_runtime(run), "tooltip": tooltip},
-        },
+        *points(x, place, _by_runtime(run), tip),
     ]
+
+
+def _uncertain(ratio: Ratio) -> Spec:
+    """The fields of a value whose ratio may have no interval."""
+    certain = ratio.low is not None and ratio.high is not None
+    return {
+        "ratio": ratio.value,
+        "low": ratio.low or ratio.value,
+        "high": ratio.high or ratio.value,
+        "uncertain": not certain,
+        "interval": f"{number(ratio.low or 0)} to {number(ratio.high or 0)}" if certain else "one round",
+        "speed": number(ratio.value) + ("" if certain else " ?"),
+    }
+
+
+def _hollow(values: list[Spec]) -> str:
+    return HOLLOW if any(value["uncertain"] for value in values) else ""
 
 
 def _speeds(run: Run) -> Chart:
     values, (_, runtimes) = _speed_values(run), names(run)
     y = {"field": "engine", "type": "nominal", "sort": _order(run), "title": None, "axis": {"labelLimit": 200}}
     offset = {"field": "runtime", "type": "nominal", "scale": {"domain": runtimes}}
-    x = _ratio_axis(f"{RATIO}, log scale")
-    rest = {"layer": _intervals(run, x, {"y": y, "yOffset": offset}, _tooltip(*SPEED_TIP))}
+    x = ratio_axis(f"{RATIO}, log scale")
+    rest = {"layer": _intervals(run, x, {"y": y, "yOffset": offset}, tooltip(*SPEED_TIP))}
     rows = {"step": max(3, min(8, 34 // len(runtimes))), "for": "offset"} if len(runtimes) > 1 else ROWS
     return Chart(
         "speed",
         "Speed of each engine",
         "Time of the reference over time of the engine on the same runtime, paired step by step. Right of the dashed line is"
-        " faster. The bar is the 95 % interval; where it is not seen, it is narrower than the point.",
-        _spec(run, values, rest, rows),
+        " faster. The bar is the 95 % interval; where it is not seen, it is narrower than the point." + _hollow(values),
+        spec(run, values, rest, rows),
     )
 
 
@@ -219,10 +244,10 @@ def _heat(run: Run) -> Chart:
     rest = {
         "encoding": {"x": x, "y": y},
         "layer": [
-            {"mark": "rect", "encoding": {"color": color, "tooltip": _tooltip(*SPEED_TIP)}},
+            {"mark": "rect", "encoding": {"color": color, "tooltip": tooltip(*SPEED_TIP)}},
             {
                 "mark": {"type": "text", "fontSize": 11, "color": {"expr": dark}},
-                "encoding": {"text": {"field": "speed"}, "tooltip": _tooltip(*SPEED_TIP)},
+                "encoding": {"text": {"field": "speed"}, "tooltip": tooltip(*SPEED_TIP)},
             },
         ],
     }
@@ -230,8 +255,10 @@ def _heat(run: Run) -> Chart:
         "heat",
         "Engines and runtimes",
         "The same speeds as numbers: each cell is compared with the reference in its own column, so columns can't be compared"
-        " with one another here.",
-        _spec(run, values, rest, ROWS),
+        " with one another here."
+        + " ?: of one round, so it may be chance."
+        * any(value["uncertain"] for value in values),
+        spec(run, values, rest, ROWS),
     )
 
 
@@ -260,23 +287,20 @@ def _versions(run: Run) -> Chart:
         values.append(
             {
                 "engine": engine,
-                "runtime": _label(run, runtime),
-                "ratio": ratio.value,
-                "low": ratio.low or ratio.value,
-                "high": ratio.high or ratio.value,
-                "speed": number(ratio.value),
-                "interval": "the base" if runtime == base else f"{number(ratio.low or 0)} to {number(ratio.high or 0)}",
+                "runtime": label(run, runtime),
+                **_uncertain(ratio),
+                **({"interval": "the base", "speed": "1", "uncertain": False} if runtime == base else {}),
             }
         )
     x = {"field": "runtime", "type": "ordinal", "sort": runtimes, "title": "runtime", "axis": {"labelAngle": 0}}
     x["scale"] = {"padding": 0.1}
     y = _q(
         "ratio",
-        f"times as fast as on {_label(run, base)}",
+        f"times as fast as on {label(run, base)}",
         {**LOG, "nice": False},
         axis={"format": "~g"},
     )
-    tip = _tooltip(("engine", "engine"), ("runtime", "runtime"), ("speed", "speed"), ("interval", "95 % interval"))
+    tip = tooltip(("engine", "engine"), ("runtime", "runtime"), ("speed", "speed"), ("interval", "95 % interval"))
     _place_labels([value for value in values if value["runtime"] == runtimes[-1]], values)
     labelled: Spec = {"transform": [{"filter": "isValid(datum.label)"}]}
     at = {"y": {**y, "field": "label"}}
@@ -303,9 +327,11 @@ def _versions(run: Run) -> Chart:
     return Chart(
         "versions",
         "From one Python to the next",
-        f"Each engine against itself on {_label(run, base)}: a line that rises says that this way of writing gained from newer"
-        " versions. The band is the 95 % interval.",
-        _spec(run, values, {"encoding": {"x": x}, "layer": [band, line, *ends]}, VERSIONS_HEIGHT),
+        f"Each engine against itself on {label(run, base)}: a line that rises says that this way of writing gained from newer"
+        " versions. The band is the 95 % interval."
+        + " There is none here: of one round, all this may be chance."
+        * any(value["uncertain"] for value in values),
+        spec(run, values, {"encoding": {"x": x}, "layer": [band, line, *ends]}, VERSIONS_HEIGHT),
     )
 
 
@@ -325,22 +351,16 @@ def _bought(run: Run) -> Chart:
                     "engine": engine,
                     "step": step,
                     "change": about.change,
-                    "runtime": _label(run, runtime),
-                    "ratio": ratio.value,
-                    "low": ratio.low or ratio.value,
-                    "high": ratio.high or ratio.value,
-                    "speed": number(ratio.value),
-                    "interval": "one round"
-                    if ratio.low is None
-                    else f"{number(ratio.low)} to {number(ratio.high or 0)}",
+                    "runtime": label(run, runtime),
+                    **_uncertain(ratio),
                 }
             )
             if step not in order:
                 order.append(step)
     _, runtimes = names(run)
     y = {"field": "step", "type": "nominal", "sort": order, "title": None, "axis": {"labelLimit": 260}}
-    x = _ratio_axis("times as fast as its parent, log scale")
-    tip = _tooltip(
+    x = ratio_axis("times as fast as its parent, log scale")
+    tip = tooltip(
         ("step", "engine ← parent"),
         ("change", "the one change"),
         ("runtime", "runtime"),
@@ -354,8 +374,8 @@ def _bought(run: Run) -> Chart:
         "bought",
         "What each change bought",
         "Each engine is a copy of another one but for one change. Its speed over that parent is what the change bought; left of"
-        " the dashed line it cost.",
-        _spec(run, values, rest, rows),
+        " the dashed line it cost." + _hollow(values),
+        spec(run, values, rest, rows),
     )
 
 
@@ -373,7 +393,7 @@ def _loss_values(run: Run) -> list[Spec]:
                 values.append(
                     {
                         "engine": engine,
-                        "runtime": _label(run, runtime),
+                        "runtime": label(run, runtime),
                         "step": step,
                         "loss": value,
                         "difference": value - float.fromhex(expected[step - 1]),
@@ -387,30 +407,32 @@ def _curve(run: Run, field: str, title: str, form: str) -> Spec:
     y = _q(field, title, {"zero": False}, axis={"format": form})
     detail = {"field": "runtime", "type": "nominal"}
     tip = [
-        *_tooltip(("engine", "engine"), ("runtime", "runtime"), ("step", "step")),
+        *tooltip(("engine", "engine"), ("runtime", "runtime"), ("step", "step")),
         {"field": field, "format": ".17g"},
     ]
     marks = {"mark": {"type": "line", "point": {"size": 30, "filled": True}, "strokeWidth": 1.5, "opacity": 0.75}}
     return {**marks, "encoding": {"x": x, "y": y, "detail": detail, "tooltip": tip, **_by_engine(run)}}
 
 
-def _losses(run: Run) -> Chart:
+def losses(run: Run) -> Chart:
+    """The losses of all cells."""
     return Chart(
         "losses",
         "The losses, all engines over one another",
         "Every engine trains on the same documents from the same seed: what looks like one curve is all of them. No speed counts"
         " without this.",
-        _spec(run, _loss_values(run), _curve(run, "loss", "loss (nats per token)", "~g"), 260),
+        spec(run, _loss_values(run), _curve(run, "loss", "loss (nats per token)", "~g"), 260),
     )
 
 
-def _differences(run: Run) -> Chart:
+def differences(run: Run) -> Chart:
+    """The losses less the reference's."""
     return Chart(
         "differences",
         "How far from the reference each loss is",
         "The same losses minus the reference's, on a scale of their own. On the line at 0: equal to the last bit. A few times"
         " 10⁻¹⁶ is the last digit of a double; beyond 10⁻¹² an engine counts as DIVERGED.",
-        _spec(run, _loss_values(run), _curve(run, "difference", "loss − the reference's (nats)", ".1e"), 260),
+        spec(run, _loss_values(run), _curve(run, "difference", "loss − the reference's (nats)", ".1e"), 260),
     )
 
 
@@ -428,7 +450,7 @@ def _step_values(run: Run) -> list[Spec]:
             values.append(
                 {
                     "engine": engine,
-                    "runtime": _label(run, runtime),
+                    "runtime": label(run, runtime),
                     "turn": index + 1,
                     "round": index // steps + 1,
                     "percent": round(float(percent), 3),
@@ -447,7 +469,7 @@ def _spread(run: Run) -> Chart:
         "How much single steps vary",
         "Each measured step against the median of the same step in all rounds, on the wall's clock. Half of the steps lie in the"
         " box. This is the noise that pairing takes out of the ratios above.",
-        _spec(run, _step_values(run), {**box, "encoding": {"x": x, "y": y, "color": _by_engine(run)["color"]}}, ROWS),
+        spec(run, _step_values(run), {**box, "encoding": {"x": x, "y": y, "color": _by_engine(run)["color"]}}, ROWS),
     )
 
 
@@ -456,7 +478,7 @@ def _drift(run: Run) -> Chart:
         "turn", "turn: steps of all rounds, in the order of time", {"zero": False, "nice": False}, axis={"format": "d"}
     )
     y = _q("percent", "% above the median of the same step", {"zero": False})
-    tip = _tooltip(("engine", "engine"), ("runtime", "runtime"), ("round", "round"), ("ms", "ms"), ("percent", "%"))
+    tip = tooltip(("engine", "engine"), ("runtime", "runtime"), ("round", "round"), ("ms", "ms"), ("percent", "%"))
     points = {
         "mark": {"type": "point", "filled": True, "size": 14, "opacity": 0.35},
         "encoding": {"x": x, "y": y, "tooltip": tip, **_by_engine(run)},
@@ -470,11 +492,11 @@ def _drift(run: Run) -> Chart:
         "The machine's drift during the run",
         "The same steps in the order in which they were measured; all cells take turns, so a slow moment meets all of them. The"
         " grey line is the median over all cells: how the machine's mood changed.",
-        _spec(run, _step_values(run), {"layer": [points, line]}, 300),
+        spec(run, _step_values(run), {"layer": [points, line]}, 300),
     )
 
 
-def _sizes(run: Run) -> list[Chart]:
+def sizes(run: Run) -> list[Chart]:
     """Nodes, instructions and memory: bars, a chart each, where the run has them."""
     found: dict[str, list[Spec]] = {"nodes": [], "instructions": [], "memory": [], "allocated": []}
     for engine in names(run)[0]:
@@ -482,7 +504,7 @@ def _sizes(run: Run) -> list[Chart]:
         if nodes:
             found["nodes"].append({"engine": engine, "value": nodes, "shown": f"{nodes:,.0f}"})
     for engine, runtime in run.cells:
-        common = {"engine": engine, "runtime": _label(run, runtime)}
+        common = {"engine": engine, "runtime": label(run, runtime)}
         peak = run.peak_bytes((engine, runtime)) if run.status((engine, runtime))[0] == "ok" else None
         if peak:
             found["memory"].append({**common, "value": peak / 1e6, "shown": f"{peak / 1e6:.0f} MB"})
@@ -511,13 +533,13 @@ def _sizes(run: Run) -> list[Chart]:
     for name, (title, axis, caption) in about.items():
         several = len({value.get("runtime") for value in found[name]}) > 1
         y = {"field": "engine", "type": "nominal", "sort": _order(run), "title": None, "axis": {"labelLimit": 200}}
-        tip = _tooltip(("engine", "engine"), *([("runtime", "runtime")] if name != "nodes" else []), ("shown", axis))
+        tip = tooltip(("engine", "engine"), *([("runtime", "runtime")] if name != "nodes" else []), ("shown", axis))
         x = _q("value", f"{axis}, log scale", LOG, axis={"format": "~s", **DECADES})
         encoding: Spec = {"x": x, "y": y, "tooltip": tip}
         if several:
             encoding |= _by_runtime(run)
         mark = {"type": "point", "filled": True, "size": 50, "opacity": 0.9}
-        charts_.append(Chart(name, title, caption, _spec(run, found[name], {"mark": mark, "encoding": encoding}, ROWS)))
+        charts_.append(Chart(name, title, caption, spec(run, found[name], {"mark": mark, "encoding": encoding}, ROWS)))
     return charts_
 
 

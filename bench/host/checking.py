@@ -13,7 +13,7 @@ from typing import Any
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from bench.host import holds, machine, results, revision, stats, tables, targets, validity
+from bench.host import holds, machine, results, revision, stats, suspicion, tables, targets, validity
 from bench.host.errors import UsageError
 from bench.host.gate import COUNT_THRESHOLD, NO_TIME, TIME_UP, Held, Judgement
 from bench.host.holds import NOT_HELD, Hold, Quantity
@@ -25,7 +25,7 @@ from bench.host.stats import Ratio
 from bench.host.tables import NOTHING, Table
 from bench.host.verdict import Gate
 
-ANSWER = "gate.json"  # in the folder of the run that the gate made
+ANSWER = results.GATE_ANSWER
 CLAIMS = ROOT / "results" / "default"  # the committed run whose headline stands in the README
 
 
@@ -55,14 +55,6 @@ class Row:
     def shown(self) -> bool:
         """Of what is held beside time, only what is not as it should be has a line in the table."""
         return self.hold is None or self.word not in ("PASS", NOT_HELD)
-
-
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """What pages want to know of gate.json."""
-
-    exit_status: int
-    table: Table
 
 
 FAILED = ("REGRESSED", "DIVERGED", "FAILED")
@@ -167,10 +159,8 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str, held_too: Sequ
     for judgement in judgements:
         (engine, runtime), held = judgement.held.cell, judgement.held
         word, reason = _word(judgement, run, against)
-        if word in ("PASS", "IMPROVED") and held.cell in waits:
-            word, reason = "INCONCLUSIVE", "it waits longer than before, which processor time does not show"
-        if word in ("PASS", "IMPROVED") and (waiting := run.waits(held.cell)):
-            word, reason = "INCONCLUSIVE", waiting
+        if word in ("PASS", "IMPROVED") and (why := _suspicious(run, held, held.cell in waits)):
+            word, reason = "INCONCLUSIVE", why
         finding = run.finding((engine, runtime))
         parity = NOTHING if finding is None else tables.parity_text(finding)
         reason_count = _counted(judgement.instructions)
@@ -242,6 +232,16 @@ def _word(judgement: Judgement, run: Run, against: str) -> tuple[str, str]:
     if own != "ok":
         return STATUS[own], reason
     return str(judgement.verdict), "; ".join(part for part in (reason, _weaker_promise(held, run, against)) if part)
+
+
+def _suspicious(run: Run, held: Held, waits: bool) -> str:
+    """Why a good verdict on a cell's time is not to be believed; empty where it is."""
+    if why := run.waits(held.cell):
+        return why
+    if waits:
+        return "it waits longer than before, which processor time does not show"
+    fast = suspicion.too_fast(run.of(held.cell))
+    return fast if fast and not suspicion.too_fast(run.of(held.baseline)) else ""
 
 
 def _weaker_promise(held: Held, run: Run, against: str) -> str:
@@ -401,15 +401,26 @@ def _fields(row: Row) -> dict[str, Any]:
     return fields
 
 
-def answer_of(run: Run) -> tuple[int, Table] | None:
-    """The exit status and the table of the check that made this run; None for another run. Raises UsageError."""
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a check found, as its run's folder has it."""
+
+    exit_status: int
+    table: Table
+    against: str = ""
+    gate: Gate = dataclasses.field(default_factory=Gate)
+    cells: list[Row] = dataclasses.field(default_factory=list)
+
+
+def answer_of(run: Run) -> Answer | None:
+    """What the check that made this run found; None for another run. Raises UsageError."""
     path = run.folder / ANSWER
     if not path.exists():
         return None
     found = results.read(path, Answer, lambda answer: validity.check_table(answer.table))
     if found.exit_status not in (0, 1, 2, 3):
         raise UsageError(f"{path} is damaged (its exit_status is {found.exit_status}): check again, or remove it")
-    return found.exit_status, found.table
+    return found
 
 
 def write_junit(path: pathlib.Path, found: Sequence[Row], against: str, strict: bool) -> None:

@@ -167,7 +167,8 @@ def decide(
         found[id(one.held)] = one.look(run, gate, last=True) or one._end(run, Verdict.INCONCLUSIVE)
     undecided = sum(one.verdict is Verdict.INCONCLUSIVE and one.status == "ok" for one in found.values())
     if undecided:
-        progress.say(f"{undecided} of {len(helds)} cells are undecided after {plan.deadline.spent:.0f} s")
+        count = f"{len(helds)} cell{'s' * (len(helds) != 1)}"
+        progress.say(f"undecided after {plan.deadline.spent:.0f} s: {undecided} of {count}")
     return [found[id(held)] for held in helds]
 
 

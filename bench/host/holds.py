@@ -180,8 +180,8 @@ def undecided(run: Run, cell: Cell, baseline: Cell, quantities: Sequence[Quantit
 # --------------------------------------------------------------------- numbers
 
 
-def _read(record: CellRecord, quantity: Quantity) -> float | None:
-    """The quantity in its unit."""
+def _read(record: CellRecord, quantity: Quantity, delays: bool = False) -> float | None:
+    """The quantity in its unit; ``delays``: without the time in which it could have run and had no processor."""
     steps = len(record.nanoseconds)
     if quantity.name == "memory":
         return None if record.peak_bytes is None else record.peak_bytes * 1e-6
@@ -192,17 +192,27 @@ def _read(record: CellRecord, quantity: Quantity) -> float | None:
     if quantity.name == "samples":
         if not record.samples or not record.samples_nanoseconds:
             return None
-        return record.samples_nanoseconds * 1e-6 / len(record.samples)
+        delay = record.samples_delay_nanoseconds if delays else 0
+        return max(0, record.samples_nanoseconds - (delay or 0)) * 1e-6 / len(record.samples)
+    if not steps or len(record.cpu_nanoseconds) != steps:
+        return None
     # a mean over the steps, so that a long wait in one of them counts
-    waited = sum(record.nanoseconds) - sum(record.cpu_nanoseconds)
-    return waited * 1e-6 / steps if steps and len(record.cpu_nanoseconds) == steps else None
+    waited = sum(record.nanoseconds) - sum(record.cpu_nanoseconds) - (sum(record.delay_nanoseconds) if delays else 0)
+    return waited * 1e-6 / steps
+
+
+def _says_delays(record: CellRecord, quantity: Quantity) -> bool:
+    return bool(
+        record.delay_nanoseconds if quantity.name == "waiting" else record.samples_delay_nanoseconds is not None
+    )
 
 
 def _pair(quantity: Quantity, base: CellRecord | None, mine: CellRecord | None) -> tuple[float, float, float] | None:
     """Before, now, and what their difference is a share of; None where one of the two does not say."""
     if base is None or mine is None:
         return None
-    before, now = (_read(record, quantity) for record in (base, mine))
+    delays = _says_delays(base, quantity) and _says_delays(mine, quantity)
+    before, now = (_read(record, quantity, delays) for record in (base, mine))
     if before is None or now is None:
         return None
     # a wait is held against the whole step, as the time of a step is

@@ -173,6 +173,7 @@ class CellState:
             nodes=self.nodes,
             samples=self.drawn.get("samples"),
             samples_nanoseconds=self.drawn.get("ns"),
+            samples_delay_nanoseconds=self.drawn.get("delay_ns"),
             start_nanoseconds=self.started.get("start_ns"),
         )
 

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.host import charts, checking, tables
+from bench.host import charts, checking, gate_chart, tables
 from bench.host.errors import UsageError
 from bench.host.results import Run
 from bench.host.tables import LEGEND
@@ -44,7 +44,8 @@ def page(run: Run) -> str:
     jinja2, vl_convert = _libraries()
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round: go on with --resume {run.folder}")
-    found = charts.charts(run)
+    answer = checking.answer_of(run)
+    found = _charts(run)
     engines, runtimes = charts.names(run)
     specs = json.dumps({chart.name: chart.spec for chart in found}, separators=(",", ":"))
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
@@ -54,7 +55,7 @@ def page(run: Run) -> str:
         run=run,
         good=run.good(),
         verdict=verdict(run),
-        gate=checking.answer_of(run),
+        gate=answer,
         preamble=tables.preamble(run),
         legends={
             "engines": _legend(engines, {name: run.record.engines[name].summary for name in engines}),
@@ -72,6 +73,12 @@ def page(run: Run) -> str:
         ),
     )
     return text
+
+
+def _charts(run: Run) -> list[charts.Chart]:
+    """Those that the run has something to show in: of a gate's run the gate's own."""
+    answer = checking.answer_of(run)
+    return charts.charts(run) if answer is None else gate_chart.gate_charts(run, answer)
 
 
 def _legend(names: list[str], about: Mapping[str, str]) -> list[dict[str, str]]:
@@ -95,7 +102,9 @@ def verdict(run: Run) -> str:
     if bad:
         listed = ", ".join(dict.fromkeys(f"{engine} on {runtime}" for engine, runtime in bad))
         return f"NOT all losses agree, or a cell failed: {listed}"
-    return f"all losses agree: {len(measured)} cells, every step of {len(run.rounds)} rounds"
+    return (
+        f"all losses agree: {len(measured)} cells, every step of {len(run.rounds)} round{'s' * (len(run.rounds) != 1)}"
+    )
 
 
 def write_plots(
@@ -105,7 +114,7 @@ def write_plots(
     _, vl_convert = _libraries()
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round")
-    found = {chart.name: chart for chart in charts.charts(run)}
+    found = {chart.name: chart for chart in _charts(run)}
     for name in wanted:
         if name not in found:
             raise UsageError(f"{run.folder.name} has no chart {name}: choose from {', '.join(found)}")

@@ -33,6 +33,7 @@ from bench.workload.runtime import jits
 SCHEMA = 1
 Status = Literal["ok", "diverged", "failed", "skipped"]
 Cell = tuple[str, str]  # engine, runtime
+GATE_ANSWER = "gate.json"  # in the folder of a run that the gate made
 Floats = npt.NDArray[np.float64]
 T = TypeVar("T")
 
@@ -118,7 +119,8 @@ class CellRecord:
     nodes: list[int] | None = None
     samples: list[str] | None = None  # drawn after the last step
     samples_nanoseconds: int | None = None  # all of them, on the wall's clock
-    start_nanoseconds: int | None = None  # to import the engine and come to the first gradients, on the wall's clock
+    samples_delay_nanoseconds: int | None = None  # of them it could have run and had no processor
+    start_nanoseconds: int | None = None  # to import the engine and come to the first gradients, such delays left out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,6 +212,11 @@ class Run:
     def cells(self) -> list[Cell]:
         """Every engine on every runtime, runtime by runtime."""
         return [(engine, runtime) for runtime in self.record.runtimes for engine in self.record.engines]
+
+    @property
+    def gated(self) -> bool:
+        """Whether `microgpt-bench check` made it: its rounds have only the cells that were still open."""
+        return (self.folder / GATE_ANSWER).exists()
 
     def of(self, cell: Cell) -> list[CellRecord]:
         """The cell's records, a round each."""

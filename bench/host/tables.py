@@ -46,7 +46,7 @@ def tables(run: Run, base: str | None = None) -> list[Table]:
     if base not in runtimes:
         raise UsageError(f"no runtime {base} in this run: choose from {', '.join(runtimes)}")
     found = [_of_runtime(run, runtime) for runtime in runtimes]
-    if len(runtimes) > 1:
+    if len(runtimes) > 1 and not run.gated:
         found += [_speedups(run), _across(run, base)]
     return found + counter_tables(run)
 
@@ -92,6 +92,8 @@ def _of_runtime(run: Run, runtime: str) -> Table:
                 number(seconds_per_step * 1e3),
                 "1"
                 if engine == REFERENCE
+                else NOTHING
+                if run.gated and ratio.low is None
                 else ratio_text(ratio) + (" (wall)" if run.off_cpu((engine, runtime)) else ""),
                 NOTHING if nodes is None else f"{nodes:,.0f}",
                 NOTHING if peak is None else f"{peak / 1e6:.0f}",
@@ -108,9 +110,9 @@ def _of_runtime(run: Run, runtime: str) -> Table:
         below += [f"{engine}: {remark}" for remark in remarks(run, (engine, runtime))]
     others = [ratio for _, engine, _, ratio, _ in measured if engine != REFERENCE]
     if any(ratio.low is None for ratio in others):
-        below.append(ONE_ROUND)
+        below.append(GATED if run.gated else f"{ONE_ROUND}; {more(run)}")
     elif not all(ratio.separable for ratio in others):
-        below.append("(=) the interval includes 1: this run cannot tell it from the reference; more --rounds narrow it")
+        below.append("(=) the interval includes 1: this run cannot tell it from the reference; " + more(run))
     rows = [row for row in rows if row[1] != NOTHING] + [row for row in rows if row[1] == NOTHING]
     return Table(
         title=runtime,
@@ -146,7 +148,7 @@ def _speedups(run: Run) -> Table:
         above=["Time of the reference over time of the engine, paired step by step: above 1 is faster.", SHORT],
         headers=["engine", *columns(runtimes)],
         rows=rows,
-        below=[ONE_ROUND] if len(run.rounds) == 1 else [],
+        below=[f"{ONE_ROUND}; {more(run)}"] if len(run.rounds) == 1 else [],
     )
 
 
@@ -186,7 +188,7 @@ def _across(run: Run, base: str) -> Table:
         above=[f"Time on {base} over time on the runtime, paired step by step: above 1 is faster.", SHORT],
         headers=["engine", *columns(runtimes)],
         rows=rows,
-        below=[ONE_ROUND] if len(run.rounds) == 1 else [],
+        below=[f"{ONE_ROUND}; {more(run)}"] if len(run.rounds) == 1 else [],
     )
 
 
@@ -256,7 +258,21 @@ def columns(runtimes: Sequence[str]) -> list[str]:
 # --------------------------------------------------------------------- words
 
 SHORT = "±: half the 95 % interval in per cent of the ratio. =: the interval includes 1."
-ONE_ROUND = "no interval can be made of one round, so these speeds may be chance; give more --rounds"
+ONE_ROUND = "no interval can be made of one round, so these speeds may be chance"
+GATED = (
+    "no speed where the reference was measured once, to prove the others by: the gate's own table says what it found"
+)
+
+
+def more(run: Run) -> str:
+    """What would narrow a run's intervals: what ended it was the number of rounds, the budget, or the user."""
+    plan, taken = run.record.plan, [entry.seconds for entry in run.rounds]
+    if run.gated or len(taken) >= plan.rounds:
+        return "a longer --budget narrows it" if run.gated else "more --rounds narrow it"
+    # starting, and the tables, are in the budget too
+    if plan.budget_seconds is not None and 1.1 * (sum(taken) + max(taken, default=0)) + 5 > plan.budget_seconds:
+        return "a longer --budget narrows it"
+    return f"go on with --resume {run.folder}"
 
 
 def ratio_text(ratio: Ratio, short: bool = False) -> str:
@@ -314,7 +330,7 @@ def preamble(run: Run) -> list[str]:
     return [
         f"{workload.data}: {workload.documents:,} documents, {workload.vocabulary} tokens; {sizes}; {workload.parameters:,} parameters; seed {config['seed']}",
         *(["training options: " + ", ".join(options)] if options else []),
-        f"steps 1 to {plan.steps} of a schedule of {config['schedule_steps']}, {len(run.rounds)} rounds of fresh processes, "
+        f"steps 1 to {plan.steps} of a schedule of {config['schedule_steps']}, {len(run.rounds)} round{'s' * (len(run.rounds) != 1)} of fresh processes, "
         f"in lockstep; cyclic garbage collector {plan.gc}"
         + ("" if plan.affinity is None else f"; workers on CPU {', '.join(map(str, plan.affinity))} only"),
         f"{record.machine['cpu']}, {record.machine['cores']} cores, {record.machine['platform']}; {record.created}",

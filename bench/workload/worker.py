@@ -5,7 +5,8 @@ The host writes one JSON object a line on standard input and reads one back, wit
     {"do": "start", "engine": …, "documents": PATH, "config": {…}, "gc": "on"}, perhaps "slowdown": S, "cycle": D
         → {"runtime": {…}, "affinity": [CPUs] or null, "gradients": BASE64, "estimate_ns": …,
            "wall_tick_ns": by how much the clock moves at a time, "cpu_tick_ns": the processor's,
-           "start_ns": to import the engine, build the state and come to the first gradients}
+           "start_ns": to import the engine, build the state and come to the first gradients, less the time in
+           which it could have run and had no processor}
     {"do": "step", "repeats": M, "nonce": HEX}, perhaps "probe": true, "twice": true
         → {"loss": HEX, "ns": of one step, a mean over M, "cpu_ns": processor time of it, "delay_ns": in which it could
           have run and had no processor, "yields": how often it gave it away to wait, in all of M, "first_ns": processor time of the first of M, "own_ns": of the step itself,
@@ -13,7 +14,7 @@ The host writes one JSON object a line on standard input and reads one back, wit
           with "validation": HEX after a step that a validation follows, and "probe": BASE64, "late_ns": processor time
           by which the weights were read later than they are when nothing is left to do
     {"do": "generate", "samples": N}, perhaps "along": [texts]
-        → {"samples": [texts], "ns": of all, "drawn": BASE64, "along": BASE64}
+        → {"samples": [texts], "ns": of all, "delay_ns": as of a step, "drawn": BASE64, "along": BASE64}
     {"do": "nodes", "steps": N}       → {"nodes": [graph nodes of the first N steps]}
     {"do": "memory", "steps": N}      → {"blocks": [alive after backward, a step], "peak_bytes": [a step]}
     {"do": "collector", "steps": N}   → {"share": of N steps' time spent in the cyclic collector, "collections": …}
@@ -95,6 +96,12 @@ def pack(matrices: Iterable[List[List[float]]]) -> str:
     return base64.b64encode(doubles.tobytes()).decode("ascii")
 
 
+def since(delay: Optional[int]) -> Optional[int]:
+    """What `delay_ns` has grown by; None where the system does not tell."""
+    now = delay_ns()
+    return None if now is None or delay is None else now - delay
+
+
 class Worker:
     """The state between orders: a trainer, once started. ``sealed`` says what was replaced since the process began."""
 
@@ -140,12 +147,12 @@ class Worker:
 
     def start(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Build the seeded state, warm up with one forward and backward pass that trains nothing."""
-        began = time.perf_counter_ns()
+        delay, began = delay_ns(), time.perf_counter_ns()
         self._build(order)
         started = time.perf_counter_ns()
         gradients = self.trainer.gradients()
         ended = time.perf_counter_ns()
-        estimate, start = ended - started, ended - began
+        estimate, start = ended - started, max(0, ended - began - (since(delay) or 0))
         wall_tick, cpu_tick = tick_ns(time.perf_counter_ns), tick_ns(time.process_time_ns)
         self.cpu_ticks_finely = cpu_tick <= COARSE_NS
         # a first pass is a cold one, in which an engine may write and compile its source: where a better estimate costs
@@ -242,8 +249,9 @@ class Worker:
                 pass
             total, cpu = total + wall() - started, cpu + processor() - cpu_started
         answer.update(loss=loss.hex(), ns=total / repeats, first_ns=first or own, own_ns=own, aside_ns=aside / calls)
-        if delay is not None and (now := delay_ns()) is not None:
-            answer.update(delay_ns=(now - delay) / repeats, yields=yielded)
+        delay = since(delay)
+        if delay is not None:
+            answer.update(delay_ns=delay / repeats, yields=yielded)
         if self.cpu_ticks_finely:
             answer["cpu_ns"] = cpu / repeats
         return {**answer, "validation": trainer.validate().hex()} if trainer.validation_due() else answer
@@ -280,18 +288,19 @@ class Worker:
         first ones drawn where none are given: (places, vocabulary) each, one text after the other.
         """
         trainer, sampling = self.trainer, Sampling(top_k=self.trainer.config.top_k)
-        started = wall()
+        delay, started = delay_ns(), wall()
         found = [
             generation.draw(trainer.model, trainer.vocabulary, trainer.rng, sampling) for _ in range(order["samples"])
         ]
-        spent = wall() - started
+        spent, delay = wall() - started, since(delay)
         samples = [text for text, _ in found]
         drawn = [[weights for _, _, weights in places] for _, places in found]
         along = [
             generation.along(trainer.model, trainer.vocabulary, text, sampling)
             for text in order.get("along", samples[: generation.COMPARED])
         ]
-        return {"samples": samples, "ns": spent, "drawn": pack(drawn), "along": pack(along)}
+        answer = {"samples": samples, "ns": spent, "drawn": pack(drawn), "along": pack(along)}
+        return answer if delay is None else {**answer, "delay_ns": delay}
 
     def nodes(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Count graph nodes, forward passes only."""

@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from bench.host import charts, checking, report, results, tables
+from bench.host import charts, checking, report, results, stats, tables, verdict
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MARKUP = "<script>alert(1)</script><b id=bad>\"'&</script><!-- "
@@ -197,7 +197,9 @@ def marked_up(small_run, tmp_path):
     folder = tmp_path / MARKUP.replace("/", "_")
     folder.mkdir()
     gate = tables.Table(MARKUP, [MARKUP, MARKUP], [MARKUP], [[MARKUP]], [MARKUP])
-    answer = {"exit_status": 1, "table": dataclasses.asdict(gate)}
+    row = checking.Row(MARKUP, MARKUP, "PASS", MARKUP, stats.Ratio(1.01, 0.99, 1.03, 8), rounds=8)
+    answer = {"schema": 1, "against": MARKUP, "exit_status": 1, "gate": dataclasses.asdict(verdict.Gate())}
+    answer |= {"cells": [dataclasses.asdict(row)], "table": dataclasses.asdict(gate)}
     (folder / checking.ANSWER).write_text(json.dumps(answer), encoding="utf-8")
     return results.Run(folder, record, rounds)
 

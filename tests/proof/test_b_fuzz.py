@@ -138,6 +138,24 @@ def damaged(raw, chance):
     return json.dumps(value).encode()
 
 
+GATE = {
+    "against": "abc",
+    "gate": {"threshold": 0.01, "confidence": 0.95, "looks": [8, 16]},
+    "cells": [
+        {
+            **{
+                "engine": "vector",
+                "runtime": ".".join(map(str, ("cpython-3", sys.version_info[1]))),
+                "word": "PASS",
+                "against": "abc",
+            },
+            "ratio": {"value": 1.0, "low": 0.99, "high": 1.01, "rounds": 8, "outliers": 0},
+            **{"claimed": None, "rounds": 8, "parity": "bit-identical", "reason": "", "instructions": 1.0},
+        }
+    ],
+}
+
+
 @pytest.fixture(scope="module")
 def everything(kept_once, tmp_path_factory):
     """A results folder with a small one of every kind of file that is read."""
@@ -153,7 +171,7 @@ def everything(kept_once, tmp_path_factory):
     written = {"schema": 1, "created": "2026-01-01", "valgrind": "", "notes": ["a note"], "cells": cells}
     (folder / "small" / "counters.json").write_text(json.dumps(written))
     table = {"title": "t", "above": ["a"], "headers": ["x", "y"], "rows": [["1", "2"]], "below": []}
-    (folder / "small" / "gate.json").write_text(json.dumps({"schema": 1, "exit_status": 0, "table": table}))
+    (folder / "small" / "gate.json").write_text(json.dumps({"schema": 1, "exit_status": 0, "table": table, **GATE}))
     shutil.copytree(ROOT / "results" / "scale", folder / "scale")
     scale = json.loads((folder / "scale" / "scale.json").read_text())
     scale["points"] = [point for point in scale["points"] if point["engine"] in ("reference", "vector", "compiled")]
