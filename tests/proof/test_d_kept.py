@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -344,3 +345,52 @@ def test_d21_train_keeps_what_it_was_asked_for_at_a_signal(tmp_path, documents):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 143 and "interrupted after" in errors
     assert (tmp_path / "l.txt").read_text().startswith("0x1.")
+
+
+@pytest.mark.slow
+def test_d21_what_a_peer_started_ends_with_it(tmp_path, bench_command, documents, own_temporary):
+    word = f"sleeper-{os.getpid()}-{tmp_path.name}"
+    program = (
+        "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(300)', sys.argv[1]],"
+        " start_new_session=True, stdout=subprocess.DEVNULL)"
+    )
+    command = json.dumps([sys.executable, "-c", program, word])
+    (tmp_path / "peers.toml").write_text(f"[peers.parent]\ncommand = {command}\n")
+    done = bench_command("peers", "peers.toml", "--python", sys.executable, "--data", documents, *SMALL, "--steps", 2,
+        "--rounds", 1)  # fmt: skip
+    assert "parent" in done.output and not left(word)
+    assert not any(own_temporary.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not shutil.which("valgrind"), reason="needs Valgrind")
+def test_d21_what_a_killed_count_left_goes_at_the_next_start(small_run, tmp_path, own_temporary):
+    assert small_run("--engine", "reference").exit_code == 0
+    command = [sys.executable, "-m", "bench", "count", "results/small", "--engine", "reference"]
+    process = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    try:
+        wait_for(lambda: any("cachegrind" in " ".join(one.cmdline()) for one in left(str(own_temporary))))
+    finally:
+        process.kill()
+        process.wait()
+    assert len(list(own_temporary.iterdir())) == 2  # the command's, and the counting's own
+    with workspace.Workspace():
+        assert not left(str(own_temporary)) and len(list(own_temporary.iterdir())) == 1
+    assert not any(own_temporary.iterdir())
+
+
+def test_d21_a_shell_that_is_told_to_ignore_hang_ups_is_obeyed(tmp_path):
+    """As nohup does it: a signal that was ignored before stays so."""
+    text = (
+        "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from bench.host import signals\n"
+        "with signals.as_interrupts() as received:\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    assert not received\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM); print('went on')\n"
+        "    except KeyboardInterrupt:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM); print(received)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "[<Signals.SIGTERM: 15>]\n", done.stderr
