@@ -418,3 +418,15 @@ def test_a4_removal_alone_measures_nothing(theirs, check):
     engine_file(theirs / "engines", "mine", "ENGINE = replace(unavailable='the moon is not full')\n")
     done = check("--against", "HEAD", "--engine", mine, *QUICK)
     assert words()["other"] == "REMOVED" and done.exit_code != 0
+
+
+def test_a1_a_kept_run_of_files_of_one_name_is_read_again(bench_command, small_run, tmp_path):
+    for folder in ("v1", "v2"):
+        (tmp_path / folder).mkdir()
+    files = [engine_file(tmp_path / folder, "engine", "ENGINE = replace()") for folder in ("v1", "v2")]
+    assert small_run("--engine", files[0], "--engine", files[1]).exit_code == 0
+    done = bench_command("show", "small")
+    assert done.exit_code == 0, done.output
+    assert "v1/engine" in done.stdout and "v2/engine" in done.stdout
+    assert bench_command("report", "small").exit_code == 0
+    assert bench_command("history").exit_code == 0
