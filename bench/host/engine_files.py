@@ -147,8 +147,9 @@ def _wanted(content: bytes, folder: Folder, beside: Collection[str], package: st
     else:
         nodes = list(ast.walk(tree))
         modules = {name for node in nodes for name in _imported(node, package, at_top)}
+        values = [node.value for node in nodes if isinstance(node, ast.Constant)]
         # "data/weights.bin" and "data", "weights.bin" are the same path
-        texts = {part for node in nodes if isinstance(node, ast.Constant) for part in str(node.value).split("/")}
+        texts = {part for value in values if isinstance(value, str) for part in value.split("/")}
     for entry in sorted(beside):
         module, _, ending = entry.partition(".")
         if entry in texts or (module in modules and (ending == "py" or entry.endswith(BUILT))):
@@ -172,7 +173,8 @@ def _imported(node: ast.AST, package: str, at_top: bool) -> Iterator[str]:
         return
     elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        dotted = [str(node.args[0].value)] if called in ("import_module", "__import__") else []
+        name = node.args[0].value
+        dotted = [name] if called in ("import_module", "__import__") and isinstance(name, str) else []
     else:
         return
     for name in dotted:

@@ -52,7 +52,7 @@ class WorkloadRecord:
 
 @dataclasses.dataclass(frozen=True)
 class EngineRecord:
-    """An engine as it described itself, ``source_sha256`` of its file; ``path`` only where it is a user's own file."""
+    """An engine as it described itself, ``source_sha256`` of its file, or of all that it brings; ``path`` only where it is a user's own file."""
 
     summary: str
     parent: str | None

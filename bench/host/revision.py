@@ -6,6 +6,7 @@ An engine file is held against the revision of the repository that it is in, a b
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import pathlib
 import shutil
@@ -19,7 +20,7 @@ from bench.host.engine_files import Taken
 from bench.host.errors import UsageError
 from bench.host.interpreters import ROOT
 from bench.host.lockstep import Before
-from bench.host.repository import AtRevision, Repository
+from bench.host.repository import ENGINE, AtRevision, Repository
 
 NEEDED = ("engines/__init__.py", "bench/workload/worker.py")
 
@@ -143,13 +144,14 @@ def _lay_out(repository: Repository, folder: pathlib.Path) -> str:
 
 
 def _names(folder: pathlib.Path) -> list[str]:
-    """The engines that the sources in ``folder`` list."""
-    tree = ast.parse((folder / "engines" / "__init__.py").read_bytes())
-    for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == "NAMES" for target in targets):
-            return list(ast.literal_eval(node.value))  # type: ignore[attr-defined]
-    return []
+    """The engines that the sources in ``folder`` list; all that are there where the list is no literal."""
+    with contextlib.suppress(SyntaxError, ValueError):
+        for node in ast.parse((folder / "engines" / "__init__.py").read_bytes()).body:
+            if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if any(isinstance(target, ast.Name) and target.id == "NAMES" for target in targets):
+                    return list(ast.literal_eval(node.value))
+    return [path.stem for path in sorted((folder / "engines").glob("*.py")) if ENGINE.search(path.read_bytes())]
 
 
 def _build_native(folder: pathlib.Path) -> str:

@@ -430,3 +430,33 @@ def test_a1_a_kept_run_of_files_of_one_name_is_read_again(bench_command, small_r
     assert "v1/engine" in done.stdout and "v2/engine" in done.stdout
     assert bench_command("report", "small").exit_code == 0
     assert bench_command("history").exit_code == 0
+
+
+def test_a4_what_a_revision_lists_in_another_way(project, check, monkeypatch):
+    listed = project / "engines" / "__init__.py"
+    text = listed.read_text()
+    listed.write_text(text + "\nNAMES = tuple(NAMES) + ()\n")
+    shutil.copy(project / "engines" / "tape.py", project / "engines" / "extra.py")
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "computed")
+    os.unlink(project / "engines" / "extra.py")
+    monkeypatch.setattr(engines, "NAMES", ("reference", "fused_dot"))
+    listed.write_text(
+        text.replace("NAMES: Tuple[str, ...] = (", "NAMES: Tuple[str, ...] = tuple([").replace(
+            '"native",\n)', '"native",\n])'
+        )
+    )
+    git(project, "commit", "-qm", "no literal", "engines/__init__.py")
+    (project / "engines" / "__init__.py").write_text(text)
+    check("--against", "HEAD~1", *QUICK)
+    assert words()["fused_dot"] in ("PASS", "INCONCLUSIVE") and "extra" not in words()  # it was not listed
+    check("--against", "HEAD", *QUICK, "--name", "computed")
+    assert words()["fused_dot"] in ("PASS", "INCONCLUSIVE") and words()["tape"] == "REMOVED"
+
+
+def test_a3_a_file_that_this_python_cannot_read_brings_what_its_words_name(tmp_path):
+    (tmp_path / "engine.py").write_text("import helper\nimport bench\nx = t'new syntax' if = 1\n")
+    (tmp_path / "helper.py").write_text("BIG = 0x" + "f" * 9000 + "\n")
+    (tmp_path / "bench.py").write_text("1\n")
+    found = engine_files.gather(engine_files.OnDisk(tmp_path), "engine.py")
+    assert set(found) == {"engine.py", "helper.py"}
