@@ -63,7 +63,7 @@ from bench.host.options import (
     plan_record,
     workload_options,
 )
-from bench.host.progress import RunProgress
+from bench.host.progress import PREPARING, RunProgress
 from bench.host.results import PlanRecord
 from bench.host.verdict import Gate
 from bench.host.workspace import Workspace
@@ -125,7 +125,8 @@ def run(
                 command=["microgpt-bench", *sys.argv[1:]],
                 **options,
             )
-            plan, record, missing = setup.prepare(request, workspace.folder)
+            with RunProgress(None, doing=PREPARING):
+                plan, record, missing = setup.prepare(request, workspace.folder)
             record = dataclasses.replace(record, notes=[*record.notes, *calibrating.note(folder)])
             measured = results.create(folder / (name or _now()), record)
             workspace.lock(measured.folder)
@@ -261,7 +262,8 @@ def check(
             slowdowns=dict(_parse_injection(text) for text in injected),
             **options,
         )
-        plan, record, missing = setup.prepare(request, workspace.folder)
+        with RunProgress(None, doing=PREPARING):
+            plan, record, missing = setup.prepare(request, workspace.folder)
         record = dataclasses.replace(record, notes=[*record.notes, *calibrating.note(folder)])
         if base_python is not None:
             against = plan.runtimes[-1].name

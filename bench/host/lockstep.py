@@ -372,10 +372,10 @@ class Round:
             state.repeats = repeats_for(state.turn, answer["ns"])
 
     def _draw_samples(self) -> None:
-        """The reference first: at each place of its samples the others say their probabilities."""
+        """The reference first, where it is not known yet: at each place of its samples the others say their probabilities."""
         rows = {subject.reference for subject in self.plan.engines.values()}
         cells = list(self._shuffled(self._alive()))
-        for cell in sorted(cells, key=lambda cell: cell[0] not in rows):
+        for cell in sorted(cells, key=lambda cell: bool(self.truth) or cell[0] not in rows):
             truth = self._truth(cell)
             known = truth is not None and "samples" in truth.drawn and cell[0] not in rows
             told = {"along": truth.drawn["samples"][:COMPARED]} if truth is not None and known else {}

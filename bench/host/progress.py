@@ -9,6 +9,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+PREPARING = "preparing sources, interpreters and data"
 PLAIN_SECONDS = 10.0  # between two plain lines
 
 
@@ -18,8 +19,8 @@ class RunProgress:
     The plain lines come from a thread of their own, so that they come while one order takes long, too.
     """
 
-    def __init__(self, total: int | None, console: Console | None = None) -> None:
-        self.total, self.done, self.doing = total, 0, "starting"
+    def __init__(self, total: int | None, console: Console | None = None, doing: str = "starting") -> None:
+        self.total, self.done, self.doing = total, 0, doing
         self.console = console or Console(stderr=True, highlight=False)
         self.started = time.monotonic()
         self.bar = Progress(

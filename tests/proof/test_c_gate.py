@@ -424,3 +424,11 @@ def test_c17_a_ratio_of_one_round_is_drawn_without_an_interval(small_run):
     assert [layer["transform"] for layer in bars] == [[{"filter": "!datum.uncertain"}]]
     hollow = [layer for layer in drawn["speed"].spec["layer"] if layer["mark"].get("filled") is False]
     assert [layer["transform"] for layer in hollow] == [[{"filter": "datum.uncertain"}]]
+
+
+def test_c16_what_comes_before_the_rounds_is_said_too(theirs, monkeypatch):
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.01)
+    mine = committed(theirs, "ENGINE = replace()")
+    done = theirs("--engine", mine)
+    assert done.exit_code == 0 and "now preparing sources, interpreters and data" in done.stderr
+    assert "now mine on " in done.stderr
