@@ -1109,8 +1109,9 @@ def claims(
 def list_engines(source: str | None) -> int:
     """List the engines: what each changes, against which parent, and what parity it promises."""
     if source is not None:
+        engines.check_name(source)
         engine = engines.load(source)
-        generated = getattr(importlib.import_module(f"engines.{engine.name}"), "generated", None)
+        generated = getattr(importlib.import_module(f"engines.{source}"), "generated", None)
         if generated is None:
             raise UsageError(f"{source} generates no source; compiled does")
         trainer = Trainer(engine)

@@ -51,6 +51,17 @@ class Repository:
         """Files of the revision in a folder given from the top, as paths from the top."""
         return [name for name, kind in self._listed(folder, deep) if kind == "blob"]
 
+    def below(self, folder: str) -> list[str]:
+        """Files of the revision in a folder given from the top, or in the one that a link there points to; from itself."""
+        asked = os.fsencode(f"{self.commit}:{folder}\n")
+        header = (
+            self._out("cat-file", "--batch-check", "--follow-symlinks", stdin=asked).partition(b"\n")[0].split(b" ")
+        )
+        if header[1:2] != [b"tree"]:
+            return []
+        listed = self._out("ls-tree", "-z", "-r", "--name-only", header[0].decode()).split(b"\0")[:-1]
+        return [os.fsdecode(name) for name in listed]
+
     def names(self, folder: str) -> list[str]:
         """Names of what stood directly in a folder given from the top, files and folders."""
         return [name.rpartition("/")[2] for name, _ in self._listed(folder, deep=False)]
@@ -135,8 +146,8 @@ class AtRevision:
         return self.repository.names(self.prefix.rstrip("/"))
 
     def below(self, name: str) -> list[str]:
-        """The files in its folder ``name``, at any depth."""
-        return [path.removeprefix(self.prefix) for path in self.repository.files(self.prefix + name)]
+        """The files in its folder ``name``, at any depth; a link to a folder is one."""
+        return [f"{name}/{path}" for path in self.repository.below(self.prefix + name)]
 
     def read(self, path: str) -> bytes | None:
         """A file's contents; None where there was no such file."""

@@ -460,3 +460,28 @@ def test_a3_a_file_that_this_python_cannot_read_brings_what_its_words_name(tmp_p
     (tmp_path / "bench.py").write_text("1\n")
     found = engine_files.gather(engine_files.OnDisk(tmp_path), "engine.py")
     assert set(found) == {"engine.py", "helper.py"}
+
+
+def test_a3_a_helper_that_is_a_link_is_found_as_it_was(theirs, check):
+    mine = in_folder(
+        theirs, "engines", "mine", "import helper, package.inner\nENGINE = replace(relu=lambda x: helper.relu(x))\n"
+    )
+    (theirs / "common" / "package").mkdir(parents=True)
+    (theirs / "common" / "one.py").write_text(RELU)
+    (theirs / "common" / "package" / "inner.py").write_text("1\n")
+    (theirs / "engines" / "helper.py").symlink_to("../common/one.py")
+    (theirs / "engines" / "package").symlink_to("../common/package")
+    link = theirs / "link.py"
+    link.symlink_to("engines/mine.py")
+    commit(theirs)
+    (theirs / "common" / "one.py").write_text(RELU + "# edited since\n")
+    for number, path in enumerate((mine, link)):
+        check("--against", "HEAD", "--engine", path, *QUICK, "--name", f"c{number}")
+        assert words()[path.stem if number else "mine"] in ("PASS", "INCONCLUSIVE")
+    record = json.loads(pathlib.Path("results/c0/run.json").read_text())["engines"]
+    assert len({about["source_sha256"] for row, about in record.items() if row != "reference"}) == 2
+
+
+def test_a1_the_source_that_an_engine_generates_is_of_a_built_in_one(tmp_path, bench_command):
+    done = bench_command("engines", "--source", in_folder(tmp_path, "v", "compiled"))
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1 and "no engine" in done.stderr
