@@ -48,7 +48,7 @@ from bench.host import revision as revisions
 from bench.host import scale as scaling
 from bench.host.deadline import Deadline
 from bench.host.ending import FOUND, INTERRUPTED, OK
-from bench.host.errors import UsageError
+from bench.host.errors import UsageError, training
 from bench.host.options import (
     BASE,
     FORMAT,
@@ -787,7 +787,8 @@ def train(
     history: list[str] = []
     with signals.wait() as interrupted:
         while len(history) < steps and not interrupted:
-            done = trainer.step()
+            with training():
+                done = trainer.step()
             history.append(done.loss.hex())
             time = f" | {done.seconds * 1e3:.2f} ms" if timing else ""
             validation = ""
@@ -803,7 +804,9 @@ def train(
         click.echo(f"interrupted after {len(history)} steps{f': kept in {kept}' if kept else ''}", err=True)
         return INTERRUPTED
     how = dataclasses.asdict(sampling) if model == "gpt" else {"temperature": sampling.temperature}
-    for number, sample in enumerate(trainer.generate(samples, **how), 1):
+    with training():
+        drawn = trainer.generate(samples, **how)
+    for number, sample in enumerate(drawn, 1):
         click.echo(f"sample {number:2d}: {sample}")
     return OK
 
@@ -886,18 +889,22 @@ def generate(
     else:
         trainer = Trainer(engine_name or "vector", datasets.locate(data), config)
         trainer.check(sampling)
-        with RunProgress(steps) as progress:
+        with RunProgress(steps) as progress, training():
             progress.say(f"no --model: training {steps} steps on {data} first")
             if note := trainer.cut():
                 progress.say(note)
             for step in range(steps):
                 progress.advance(f"loss {trainer.step().loss:.4f}" if step else "the first step")
     if not trace:
-        for sample in trainer.generate(samples, **dataclasses.asdict(sampling)):
+        with training():
+            drawn = trainer.generate(samples, **dataclasses.asdict(sampling))
+        for sample in drawn:
             click.echo(sample)
         return OK
     rows = []
-    for token in trainer.generate(samples, **dataclasses.asdict(sampling), trace=True):
+    with training():
+        tokens = list(trainer.generate(samples, **dataclasses.asdict(sampling), trace=True))
+    for token in tokens:
         alternatives = "  ".join(f"{_shown(name)} {probability:.1%}" for name, probability in token.alternatives)
         rows.append(
             [f"{token.sample + 1}", f"{token.position}", _shown(token.token), f"{token.probability:.1%}", alternatives]

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from bench.host import processes
+from bench.host.answers import one_line
 from bench.host.lockstep import Progress
 from bench.host.peer_file import Peer
 from bench.host.workers import signal_name
@@ -129,10 +130,14 @@ class Program:
             return f"did not end within {timeout:.0f} s of its last step"
         if status == 0:
             return ""
-        self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace").strip().splitlines()
+        said = self.errors()
         how = f"killed by {signal_name(-status)}" if status < 0 else f"exit status {status}"
-        return f"{how}: {said[-1][:200]}" if said else how
+        return f"{how}: {one_line(said[-1], 200)}" if said else how
+
+    def errors(self) -> list[str]:
+        """Lines of standard error so far."""
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace").strip().splitlines()
 
     def stop(self) -> None:
         """End the process and all that it started."""
@@ -163,7 +168,11 @@ def run_once(
 
     def stuck(how: str) -> PeerRound:
         said = f"the pattern finds no loss in {quoted(passed_over)}" if passed_over else "nothing more was printed"
-        return ended("failed", f"{how}: {said if losses or passed_over else 'nothing was printed to standard output'}")
+        if not losses and not passed_over:
+            said = "nothing was printed to standard output"
+            if elsewhere := program.errors():  # where some programs print their losses
+                said += f", but {quoted(elsewhere[-1])} to standard error"
+        return ended("failed", f"{how}: {said}")
 
     try:
         program = Program(peer, folder, steps, data)

@@ -131,6 +131,16 @@ def test_f2_a_pattern_that_matches_nothing_is_shown_what_it_does_not_match(peers
     assert "\x1b" not in done.stdout and len(done.stdout) < 3000
 
 
+def test_f2_what_was_printed_elsewhere_is_named(bench_command, documents):
+    code = "import sys; sys.stderr.write('step 1 / 2 | loss 2.1\\n\\x1b[31mend')"
+    pathlib.Path("peers.toml").write_text(f"[peers.x]\ncommand = {json.dumps([sys.executable, '-c', code])}\n")
+    done = bench_command("peers", "peers.toml", "--python", sys.executable, "--data", documents, "--steps", 2,
+        "--rounds", 1, *SMALL)  # fmt: skip
+    assert done.exit_code == 1
+    assert r"nothing was printed to standard output, but '\x1b[31mend' to standard error" in done.stdout
+    assert "\x1b" not in done.output
+
+
 # 3. names that nothing has
 
 
@@ -262,6 +272,22 @@ def test_f5_it_is_a_run_s_too_and_generate_s_and_the_ladder_s(small_run, bench_c
 def test_f5_rates_that_are_none(bench_command, rate):
     done = bench_command("train", "--learning-rate", rate, "--steps", 1)
     assert done.exit_code == 2 and "learning" in done.stderr and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("rate", ["1e300", "1e5"])
+@pytest.mark.parametrize("more", [[], ["--model", "mlp_manual"], ["--engine", "combined"]])
+def test_f5_a_rate_that_no_number_survives_is_no_fault_of_ours(bench_command, documents, rate, more):
+    sizes = [] if more[:1] == ["--model"] else SMALL[:-2]
+    done = bench_command("train", "--data", documents, *sizes, "--steps", 4, "--learning-rate", rate, *more)
+    if "loss nan" in done.stdout or done.exit_code:
+        assert done.exit_code == 2 and "choose a smaller learning rate" in done.stderr, done.output
+
+
+def test_f5_nor_is_one_of_generate(bench_command, documents):
+    for trace in ([], ["--trace"]):
+        options = ["--data", documents, *SMALL[:-2], "--steps", 4, "--learning-rate", "1e300", *trace]
+        done = bench_command("generate", *options)
+        assert done.exit_code == 2 and "choose a smaller learning rate" in done.stderr, done.output
 
 
 # 6. documents or a path
