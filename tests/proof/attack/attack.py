@@ -1,6 +1,6 @@
 """Runs the wrong engines of a kind, through the command line, and says what came out of each.
 
-A kind is a folder of engine files. All of a kind go into one run, as a run starts a worker for each of its engines.
+All of a kind go into one run, as a run starts a worker for each of its engines.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ HERE = pathlib.Path(__file__).parent
 DOCUMENTS = "ab\na\ncabbage\nbead\ndecade\nb\n"
 SMALL = ["--n-embd", "8", "--n-head", "2", "--block-size", "6", "--steps", "3"]
 PAID = 1.35  # times the speed of the reference, whose work every cheat pretends to do: more than noise makes of it
+PASSED = 3  # the same of times on the wall's clock, of a step and of drawing texts
+FLAGGED = re.compile(r"\(wall\)|by the wall's clock|takes \d+ times|without the cyclic")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
@@ -33,7 +35,9 @@ class Outcome:
     status: str
     reason: str
     parity: str
-    speed: float | None  # None where the table gives no number
+    speed: float | None  # over the reference; None where the table gives no number
+    passed: float | None  # the same of the time that passed in a step
+    drawing: float | None  # and of the samples' time
     notes: str  # the engine's row, and what stands around the table and names it
     good: bool  # no promise was broken in this row
 
@@ -52,23 +56,43 @@ class Attacked:
 
 def run(kind: str, folder: pathlib.Path) -> Attacked:
     """Measure all engines of a kind against the reference; ``folder`` is an empty one."""
-    engines = [name if name in BUILT_IN else str(HERE / kind / f"{name}.py") for name in KINDS[kind].engines]
+    where = HERE / (KINDS[kind].folder or kind)
+    files = {name: name if name in BUILT_IN else str(where / f"{name}.py") for name in KINDS[kind].engines}
+    if not KINDS[kind].alone:
+        return measure(list(files.values()), KINDS[kind].options, folder)
+    found = Attacked(0, "", {}, [], [])
+    for name, file in files.items():
+        (folder / name).mkdir()
+        one = measure([file], KINDS[kind].options, folder / name)
+        named = {name if row == name else f"{row} beside {name}": outcome for row, outcome in one.outcomes.items()}
+        found = Attacked(
+            max(found.exit_status, one.exit_status),
+            f"{found.errors}\n{name}: {one.errors}",
+            {**found.outcomes, **named},
+            found.left + one.left,
+            found.files + one.files,
+        )
+    return found
+
+
+def measure(engines: list[str], options: list[str], folder: pathlib.Path) -> Attacked:
+    """One run of engines and the reference, and what it left behind, which is ended and counted."""
     temporary, documents = folder / "temporary", folder / "documents.txt"
     temporary.mkdir()
     documents.write_text(DOCUMENTS)
     errors, mark = folder / "errors.txt", uuid.uuid4().hex
     command = [sys.executable, "-m", "bench", "run", "--python", sys.executable, "--data", str(documents), *SMALL]
-    command += ["--format", "json", "--name", "attack", *KINDS[kind].options]
+    command += ["--format", "json", "--name", "attack", *options]
     command += [word for engine in engines for word in ("--engine", engine)]
     environment = {**os.environ, "TMPDIR": str(temporary), "ATTACK": mark}
     with errors.open("wb") as sink:  # not a pipe: who outlives the run would hold it open
         done = subprocess.run(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=sink
         )
-    said = errors.read_text(errors="replace")
+    said = "\n".join(line[:300] for line in errors.read_text(errors="replace").splitlines())[-20_000:]
     time.sleep(0.2)  # an ended process takes a moment to go
     left = end_all(mark)
-    if not (folder / "results" / "attack" / "rounds").is_dir():
+    if not done.stdout:  # it came to no table
         return Attacked(done.returncode, said, {}, left, [])
     outcomes = read(folder / "results" / "attack", json.loads(done.stdout))
     return Attacked(done.returncode, said, outcomes, left, sorted(path.name for path in temporary.iterdir()))
@@ -87,12 +111,13 @@ def end_all(mark: str) -> list[str]:
     return found
 
 
-def read(folder: pathlib.Path, shown: dict) -> dict[str, Outcome]:
+def read(folder: pathlib.Path, printed: dict) -> dict[str, Outcome]:
     """Every engine's outcome, from the run's files and from what the command printed."""
     record = json.loads((folder / "run.json").read_text())
     rounds = [json.loads(path.read_text()) for path in sorted((folder / "rounds").glob("*.json"))]
-    table = shown["tables"][0]
-    around = [*shown["preamble"], *table["above"], *table["below"]]
+    table = printed["tables"][0]
+    around = [*printed["preamble"], *table["above"], *table["below"]]
+    reference = dict(zip(table["headers"], next(row for row in table["rows"] if row[0] == "reference")))
     outcomes = {}
     for name, about in record["engines"].items():
         cells = [cell for entry in rounds for key, cell in entry["cells"].items() if key.rpartition("@")[0] == name]
@@ -100,30 +125,44 @@ def read(folder: pathlib.Path, shown: dict) -> dict[str, Outcome]:
         findings = [cell["finding"]["parity"] for cell in cells if cell["finding"]]
         order = ["bit-identical", "rounding", "DIVERGED"]
         parity = max(findings, key=order.index, default="")
-        row = next(row for row in table["rows"] if re.match(rf"{re.escape(name)}\b", row[0]))
-        number = re.match(r"[\d,.]+", dict(zip(table["headers"], row)).get("speed", ""))
+        row = next((row for row in table["rows"] if re.match(rf"{re.escape(name)}\b", row[0])), [])  # skipped: no row
+        shown = dict(zip(table["headers"], row))
         outcomes[name] = Outcome(
             bad["status"],
             bad["reason"],
             parity,
-            float(number[0].replace(",", "")) if number else None,
+            number(shown.get("speed", "")),
+            *(ratio(reference.get(column, ""), shown.get(column, "")) for column in ("ms/step", "samples")),
             "\n".join([" | ".join(row), *(line for line in around if re.search(rf"\b{re.escape(name)}\b", line))]),
             not parity or order.index(parity) <= order.index(about["parity"]),
         )
     return outcomes
 
 
+def number(text: str) -> float | None:
+    """What a cell of the table begins with; None where that is no number."""
+    found = re.match(r"[\d,.]+", text)
+    return float(found[0].replace(",", "")) if found else None
+
+
+def ratio(text: str, other: str) -> float | None:
+    """How many times the one cell's number is the other's; None where one is none."""
+    first, second = number(text), number(other)
+    return first / second if first and second else None
+
+
 def check(expected: Expected, got: Outcome) -> str:
     """What is wrong with this outcome, "" where it is as expected."""
-    flagged = re.search("wall|clock|children|collector|off processor time", got.notes)
+    flagged = FLAGGED.search(got.notes)
     outcome = got.status
     if outcome == "ok":
         outcome = "broken promise" if not got.good else "flagged" if flagged else "honest"
     if CONTROL.search(got.reason) or len(got.reason) > 2_000:
         return f"its reason is not one short line of plain text: {got.reason[:100]!r}"
     if expected.outcome == "unpaid":
-        if outcome == "honest" and got.speed is not None and got.speed > PAID:
-            return f"it was believed: {got.speed} times the speed of the reference"
+        passed = max(got.passed or 0, got.drawing or 0)
+        if outcome == "honest" and ((got.speed or 0) > PAID or passed > PASSED):
+            return f"believed: {got.speed} times the speed of the reference, {passed:.2f} times on the wall's clock"
     elif outcome not in expected.outcome.split(" or "):
         return f"{outcome} instead of {expected.outcome}: {got.reason} {got.notes}"
     text = got.reason if got.status != "ok" else got.notes

@@ -21,4 +21,11 @@ def mean(losses):
 
 
 # without value= it is not evaluated by plain floats
-ENGINE = dataclasses.replace(REFERENCE, name="validation_wrong", value=None, no_graph=no_graph, mean=mean)
+ENGINE = dataclasses.replace(
+    REFERENCE,
+    name="validation_wrong",
+    value=None,
+    matrix=lambda rows: REFERENCE.matrix(rows),
+    no_graph=no_graph,
+    mean=mean,
+)

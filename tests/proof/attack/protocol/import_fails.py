@@ -1,0 +1,3 @@
+"""Fails on import. FAILED."""
+
+1 / 0  # noqa: B018

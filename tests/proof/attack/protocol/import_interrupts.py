@@ -1,0 +1,3 @@
+"""Raises KeyboardInterrupt on import. FAILED."""
+
+raise KeyboardInterrupt

@@ -1,0 +1,3 @@
+"""Is no Python. FAILED."""
+
+ENGINE = Engine(name="syntax_error"
