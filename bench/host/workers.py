@@ -88,7 +88,7 @@ class WorkerProcess:
     def _read(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
-            for line in lines:
+            for line in iter(lambda: lines.readline(LONGEST_LINE), b""):
                 if line.strip() == MARK:
                     break
                 self._printed = line if line.strip() else self._printed

@@ -59,6 +59,7 @@ def trainer(engine: str, benchmark) -> Iterator[Trainer]:  # type: ignore[no-unt
     fresh.gradients()
     gc.collect()
     yield fresh
+    fresh.engine.reset()  # a part may have left its graph on a tape, where the next trainer's would follow
     gc.unfreeze()
 
 
