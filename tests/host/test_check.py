@@ -196,7 +196,7 @@ def test_an_older_workers_answers_are_told_apart(project, check):
 def test_calibrate(bench_command):
     """Twice the time is found each time, equal copies raise no alarm, and later runs say what can be seen."""
     done = bench_command("calibrate", "--engine", "vector", "--python", sys.executable,
-        "--equal", 2, "--slowdown", 1, "--trials", 2, "--threshold", 0.2, "--burn")  # fmt: skip
+        "--equal", 2, "--slowdown", 1, "--trials", 2, "--threshold", 0.2, "--budget", "3m", "--burn")  # fmt: skip
     assert done.exit_code == 0, done.output
     row = next(line for line in done.stdout.splitlines() if line.startswith("microgpt-bench check"))
     assert row.split()[-4:] == ["0/1", "0/1", "2/2", "–"]
@@ -246,13 +246,14 @@ def test_instructions_are_a_second_verdict(project, check, monkeypatch):
         "--engine",
         "reference",
         "--budget",
-        "3m",
+        "30m",
         "--threshold",
         "9",
     ]
     done = check("--against", "HEAD", *rows, "--inject", "fused_dot=0.005", "--json", "j.json")
     cells = {cell["engine"]: cell for cell in json.loads(pathlib.Path("j.json").read_text())["cells"]}
-    assert cells["fused_dot"]["word"] == "REGRESSED" and "more instructions" in cells["fused_dot"]["reason"]
+    assert cells["fused_dot"]["word"] == "REGRESSED", done.output
+    assert "more instructions" in cells["fused_dot"]["reason"]
     assert 1 / cells["fused_dot"]["instructions"] - 1 == pytest.approx(0.005, rel=0.1)
     assert cells["reference"]["instructions"] == 1 and done.exit_code == 1
 
