@@ -54,12 +54,11 @@ class Repository:
     def below(self, folder: str) -> list[str]:
         """Files of the revision in a folder given from the top, or in the one that a link there points to; from itself."""
         asked = os.fsencode(f"{self.commit}:{folder}\n")
-        header = (
-            self._out("cat-file", "--batch-check", "--follow-symlinks", stdin=asked).partition(b"\n")[0].split(b" ")
-        )
-        if header[1:2] != [b"tree"]:
+        said = self._out("cat-file", "--batch-check", "--follow-symlinks", stdin=asked).partition(b"\n")[0]
+        found = re.fullmatch(rb"([0-9a-f]+) tree \d+", said)
+        if found is None:
             return []
-        listed = self._out("ls-tree", "-z", "-r", "--name-only", header[0].decode()).split(b"\0")[:-1]
+        listed = self._out("ls-tree", "-z", "-r", "--name-only", found[1].decode()).split(b"\0")[:-1]
         return [os.fsdecode(name) for name in listed]
 
     def names(self, folder: str) -> list[str]:
