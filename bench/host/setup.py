@@ -51,6 +51,8 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
     """
     chosen = choose(request.engine_names)
     path = datasets.locate(request.data)
+    read_documents(path)  # what is wrong with it is said of the user's own file
+    path = _copy_documents(path, workspace)
     documents = read_documents(path)
     runtimes, missing = find_runtimes(request.pythons, request.switches)
     if request.base not in (None, *(runtime.name for runtime in runtimes)):
@@ -74,40 +76,15 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, results.Ru
         if row not in subjects:
             raise UsageError(f"no engine {row} in this run: choose from {', '.join(subjects)}")
         subjects[row] = dataclasses.replace(subjects[row], slowdown=slowdown)
-    vocabulary = len(Vocabulary(documents))
-    now = datetime.datetime.now(datetime.UTC)
-    notes = [f"warning: {line}" for line in machine.warnings()]
-    # scale has documents that are longer on purpose
-    if request.kind != "scale" and (note := cut(documents, request.config.block_size)):
-        notes.append(note)
-    record = results.RunRecord(
-        schema=results.SCHEMA,
-        created=now.isoformat(timespec="seconds"),
-        version=importlib.metadata.version("microgpt-bench"),
-        command=shlex.join(request.command),
-        workload=results.WorkloadRecord(
-            data=request.data,
-            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-            documents=len(documents),
-            vocabulary=vocabulary,
-            parameters=count_parameters(request.config, vocabulary),
-            config=request.config.record(),
-        ),
-        plan=request.measuring,
-        machine=machine.describe(),
-        runtimes={
-            runtime.name: results.RuntimeRecord(runtime.specification, runtime.environment, runtime.described)
-            for runtime in runtimes
-        },
+    record = dataclasses.replace(
+        _record(request, path, documents, runtimes),
         engines={row: one.record for row, one in taken.items()},
-        notes=notes,
-        kind=request.kind,
         source_sha256=_source_sha256(source),
     )
     plan = Plan(
         subjects,
         runtimes,
-        _copy_documents(path, workspace),
+        path,
         request.config.record(),
         request.measuring,
         Deadline.of_command(request.measuring.budget_seconds),
@@ -180,6 +157,42 @@ def choose(names: Sequence[str]) -> dict[str, str]:
     """Row to what it stands for, the reference always among them. Raises EngineError."""
     chosen = engine_files.rows(names or engines.NAMES)
     return chosen if REFERENCE in chosen else {REFERENCE: REFERENCE, **chosen}
+
+
+def _record(
+    request: Request, path: pathlib.Path, documents: Sequence[str], runtimes: Sequence[interpreters.Runtime]
+) -> results.RunRecord:
+    """What to record of a run but for its engines. ``path``: of the documents."""
+    vocabulary = len(Vocabulary(documents))
+    now = datetime.datetime.now(datetime.UTC)
+    notes = [f"warning: {line}" for line in machine.warnings()]
+    # scale has documents that are longer on purpose
+    if request.kind != "scale" and (note := cut(documents, request.config.block_size)):
+        notes.append(note)
+    return results.RunRecord(
+        schema=results.SCHEMA,
+        created=now.isoformat(timespec="seconds"),
+        version=importlib.metadata.version("microgpt-bench"),
+        command=shlex.join(request.command),
+        workload=results.WorkloadRecord(
+            data=request.data,
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            documents=len(documents),
+            vocabulary=vocabulary,
+            parameters=count_parameters(request.config, vocabulary),
+            config=request.config.record(),
+        ),
+        plan=request.measuring,
+        machine=machine.describe(),
+        runtimes={
+            runtime.name: results.RuntimeRecord(runtime.specification, runtime.environment, runtime.described)
+            for runtime in runtimes
+        },
+        engines={},
+        notes=notes,
+        kind=request.kind,
+        source_sha256="",
+    )
 
 
 def take(what: str, source: pathlib.Path, folder: pathlib.Path) -> engine_files.Taken:
