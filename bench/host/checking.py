@@ -219,11 +219,12 @@ def held_rows(found: Sequence[Hold], against: str) -> list[Row]:
 
 def _word(judgement: Judgement, run: Run, against: str) -> tuple[str, str]:
     """The word of a judgement's row and the reason: its verdict, unless the engine broke, or has nothing beside it."""
-    held, reason = judgement.held, judgement.reason
-    own, other = run.status(held.cell)[0], run.status(held.baseline)[0]
+    held = judgement.held
+    (own, why), (other, _) = run.status(held.cell), run.status(held.baseline)
+    reason = judgement.reason or why  # it may have broken after its verdict, while others had none
     if own == "ok" and held.cell in run.broken_promises():
         return "FAILED", f"broke its promise: {run.record.engines[held.cell[0]].parity}"
-    if own == "ok" and other != "ok":
+    if own == "ok" and judgement.status != "ok":
         # no failure of this engine, which was proven as a new one is; but where the two can't be told apart from a
         # worker that does not know the orders, nothing was measured
         return "SKIPPED" if OTHER_WORKER in reason else "NEW", reason

@@ -432,3 +432,24 @@ def test_c16_what_comes_before_the_rounds_is_said_too(theirs, monkeypatch):
     done = theirs("--engine", mine)
     assert done.exit_code == 0 and "now preparing sources, interpreters and data" in done.stderr
     assert "now mine on " in done.stderr
+
+
+# good until its process has been started nine times, wrong from then on
+WRONG_LATER = """
+import pathlib
+STARTED = pathlib.Path(__file__).with_name("started")
+with STARTED.open("a") as file:
+    file.write("x")
+def relu(x):
+    return [xi.relu() * (1.000001 if len(STARTED.read_text()) > 8 else 1) for xi in x]
+ENGINE = replace(relu=relu)
+"""
+
+
+@pytest.mark.slow
+def test_c14_what_breaks_in_a_late_round_fails(theirs):
+    """Where nothing is decided in eight rounds; whatever was found until then."""
+    mine = committed(theirs, "ENGINE = replace()")
+    engine_file(theirs.folder, "mine", WRONG_LATER)
+    done = theirs("--engine", mine, "--threshold", "0", "--hold", "nodes=off", budget="5m")
+    assert done.exit_code == 1 and words() == {"mine": "DIVERGED"}, done.output
