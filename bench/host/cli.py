@@ -32,6 +32,7 @@ from bench.host import (
     signals,
     tables,
     targets,
+    training,
     workflow,
 )
 from bench.host import claims as claiming
@@ -48,14 +49,16 @@ from bench.host import revision as revisions
 from bench.host import scale as scaling
 from bench.host.deadline import Deadline
 from bench.host.ending import FOUND, INTERRUPTED, OK
-from bench.host.errors import UsageError, training
+from bench.host.errors import UsageError
 from bench.host.options import (
     BASE,
     FORMAT,
     RESULTS,
     WORKLOAD,
+    Finite,
     Numbers,
     Seconds,
+    Whole,
     check_arguments,
     config_from,
     list_data,
@@ -173,7 +176,7 @@ def run(
 @measuring_options("all", "the newest CPython found", None, "5m")
 @click.option(
     "--threshold",
-    type=click.FloatRange(0),
+    type=Finite(0),
     help="Share of a step's time that may be added.  [default: 0.01 against a revision, 0.1 against a run, 0.25"
     " against the committed one]",
 )
@@ -346,7 +349,7 @@ def _parse_injection(text: str) -> tuple[str, float]:
 @cli.command()
 @click.option("--engine", default="combined", show_default=True, metavar="NAME|FILE.py", help="Engine to try it with.")
 @click.option("--python", metavar="[NAME=]VERSION|PATH", help="Runtime.  [default: the newest CPython found]")
-@click.option("--equal", type=click.IntRange(0), default=24, show_default=True, help="Trials of two equal copies.")
+@click.option("--equal", type=Whole(0), default=24, show_default=True, help="Trials of two equal copies.")
 @click.option(
     "--slowdown",
     "slowdowns",
@@ -356,17 +359,13 @@ def _parse_injection(text: str) -> tuple[str, float]:
     show_default=True,
     help="Injected into a copy, as a share of a step, to be found in so many times the budget; repeatable.",
 )
-@click.option("--trials", type=click.IntRange(0), default=8, show_default=True, help="Trials of each slowdown.")
-@click.option(
-    "--counts", type=click.IntRange(0), default=0, show_default=True, help="Comparisons of instruction counts, too."
-)
-@click.option(
-    "--more", type=click.FloatRange(0, 1, min_open=True), default=0.005, show_default=True, help="Put in, in those."
-)
+@click.option("--trials", type=Whole(0), default=8, show_default=True, help="Trials of each slowdown.")
+@click.option("--counts", type=Whole(0), default=0, show_default=True, help="Comparisons of instruction counts, too.")
+@click.option("--more", type=Finite(0, 1, min_open=True), default=0.005, show_default=True, help="Put in, in those.")
 @click.option("--burn", is_flag=True, help="Keep another core busy during half of the trials.")
 @click.option("--add", is_flag=True, help="Add to this machine's calibration of the same engine and build.")
 @click.option("--limit", type=Seconds(), default="20m", show_default=True, help="Stop then, with the trials made.")
-@click.option("--threshold", type=click.FloatRange(0), default=0.01, show_default=True, help="The gate's.")
+@click.option("--threshold", type=Finite(0), default=0.01, show_default=True, help="The gate's.")
 @click.option(
     "--budget",
     type=Seconds(),
@@ -399,7 +398,7 @@ def calibrate(
             data=DEFAULT,
             config=Config(),
             engine_names=[engine],
-            pythons=[python or interpreters.newest()],
+            pythons=[interpreters.newest() if python is None else python],
             measuring=PlanRecord(6, 0, 0.02, 60.0, budget, "on", order_seed=0, clock="cpu"),
             base=None,
             command=["microgpt-bench", *sys.argv[1:]],
@@ -696,8 +695,8 @@ def count(
 def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How samples are drawn."""
     options = [
-        click.option("--samples", type=click.IntRange(0), default=20, show_default=True, help="Documents to draw."),
-        click.option("--temperature", type=float, default=0.5, show_default=True, help="Below 1: safer choices."),
+        click.option("--samples", type=Whole(0), default=20, show_default=True, help="Documents to draw."),
+        click.option("--temperature", type=Finite(), default=0.5, show_default=True, help="Below 1: safer choices."),
         click.option("--greedy", is_flag=True, help="Take the most probable token, draw nothing."),
         click.option("--prefix", default="", help="What each sample begins with."),
     ]
@@ -740,7 +739,7 @@ def sampling_from(options: dict[str, Any]) -> tuple[int, Sampling]:
     help="The gpt has Adam only.",
 )
 @workload_options
-@click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="Training steps.")
+@click.option("--steps", type=Whole(1), default=1000, show_default=True, help="Training steps.")
 @sampling_options
 @click.option(
     "--losses",
@@ -785,18 +784,25 @@ def train(
     click.echo(f"vocab size: {len(trainer.vocabulary)}")
     click.echo(f"num params: {sum(len(row) for matrix in trainer.weights().values() for row in matrix)}")
     history: list[str] = []
+    failed: WorkloadError | None = None
     with signals.wait() as interrupted:
-        while len(history) < steps and not interrupted:
-            with training():
-                done = trainer.step()
-            history.append(done.loss.hex())
-            time = f" | {done.seconds * 1e3:.2f} ms" if timing else ""
-            validation = ""
-            if isinstance(trainer, Trainer) and trainer.validation_due():
-                validation = f" | validation {trainer.validate():.4f}"
-            click.echo(f"step {done.step:4d} / {steps:4d} | loss {done.loss:.4f}{time}{validation}")
+        try:
+            with training.failures_of(engine_name):
+                while len(history) < steps and not interrupted:
+                    done = trainer.step()
+                    history.append(done.loss.hex())
+                    training.check_loss(done.step, done.loss)
+                    time = f" | {done.seconds * 1e3:.2f} ms" if timing else ""
+                    validation = ""
+                    if isinstance(trainer, Trainer) and trainer.validation_due():
+                        validation = f" | validation {trainer.validate():.4f}"
+                    click.echo(f"step {done.step:4d} / {steps:4d} | loss {done.loss:.4f}{time}{validation}")
+        except WorkloadError as error:
+            failed = error
     if losses is not None:
         targets.write(losses, "".join(f"{loss}\n" for loss in history))
+    if failed is not None:
+        raise failed
     if save is not None and isinstance(trainer, Trainer):
         targets.write(save, model_file.text_of(trainer.saved()))
     if interrupted:
@@ -804,10 +810,9 @@ def train(
         click.echo(f"interrupted after {len(history)} steps{f': kept in {kept}' if kept else ''}", err=True)
         return INTERRUPTED
     how = dataclasses.asdict(sampling) if model == "gpt" else {"temperature": sampling.temperature}
-    with training():
-        drawn = trainer.generate(samples, **how)
-    for number, sample in enumerate(drawn, 1):
-        click.echo(f"sample {number:2d}: {sample}")
+    with training.failures_of(engine_name):
+        for number, sample in enumerate(trainer.generate(samples, **how), 1):
+            click.echo(f"sample {number:2d}: {sample}")
     return OK
 
 
@@ -831,7 +836,7 @@ def _given(name: str) -> bool:
 @click.option(
     "--data", default=DEFAULT, show_default=True, metavar="NAME|PATH", help="As for train.", callback=list_data
 )
-@click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="Training steps of each model.")
+@click.option("--steps", type=Whole(1), default=1000, show_default=True, help="Training steps of each model.")
 @click.option("--output", type=targets.Target(), metavar="FILE.md", help="Write the page.")
 @FORMAT
 def compare_models(data: str, steps: int, output: pathlib.Path | None, style: str) -> int:
@@ -859,9 +864,7 @@ def compare_models(data: str, steps: int, output: pathlib.Path | None, style: st
 @sampling_options
 @click.option("--trace", is_flag=True, help="Token by token, with the probabilities at each place.")
 @workload_options
-@click.option(
-    "--steps", type=click.IntRange(0), default=1000, show_default=True, help="To train for where no model is given."
-)
+@click.option("--steps", type=Whole(0), default=1000, show_default=True, help="To train for where no model is given.")
 def generate(
     model_path: pathlib.Path | None,
     engine_name: str | None,
@@ -889,21 +892,22 @@ def generate(
     else:
         trainer = Trainer(engine_name or "vector", datasets.locate(data), config)
         trainer.check(sampling)
-        with RunProgress(steps) as progress, training():
+        with RunProgress(steps) as progress:
             progress.say(f"no --model: training {steps} steps on {data} first")
             if note := trainer.cut():
                 progress.say(note)
-            for step in range(steps):
-                progress.advance(f"loss {trainer.step().loss:.4f}" if step else "the first step")
-    if not trace:
-        with training():
-            drawn = trainer.generate(samples, **dataclasses.asdict(sampling))
-        for sample in drawn:
-            click.echo(sample)
-        return OK
-    rows = []
-    with training():
+            with training.failures_of(engine_name or "vector"):
+                for step in range(steps):
+                    done = trainer.step()
+                    training.check_loss(done.step, done.loss)
+                    progress.advance(f"loss {done.loss:.4f}" if step else "the first step")
+    with training.failures_of(trainer.engine.name if engine_name is None else engine_name):
+        if not trace:
+            for sample in trainer.generate(samples, **dataclasses.asdict(sampling)):
+                click.echo(sample)
+            return OK
         tokens = list(trainer.generate(samples, **dataclasses.asdict(sampling), trace=True))
+    rows = []
     for token in tokens:
         alternatives = "  ".join(f"{_shown(name)} {probability:.1%}" for name, probability in token.alternatives)
         rows.append(
@@ -956,7 +960,7 @@ def profile(
     if path.suffix != profiling.suffix(profiler):  # a browser goes by it
         raise UsageError(f"{path}: the flame graph of {profiler} is a file that ends in {profiling.suffix(profiler)}")
     targets.check(path)
-    (runtime,), _ = setup.find_runtimes([python or interpreters.newest()])
+    (runtime,), _ = setup.find_runtimes([interpreters.newest() if python is None else python])
     (what,) = engine_files.rows([engine]).values()
     documents = datasets.locate(data).resolve()
     read_documents(documents)  # can it be trained on?

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pyperf
@@ -103,19 +104,11 @@ def _only_side(it: Run | Side, runtime: str | None) -> Side:
 
 def _pyperf_side(path: pathlib.Path) -> Side:
     try:
-        suite = pyperf.BenchmarkSuite.load(str(path))
+        logs, facts = _timings(path)
+    except UsageError:
+        raise
     except Exception as error:  # pyperf raises whatever its parsing meets
         raise UsageError(f"{path} is not a pyperf file ({type(error).__name__}: {error})") from None
-    logs, facts = {}, []
-    for benchmark in suite.get_benchmarks():
-        if benchmark.get_unit() != "second":
-            raise UsageError(f"{path} holds {benchmark.get_name()} in {benchmark.get_unit()}s: give timings")
-        means = [np.mean(run.values) for run in benchmark.get_runs() if run.values]
-        if not all(validity.SHORTEST < mean < validity.LONGEST for mean in means):
-            raise UsageError(f"{path} holds {benchmark.get_name()} with a time that is none above 0: measure it again")
-        if means:
-            logs[benchmark.get_name()] = np.log(means)
-            facts.append(benchmark.get_metadata())
     if not logs:
         raise UsageError(f"{path} holds no timings")
     first = facts[0]
@@ -126,6 +119,24 @@ def _pyperf_side(path: pathlib.Path) -> Side:
         str(first.get("cpu_model_name", "")),
         str(first.get("python_version", "")),
     )
+
+
+def _timings(path: pathlib.Path) -> tuple[dict[str, Floats], list[dict[str, Any]]]:
+    """By benchmark the logarithm of each process's mean seconds, and what pyperf says of each benchmark."""
+    logs, facts = {}, []
+    for benchmark in pyperf.BenchmarkSuite.load(str(path)).get_benchmarks():
+        name = benchmark.get_name()
+        if not isinstance(name, str):
+            raise ValueError(f"{name!r} is no name of a benchmark")
+        if benchmark.get_unit() != "second":
+            raise UsageError(f"{path} holds {name} in {benchmark.get_unit()}s: give timings")
+        means = [np.mean(run.values) for run in benchmark.get_runs() if run.values]
+        if not all(validity.SHORTEST < mean < validity.LONGEST for mean in means):
+            raise UsageError(f"{path} holds {name} with a time that is none above 0: measure it again")
+        if means:
+            logs[name] = np.log(means)
+            facts.append(benchmark.get_metadata())
+    return logs, facts
 
 
 def _runtime_pairs(first: Run, second: Run, named: tuple[str | None, str | None]) -> list[tuple[str, str]]:

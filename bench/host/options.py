@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pathlib
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 import psutil
 
-from bench.host import tables
+from bench.host import tables, validity
 from bench.host.errors import UsageError
 from bench.host.results import PlanRecord
 from bench.workload.config import CHOICES, OPTIONS, PRESETS, Config
@@ -29,6 +31,44 @@ def check_arguments(arguments: Sequence[str]) -> None:
             raise UsageError(
                 f"the argument {argument!a:.100} has a control character: leave it out, or rename the file"
             )
+
+
+class Finite(click.FloatRange):
+    """A number between bounds, which NaN and infinity are not."""
+
+    def __init__(self, *bounds: Any, **more: Any) -> None:
+        super().__init__(*bounds, **more)
+        if self.min is self.max is None:
+            self.name = "float"
+
+    def _describe_range(self) -> str:
+        return "" if self.min is self.max is None else super()._describe_range()
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number as a float."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number) or not str(value).isascii():
+            self.fail(f"{value!r:.60} is no finite number: write it as in 0.05", param, ctx)
+        return number
+
+
+class Whole(click.IntRange):
+    """A whole number between bounds, and none so large that floats could not count up to it."""
+
+    def __init__(self, *bounds: Any, **more: Any) -> None:
+        super().__init__(*bounds, **more)
+        if self.min is self.max is None:
+            self.name = "integer"
+
+    def _describe_range(self) -> str:
+        return "" if self.min is self.max is None else super()._describe_range()
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number as an int."""
+        number = super().convert(value, param, ctx)
+        if not -validity.MOST <= number <= validity.MOST or not str(value).isascii():
+            self.fail(f"{value!r:.60} is no whole number of up to {len(str(validity.MOST))} digits", param, ctx)
+        return number
 
 
 class Seconds(click.ParamType[float]):
@@ -55,16 +95,16 @@ class Seconds(click.ParamType[float]):
 TRAINING: list[tuple[str, dict[str, Any]]] = [
     ("--tied/--untied", {"help": "The embedding of tokens is the last matrix too."}),
     ("--schedule", {"type": click.Choice(CHOICES["schedule"]), "help": "How the learning rate falls to 0."}),
-    ("--clip-norm", {"type": float, "help": "Largest norm of all gradients together."}),
-    ("--weight-decay", {"type": float, "help": "Decoupled from Adam's update, as in AdamW."}),
+    ("--clip-norm", {"type": Finite(), "help": "Largest norm of all gradients together."}),
+    ("--weight-decay", {"type": Finite(), "help": "Decoupled from Adam's update, as in AdamW."}),
     (
         "--bias-correction",
         {"type": click.Choice(CHOICES["bias_correction"]), "help": "Adam's: a power a weight, or a running product."},
     ),
-    ("--validation-split", {"type": float, "help": "Share of the documents that is held out, as in 0.1."}),
-    ("--validate-every", {"type": int, "help": "So many steps, the loss of held-out documents is taken."}),
-    ("--validation-documents", {"type": int, "help": "So many of them, at most."}),
-    ("--top-k", {"type": int, "help": "Draw samples from the so many most probable tokens only."}),
+    ("--validation-split", {"type": Finite(), "help": "Share of the documents that is held out, as in 0.1."}),
+    ("--validate-every", {"type": Whole(), "help": "So many steps, the loss of held-out documents is taken."}),
+    ("--validation-documents", {"type": Whole(), "help": "So many of them, at most."}),
+    ("--top-k", {"type": Whole(), "help": "Draw samples from the so many most probable tokens only."}),
     ("--rng", {"type": click.Choice(CHOICES["rng"]), "help": "Random numbers: Python's, or the JavaScript ports'."}),
     ("--gaussian", {"type": click.Choice(CHOICES["gaussian"]), "help": "Of mulberry32: how weights are drawn."}),
 ]
@@ -94,7 +134,9 @@ def workload_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ("--schedule-steps", DEFAULTS.schedule_steps, "Steps over which the learning rate falls to 0."),
     ]
     for name, default, text in reversed(sizes):
-        command = click.option(name, type=type(default), default=default, show_default=True, help=text)(command)
+        command = click.option(
+            name, type=Whole() if isinstance(default, int) else Finite(), default=default, show_default=True, help=text
+        )(command)
     text = (
         f"Documents: an embedded list ({', '.join(embedded_data())}), 'names' for the real names.txt, a PATH, or - for standard input;"
         " 'list' describes the lists."
@@ -148,7 +190,7 @@ class Numbers(click.ParamType[list[int]]):
         """In the order given."""
         if isinstance(value, list):
             return value
-        if not all(part.isdigit() and int(part) for part in value.split(",")):
+        if not all(re.fullmatch("[1-9][0-9]{0,8}", part) for part in value.split(",")):
             self.fail(f"{value!r} is no list of sizes: write 16,32,64", param, ctx)
         return [int(part) for part in value.split(",")]
 
@@ -165,7 +207,9 @@ class Cpus(click.ParamType[list[int]]):
         cpus: set[int] = set()
         for part in value.split(","):
             first, _, last = part.partition("-")
-            if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
+            if not all(re.fullmatch("[0-9]{1,6}", end) for end in (first, last or first)) or int(last or first) < int(
+                first
+            ):
                 self.fail(f"{value!r} is no list of CPUs: write 1 or 0,2 or 0-3", param, ctx)
             cpus.update(range(int(first), int(last or first) + 1))
         try:
@@ -210,14 +254,14 @@ def measuring_options(
         workload_options if workload else None,
         click.option(
             "--steps",
-            type=click.IntRange(1),
+            type=Whole(1),
             default=steps,
             show_default=True,
             help="Training steps in a round, from the seeded state.",
         ),
         click.option(
             "--rounds",
-            type=click.IntRange(1),
+            type=Whole(1),
             default=rounds,
             show_default=True,
             help="Rounds, each with fresh processes.",

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 import cattrs
 import numpy as np
 
-from bench.host import results, stats, validity
+from bench.host import results, stats, training, validity
 from bench.host.errors import UsageError
 from bench.host.lockstep import REFERENCE, Plan, Progress, Round, add, say_if_over
 from bench.host.peer_file import Peer
@@ -60,7 +60,8 @@ def measure(
         if wanted not in truths:
             trainer = Trainer(TRUTH, str(documents), wanted)
             progress.say(f"training {steps} steps with the random numbers of {peer.name}, to check by")
-            truths[wanted] = [trainer.step().loss for _ in range(steps)]
+            with training.failures_of(TRUTH):
+                truths[wanted] = [trainer.step().loss for _ in range(steps)]
     found = PeersRecord(results.SCHEMA, list(peers), [])
     rng = random.Random(plan.record.order_seed)
     longest = 0.0

@@ -349,8 +349,8 @@ def check_calibration(found: Any) -> None:
 
 def check_table(table: Any) -> None:
     """A Table: each row has a cell for each head."""
-    if not table.headers or any(len(row) != len(table.headers) for row in table.rows):
-        raise ValueError("a row of its table has more or fewer cells than heads")
+    if not table.above or not table.headers or any(len(row) != len(table.headers) for row in table.rows):
+        raise ValueError("its table has no summary, or a row with more or fewer cells than heads")
 
 
 # --------------------------------------------------------------------- parts

@@ -8,13 +8,14 @@ import random
 import shutil
 import sys
 
+import click
 import pyperf
 import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.host import results
+from bench.host import cli, results
 from tests.host.conftest import CommandLine
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -359,3 +360,172 @@ def test_b6_files_that_may_never_end(world):
     assert asked("show", "pipe.toml").exit_code == 2
     os.mkfifo("engine.py")
     assert asked("run", "--engine", "engine.py", "--python", sys.executable).exit_code == 2
+
+
+# --------------------------------------------------------------------- options
+
+ODD = [
+    "",
+    " ",
+    "nan",
+    "inf",
+    "-inf",
+    "1e999",
+    "1e300",
+    "1e-320",
+    "-1",
+    "-0.0",
+    "0",
+    "²",
+    "１",
+    "1_0",
+    "9" * 18,
+    "9" * 5000,
+    "0x10",
+    "0.5",
+    "nans",
+    "x",
+    "x=nan",
+    "x=1e999",
+    "0.1:inf",
+    "=",
+    ":",
+    "/",
+    "//",
+    ".",
+    "..",
+    "-",
+    "--",
+    "~",
+    "%s{}",
+    "/dev/null",
+    "/dev/null/x",
+    "a\nb",
+    "a\0b",
+    "\ud800",
+    "\x1b[2J",
+    "é→\u202e",
+    "x" * 5000,
+    "'unclosed",
+    "[]",
+    "latest",
+    "1,2,²",
+    "0-99999999999",
+    "1,,2",
+    "5,3",
+]
+NOWHERE = ["--python", "nothing-such"]  # refused before anything starts
+REFUSED = {  # what stands before the odd option, so that nothing is measured whatever it is
+    "run": NOWHERE,
+    "check": NOWHERE,
+    "calibrate": NOWHERE,
+    "scale": NOWHERE,
+    "peers": ["p.toml", *NOWHERE],
+    "profile": ["tape", *NOWHERE],
+    "show": ["small"],
+    "compare": ["small", "other"],
+    "count": ["small", "--engine", "nothing"],
+    "explain": ["small", *NOWHERE],
+    "claims": ["small"],
+    "report": ["small"],
+    "history": [],
+    "engines": [],
+    "train": ["--engine", "nothing"],
+    "generate": ["--engine", "nothing"],
+    "ladder": ["--data", "documents.txt"],
+}
+TINY = ["--n-embd", "4", "--n-head", "1", "--block-size", "4", "--data", "documents.txt", "--engine", "vector"]
+DOES = {  # the same where it is quick enough to be done, but for the options that say how much
+    "train": ([*TINY, "--steps", "1", "--samples", "1"], ["--steps", "--samples"]),
+    "generate": (["--model", "model.json", "--samples", "1"], ["--steps", "--samples"]),
+}
+
+
+def odd_values(name):
+    """Some of them, other ones for each option; all where so many are wanted."""
+    return random.Random(name).sample(ODD, min(len(ODD), DAMAGES // 2))
+
+
+def try_options(command, before, without=()):
+    pathlib.Path("p.toml").write_text('[peers.a]\ncommand = ["true"]\n')
+    for parameter in cli.cli.commands[command].params:
+        if isinstance(parameter, click.Argument):
+            for value in odd_values(f"{command} {parameter.name}"):
+                asked(command, *before[1:], "--", *[value] * parameter.nargs)
+        elif parameter.is_flag:
+            asked(command, *before, parameter.opts[0])
+        elif not {*parameter.opts} & {*without}:
+            for value in odd_values(f"{command} {parameter.opts[0]}"):
+                asked(command, *before, f"{parameter.opts[0]}={value}")
+
+
+@pytest.mark.parametrize("command", sorted(cli.cli.commands))
+def test_b6_every_option_with_odd_values(world, command):
+    assert command in REFUSED, "say here how this command is refused"
+    try_options(command, REFUSED[command])
+
+
+@pytest.mark.parametrize("command", sorted(DOES))
+def test_b6_odd_values_of_what_is_done(world, command):
+    try_options(command, *DOES[command])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "--threshold", "nan"],
+        ["check", "--threshold", "inf"],
+        ["calibrate", "--threshold", "nan"],
+        ["calibrate", "--more", "nan"],
+        ["train", "--temperature", "nan"],
+        ["scale", "--n-embd", "²,3"],
+        ["run", "--affinity", "²"],
+        ["run", "--affinity", "0-9999999999"],
+        ["run", "--steps", "9" * 20],
+        ["run", "--steps", "１"],
+        ["run", "--budget", "nan"],
+    ],
+)
+def test_b6_numbers_that_are_none(bench_command, arguments):
+    done = asked(*arguments)
+    assert done.exit_code == 2 and not pathlib.Path("results").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["--weight-decay", "1e300"], "weight decay"),
+        (["--learning-rate", "1e300"], "learning rate"),
+        (["--learning-rate", "1e150", "--weight-decay", "1e150"], "learning rate"),
+        (["--n-layer", "12", "--engine", "reference"], "--engine iterative"),
+        (["--n-layer", "99999"], "n_layer"),
+        (["--n-embd", "999999999999", "--n-head", "1"], "n_embd"),
+    ],
+)
+@pytest.mark.parametrize("command", ["train", "generate"])
+def test_b6_training_that_goes_wrong(command, arguments, said):
+    kept = ["--losses", "losses.txt"] if command == "train" else []
+    done = asked(
+        command,
+        "--steps",
+        "20",
+        "--samples",
+        "1",
+        *kept,
+        *(["--engine", "vector"] * ("reference" not in arguments)),
+        *arguments,
+    )
+    assert done.exit_code == 2 and (said in done.stderr or "too large" in done.stderr)
+    if command == "train" and "rate" in said:
+        assert pathlib.Path("losses.txt").read_text().startswith("0x1.")
+
+
+def test_b6_a_users_engine_that_fails_is_no_fault_of_ours(documents):
+    path = pathlib.Path("mine.py")
+    path.write_text(
+        "import dataclasses\nfrom engines import load\nBASE = load('fused_dot')\n"
+        "def broken(loss):\n    return {}['nothing']\n"
+        "ENGINE = dataclasses.replace(BASE, name='mine', parent='fused_dot', backward=broken)\n"
+    )
+    done = asked("train", "--engine", path, "--data", documents, "--steps", "2")
+    assert done.exit_code == 2 and "KeyError" in done.stderr and "mine.py" in done.stderr
