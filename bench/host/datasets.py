@@ -13,6 +13,7 @@ from typing import TextIO
 
 import pooch
 
+from bench.host import workspace
 from bench.host.errors import UsageError
 from bench.workload import data
 
@@ -72,7 +73,8 @@ def _cache() -> pathlib.Path:
 def _kept(stream: TextIO) -> pathlib.Path:
     raw = stream.buffer.read(data.LARGEST_FILE + 1)
     data.check_size("on standard input", raw)
-    file = tempfile.NamedTemporaryFile(prefix="microgpt-bench-data-", suffix=".txt", delete=False)  # noqa: SIM115 (it stays)
+    prefix = f"{workspace.DATA}{os.getpid()}-"  # whose it is: of a process that is killed it is swept away later
+    file = tempfile.NamedTemporaryFile(prefix=prefix, suffix=".txt", delete=False)  # noqa: SIM115 (it stays)
     atexit.register(pathlib.Path(file.name).unlink, missing_ok=True)
     with file:
         file.write(raw)

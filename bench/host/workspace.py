@@ -14,10 +14,13 @@ import stat
 import tempfile
 from types import TracebackType
 
+import psutil
+
 from bench.host import locks, processes
 from bench.host.errors import UsageError
 
 PREFIX = "microgpt-bench-"
+DATA = f"{PREFIX}data-"  # then the process's number: a file of what was read from standard input
 
 
 class Workspace:
@@ -64,7 +67,8 @@ class Workspace:
 
 
 def sweep() -> None:
-    """Remove the folders of dead processes from the folder of temporary files, and end what they started."""
+    """Remove what dead processes left in the folder of temporary files, and end what they started."""
+    _sweep_data()
     with contextlib.suppress(OSError):
         for folder in pathlib.Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
             with contextlib.suppress(OSError, locks.Busy):
@@ -77,6 +81,16 @@ def sweep() -> None:
                 processes.end_marked([str(folder)])
                 shutil.rmtree(folder, ignore_errors=True)
                 lock.release()
+
+
+def _sweep_data() -> None:
+    """Remove what dead processes kept of their standard input."""
+    for file in pathlib.Path(tempfile.gettempdir()).glob(f"{DATA}*"):
+        with contextlib.suppress(OSError, psutil.Error, ValueError, OverflowError):  # others' files have other names
+            pid, about = int(file.name.removeprefix(DATA).partition("-")[0]), file.lstat()
+            mine = not hasattr(os, "getuid") or about.st_uid == os.getuid()
+            if mine and stat.S_ISREG(about.st_mode) and not psutil.pid_exists(pid):
+                file.unlink()
 
 
 def _set_variable(value: str | None) -> None:

@@ -332,6 +332,18 @@ def test_d21_the_folders_of_others_stay(own_temporary, tmp_path):
     assert processes.MARKER not in os.environ
 
 
+def test_d21_what_a_killed_process_kept_of_its_standard_input_goes(own_temporary):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for name in (f"{dead.pid}-a", f"{os.getpid()}-b", "of-an-older-version", f"{'9' * 40}-c"):
+        (own_temporary / f"{workspace.DATA}{name}.txt").write_text("documents")
+    workspace.sweep()
+    assert {path.name for path in own_temporary.iterdir()} >= {
+        f"{workspace.DATA}{os.getpid()}-b.txt", f"{workspace.DATA}of-an-older-version.txt"
+    }  # fmt: skip
+    assert not list(own_temporary.glob(f"*-{dead.pid}-*"))
+
+
 @pytest.mark.slow
 def test_d21_train_keeps_what_it_was_asked_for_at_a_signal(tmp_path, documents):
     command = [sys.executable, "-m", "bench", "train", "--data", documents, "--steps", "100000", "--losses", "l.txt"]
