@@ -159,6 +159,7 @@ PROTOCOL = {
     "import_exits": Expected("failed", "SystemExit"),
     "import_interrupts": Expected("failed", "KeyboardInterrupt"),
     "import_of_no_python": Expected("failed", "SyntaxError"),
+    "hangs_at_exit": HONEST,
     "unavailable": Expected("skipped", "quantum"),
     "unavailable_number": Expected("skipped or failed"),
 }
@@ -199,6 +200,7 @@ GENERATION = {
 }
 
 UNPAID = Expected("unpaid")
+HOST = "the host does not look itself at the processor time that an order took"
 
 CACHES = {
     "repeats_differ": Expected("failed", "repeated from the same state"),
@@ -214,14 +216,26 @@ CACHES = {
         "unpaid", uncaught="the unknown documents stand in a variable before they are asked for"
     ),
     "ahead_in_matrix": UNPAID,
-    "fakes_the_unknown": Expected("diverged or failed"),
+    "fakes_the_unknown": Expected(
+        "diverged or failed",
+        uncaught="of one-letter documents an unknown one may be one of the dataset's",
+        sometimes=True,
+    ),
+    "fakes_after_the_first": Expected(
+        "diverged or failed", uncaught="only the first of the unknown documents of an order is compared"
+    ),
+    "fakes_unless_probed": Expected(
+        "diverged or failed", uncaught="the order says beforehand whether a repeat is compared"
+    ),
     "deferred_to_snapshot": Expected(
         "unpaid", uncaught="what is done in snapshot() and restore() is in no time", sometimes=True
     ),
     "deferred_to_a_thread": Expected(
         "unpaid", uncaught="what is done in snapshot() and restore() is in no time", sometimes=True
     ),
-    "samples_ahead": UNPAID,
+    "samples_ahead": Expected(
+        "unpaid", uncaught="samples are drawn after the weights were read, from a stream that is known"
+    ),
 }
 
 PROCESSES = {
@@ -233,6 +247,7 @@ PROCESSES = {
     "busy_wait": UNPAID,
     "sleeps_instead": UNPAID,
     "child_nobody_waits_for": UNPAID,
+    "child_reaped_outside": UNPAID,
     "thread_each_step": UNPAID,
 }
 
@@ -242,10 +257,8 @@ CLOCKS = {
     "processor_clock_halved": FAILED,
     "clocks_in_default_arguments": FAILED,
     "clocks_of_running_functions": UNPAID,
-    "clock_in_frames": Expected("unpaid", uncaught="the worker's frame holds the moments at which its clocks started"),
-    "clock_in_every_frame": Expected(
-        "unpaid", uncaught="the worker's frame holds the moments at which its clocks started"
-    ),
+    "clock_in_frames": Expected("unpaid", uncaught=HOST),
+    "clock_in_every_frame": Expected("unpaid", uncaught=HOST),
     "worker_step_replaced": FAILED,
     "worker_step_rewritten": FAILED,
     "answers_replaced": FAILED,
@@ -254,7 +267,7 @@ CLOCKS = {
     "division_by_numbers": HONEST,
     "trainer_step_replaced": FAILED,
     "trainer_of_the_instance": FAILED,
-    "trainer_of_another_class": FAILED,
+    "trainer_of_another_class": Expected("failed or diverged"),
     "trainer_restore_replaced": Expected("failed or diverged"),
     "model_of_the_instance": FAILED,
     "gpt_loss_replaced": Expected("failed or diverged"),
@@ -280,6 +293,8 @@ CLOCKS = {
     "seal_broken": FAILED,
     "seal_of_the_instance": FAILED,
     "puts_back": UNPAID,
+    "man_in_the_middle": Expected("failed", uncaught=HOST),
+    "clock_in_c": Expected("unpaid", uncaught=HOST, sometimes=True),
 }
 
 COLLECTED = Expected("failed", "collector")
@@ -300,6 +315,8 @@ COLLECTOR = {
     "debugging": COLLECTED,
     "enable_replaced": FAILED,
     "keeps_all_garbage": HONEST,
+    "off_and_says_so": Expected("flagged", "without the cyclic garbage collector"),
+    "off_says_nonsense": Expected("failed", uncaught="any text but 'on' turns the collector off"),
 }
 
 LEFTOVERS = {
@@ -335,6 +352,7 @@ VANDALS = {
 
 HONEST_ONES = {
     **{name: Expected("honest or skipped") for name in BUILT_IN},
+    "batched": HONEST,
     "slow_on_purpose": HONEST,
     "constants_by_length": HONEST,
     "compiles_at_first_use": HONEST,

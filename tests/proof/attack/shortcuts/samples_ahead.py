@@ -28,7 +28,7 @@ def read_values(matrix):
         if type(trainer) is Trainer and trainer.steps_done == 3 and not KNOWN:
             rng = copy.deepcopy(trainer.rng)
             sampling = generation.Sampling(top_k=trainer.config.top_k)
-            drawn = [generation.draw(inner(trainer), trainer.vocabulary, rng, sampling)[1] for _ in range(40)]
+            drawn = [generation.draw(inner(trainer), trainer.vocabulary, rng, sampling)[1] for _ in range(20)]
             KNOWN.extend(weights for text in drawn for _, _, weights in text)
     return REFERENCE.read_values(matrix)
 
