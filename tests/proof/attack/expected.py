@@ -212,9 +212,7 @@ CACHES = {
     "ahead_at_start": UNPAID,
     "ahead_in_restore": UNPAID,
     "ahead_in_snapshot": UNPAID,
-    "ahead_in_every_frame": Expected(
-        "unpaid", uncaught="the unknown documents stand in a variable before they are asked for"
-    ),
+    "ahead_in_every_frame": UNPAID,
     "ahead_in_matrix": UNPAID,
     "fakes_the_unknown": Expected(
         "diverged or failed",
@@ -227,12 +225,8 @@ CACHES = {
     "fakes_unless_probed": Expected(
         "diverged or failed", uncaught="the order says beforehand whether a repeat is compared"
     ),
-    "deferred_to_snapshot": Expected(
-        "unpaid", uncaught="what is done in snapshot() and restore() is in no time", sometimes=True
-    ),
-    "deferred_to_a_thread": Expected(
-        "unpaid", uncaught="what is done in snapshot() and restore() is in no time", sometimes=True
-    ),
+    "deferred_to_snapshot": UNPAID,
+    "deferred_to_a_thread": UNPAID,
     "samples_ahead": Expected(
         "unpaid", uncaught="samples are drawn after the weights were read, from a stream that is known"
     ),
@@ -373,7 +367,7 @@ TWICE = ["--rounds", "2", "--turn", "0.05", "--timeout", "20"]  # for what one r
 KINDS = {
     "mathematics": Kind([*SHORT, "--validation-split", "0.2", "--validate-every", "2"], MATHEMATICS),
     "generation": Kind(SHORT, GENERATION),
-    "caches": Kind(REPEATED, CACHES, folder="shortcuts"),
+    "caches": Kind(["--rounds", "1", "--turn", "0.06", "--timeout", "30"], CACHES, folder="shortcuts"),
     "disk": Kind(TWICE, {"on_disk": UNPAID}, folder="shortcuts", left="workers share the system's temporary folder"),
     "processes": Kind(REPEATED, PROCESSES, folder="shortcuts"),
     "clocks": Kind(REPEATED, CLOCKS),
