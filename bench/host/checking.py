@@ -13,7 +13,7 @@ from typing import Any
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from bench.host import holds, machine, results, revision, stats, suspicion, tables, targets, validity
+from bench.host import ending, holds, machine, results, revision, stats, suspicion, tables, targets, validity
 from bench.host.errors import UsageError
 from bench.host.gate import COUNT_THRESHOLD, NO_TIME, TIME_UP, Held, Judgement
 from bench.host.holds import NOT_HELD, Hold, Quantity
@@ -456,8 +456,7 @@ def append_step_summary(markdown: str) -> str:
     path = os.environ.get("GITHUB_STEP_SUMMARY")
     if path:
         try:
-            with open(path, "a", encoding="utf-8") as file:
-                file.write(markdown + "\n")
+            ending.append(path, markdown + "\n")
         except OSError as error:  # the verdict stands without it
             return f"the table is not in the step's summary: cannot write {path}: {error.strerror}"
     return ""

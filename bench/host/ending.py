@@ -61,8 +61,17 @@ def _tell_workflow(line: str) -> None:
         escaped = line.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
         print(f"::error title=microgpt-bench::{escaped}", file=sys.stderr)  # read from both streams
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with contextlib.suppress(OSError), open(summary, "a", encoding="utf-8", errors="replace") as file:
-            file.write(f"### microgpt-bench ended with an error\n\n    {line}\n\n")  # indented: none of it is markup
+        with contextlib.suppress(OSError):
+            append(
+                summary, f"### microgpt-bench ended with an error\n\n    {line}\n\n"
+            )  # indented: none of it is markup
+
+
+def append(path: str, text: str) -> None:
+    """Append to a file, or write to a pipe what it takes without waiting. Raises OSError."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+    with open(os.open(path, flags, 0o666), "ab") as file:
+        file.write(text.encode(errors="replace"))
 
 
 # --------------------------------------------------------------------- output

@@ -10,18 +10,21 @@ import os
 import pathlib
 import re
 import subprocess
+import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from typing import Any
 
 from python_discovery import get_interpreter
 
-from bench.host import facts
+from bench.host import facts, processes
 from bench.host.errors import UsageError
 from bench.workload import runtime as workload_runtime
 
 OLDEST = (3, 9)  # the workload side's oldest Python
 PROBE_SECONDS = 20
+MOST_PRINTED = 2**20  # bytes, of what an interpreter prints beside its answer
 PROBE = (
     "import json, os, sys; sys.path[0] = sys.argv[1]\n"
     "described = {'python': '.'.join(map(str, sys.version_info[:3]))}\n"
@@ -90,20 +93,7 @@ def worker_environment(switches: Mapping[str, str]) -> dict[str, str]:
 
 def describe(executable: str, switches: Mapping[str, str]) -> dict[str, Any]:
     """Run the interpreter once and ask what it is. Raises UsageError if it does not run or is too old."""
-    try:
-        done = subprocess.run(
-            [executable, "-s", "-B", "-c", PROBE, str(ROOT), MARK],
-            env=worker_environment(switches),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=PROBE_SECONDS,
-        )
-    except OSError as error:
-        raise UsageError(f"cannot run {executable}: {error.strerror}: give the path of a Python interpreter") from None
-    except subprocess.TimeoutExpired:
-        raise UsageError(f"{executable} did not answer within {PROBE_SECONDS} s: is it a Python interpreter?") from None
+    done = _probe(executable, worker_environment(switches))
     described = answer_in(done.stdout)
     if described is None:
         raise UsageError(f"{executable} does not work as a Python interpreter: {_why(done)}")
@@ -115,6 +105,45 @@ def describe(executable: str, switches: Mapping[str, str]) -> dict[str, Any]:
         return facts.checked(described)
     except ValueError as error:
         raise UsageError(f"{executable} does not answer as a Python interpreter: {error}") from None
+
+
+def _probe(executable: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """What it said, in files: nothing that it leaves running, or prints without end, is waited for."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+        arguments = [executable, "-s", "-B", "-c", PROBE, str(ROOT), MARK]
+        try:
+            process = subprocess.Popen(
+                arguments,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=errors,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise UsageError(
+                f"cannot run {executable}: {error.strerror}: give the path of a Python interpreter"
+            ) from None
+        end, ended = time.monotonic() + PROBE_SECONDS, False
+        try:
+            while not ended:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    ended = process.wait(timeout=0.05) is not None
+                if max(os.fstat(file.fileno()).st_size for file in (out, errors)) > MOST_PRINTED:
+                    raise UsageError(
+                        f"{executable} prints more than {MOST_PRINTED >> 20} MiB at its start: is it a Python interpreter?"
+                    )
+                if not ended and time.monotonic() > end:
+                    raise UsageError(
+                        f"{executable} did not answer within {PROBE_SECONDS} s: is it a Python interpreter?"
+                    )
+        finally:
+            processes.end(process)
+        said = []
+        for file in (out, errors):
+            file.seek(0)
+            said.append(file.read().decode(errors="replace"))
+        return subprocess.CompletedProcess(arguments, process.returncode, *said)
 
 
 def answer_in(output: str) -> dict[str, Any] | None:

@@ -35,6 +35,13 @@ def describe() -> dict[str, str | int | float]:
     }
 
 
+def allowed_cpus() -> set[int]:
+    """Numbers of the CPUs that this process may use. Empty where the system binds no process to any."""
+    if hasattr(os, "sched_getaffinity"):
+        return _told(lambda: os.sched_getaffinity(0), set())
+    return _told(lambda: set(psutil.Process().cpu_affinity()), set())
+
+
 def _told(ask: Callable[[], T], otherwise: T) -> T:
     """What the system tells, or something else where it does not: files may be missing or unreadable, or say nonsense."""
     try:

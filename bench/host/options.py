@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-import os
 import pathlib
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
-import psutil
 
-from bench.host import tables, validity
+from bench.host import machine, tables, validity
 from bench.host.errors import UsageError
 from bench.host.results import PlanRecord
 from bench.workload.config import CHOICES, OPTIONS, PRESETS, Config
@@ -212,9 +210,8 @@ class Cpus(click.ParamType[list[int]]):
             ):
                 self.fail(f"{value!r} is no list of CPUs: write 1 or 0,2 or 0-3", param, ctx)
             cpus.update(range(int(first), int(last or first) + 1))
-        try:
-            here = set(os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else psutil.Process().cpu_affinity())
-        except (AttributeError, psutil.Error, OSError):
+        here = machine.allowed_cpus()
+        if not here:
             self.fail("this system does not bind processes to CPUs: leave --affinity out", param, ctx)
         if cpus - here:
             self.fail(

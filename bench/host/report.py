@@ -112,6 +112,8 @@ def write_plots(
 ) -> list[pathlib.Path]:
     """The charts wanted, or all, as files NAME.svg or NAME.png in a folder; the paths. Raises UsageError."""
     _, vl_convert = _libraries()
+    if str(folder) == "-":
+        raise UsageError("--plots - would be standard output, and charts are several files: give a folder")
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round")
     found = {chart.name: chart for chart in _charts(run)}

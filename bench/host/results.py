@@ -11,6 +11,7 @@ other floats whose bits matter are written as ``float.hex``.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -318,6 +319,7 @@ def write_json(path: pathlib.Path, record: Any, indent: int | None = 1) -> None:
 
 
 NAME = re.compile(r"\w[\w .,+=@~#()-]*")
+DATED = re.compile(r"([a-z]+-)?\d{8}-\d{6}")  # of a run that was given no name
 DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)  # no folder's name on Windows
 
 
@@ -337,9 +339,12 @@ def check_name(name: str | None) -> None:
 
 
 def create(folder: pathlib.Path, record: RunRecord) -> Run:
-    """Make the run's folder. Raises UsageError if it is there already or can't be made."""
+    """Make the run's folder; of a default name that another run of the same second has, one with -2 and so on.
+
+    Raises UsageError if it is there already or can't be made.
+    """
     try:
-        (folder / "rounds").mkdir(parents=True, exist_ok=False)
+        folder = _make(folder)
         write_json(folder / "run.json", record)
     except FileExistsError:
         raise UsageError(f"{folder} exists already: give another --name, or go on with --resume {folder}") from None
@@ -348,6 +353,16 @@ def create(folder: pathlib.Path, record: RunRecord) -> Run:
             f"cannot write results to {folder}: {error.strerror}: choose another --results folder"
         ) from None
     return Run(folder, record, [])
+
+
+def _make(folder: pathlib.Path) -> pathlib.Path:
+    """Make the folder, and give it. Raises OSError."""
+    numbers = range(2, 1000) if DATED.fullmatch(folder.name) else ()
+    for path in (folder, *(folder.with_name(f"{folder.name}-{number}") for number in numbers)):
+        with contextlib.suppress(FileExistsError):
+            (path / "rounds").mkdir(parents=True, exist_ok=False)
+            return path
+    raise FileExistsError(folder)
 
 
 def update(run: Run, record: RunRecord) -> None:

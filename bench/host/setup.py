@@ -107,6 +107,8 @@ def resume(
         raise UsageError(f"the engines or the workload have changed since {folder} was begun: start a new run")
     if machine.describe()["identity"] != record.machine["identity"]:
         raise UsageError(f"{folder} was begun on another machine: start a new run")
+    if record.plan.affinity is not None and (lacking := set(record.plan.affinity) - machine.allowed_cpus()):
+        raise UsageError(f"{folder} was to run on CPU {min(lacking)}, which is not there for us: start a new run")
     path = datasets.locate_again(record.workload.data)
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != record.workload.sha256:
         raise UsageError(f"the dataset {record.workload.data} has changed since {folder} was begun: start a new run")
@@ -115,7 +117,8 @@ def resume(
         if only is not None and name not in only:
             continue
         runtime = find_again(name, about)
-        if runtime.described != about.described:
+        both = runtime.described.keys() & about.described  # an older version may have asked for fewer facts
+        if any(runtime.described[fact] != about.described[fact] for fact in both):
             raise UsageError(f"{about.specification} is another build than when {folder} was begun: start a new run")
         runtimes.append(runtime)
     subjects = {}

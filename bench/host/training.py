@@ -1,46 +1,5 @@
-"""Training in this process: what goes wrong in it by the user's numbers, or in the user's engine, is a line."""
+"""What the commands that train in this process need of bench.workload.failures."""
 
-from __future__ import annotations
+from bench.workload.failures import check_loss, failures_of
 
-import contextlib
-import math
-import traceback
-from collections.abc import Iterator
-
-from bench.workload.config import WorkloadError
-
-LESS = "choose a smaller learning rate or weight decay"
-
-
-@contextlib.contextmanager
-def failures_of(engine: str) -> Iterator[None]:
-    """In this context what an engine raises becomes WorkloadError, but for what only a fault of ours can raise.
-
-    ``engine``: a built-in one's name, or the path of a user's file, of which every error is a line.
-    """
-    try:
-        yield
-    except WorkloadError:
-        raise
-    except RecursionError:
-        raise WorkloadError(
-            f"the graph of this model is too deep for {engine}, which walks it by recursion: choose --engine iterative,"
-            " or another one, or a smaller model"
-        ) from None
-    except (ArithmeticError, ValueError) as error:
-        raise WorkloadError(
-            f"training has left what numbers can hold ({type(error).__name__}: {error}): {LESS}, or mend the engine"
-        ) from None
-    except Exception as error:
-        if not engine.endswith(".py"):
-            raise
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        raise WorkloadError(
-            f"the engine {engine} failed: {type(error).__name__}: {error} (line {where.lineno} of {where.filename})"
-        ) from None
-
-
-def check_loss(step: int, loss: float) -> None:
-    """Raises WorkloadError for a loss that is no number: what follows it is none either."""
-    if not math.isfinite(loss):
-        raise WorkloadError(f"the loss of step {step} is {loss}: {LESS}")
+__all__ = ["check_loss", "failures_of"]

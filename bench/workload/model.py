@@ -13,6 +13,7 @@ from bench.workload import data, engine, model_file
 from bench.workload.config import PRESETS, Config, WorkloadError
 from bench.workload.data import Documents
 from bench.workload.engine import PLAIN, Engine
+from bench.workload.failures import failures_of
 from bench.workload.generation import Token
 from bench.workload.gpt import GPT
 from bench.workload.trainer import Trainer
@@ -122,9 +123,13 @@ class Model:
         return self.trainer.config
 
     def step(self) -> Record:
-        """Train on the next document."""
+        """Train on the next document. Raises WorkloadError where the numbers, or the engine's recursion, have an end."""
         if not self.trainable:
             raise WorkloadError("the model was loaded without documents: give load() some to train on")
+        with failures_of(self.trainer.engine.name):
+            return self._step()
+
+    def _step(self) -> Record:
         trainer, norms = self.trainer, []  # type: Trainer, List[float]
         done = trainer.step(lambda: norms.append(trainer.gradient_norm()))
         self.losses.append(done.loss)
@@ -145,7 +150,7 @@ class Model:
         )
 
     def train(self, steps: int) -> List[Record]:
-        """So many steps, one record each."""
+        """So many steps, one record each. Raises WorkloadError as ``step`` does."""
         return [self.step() for _ in range(steps)]
 
     @overload
@@ -157,9 +162,11 @@ class Model:
     def generate(self, samples: int = 20, *, trace: bool = False, **how: Any) -> Union[List[str], Iterator[Token]]:
         """Documents drawn from the model: ``temperature``, ``top_k``, ``greedy`` and ``prefix`` as in Trainer.generate.
 
-        With ``trace`` token by token, each with its probability and the most probable alternatives.
+        With ``trace`` token by token, each with its probability and the most probable alternatives. Raises WorkloadError
+        for what makes no sense, and where training has left no numbers to draw by.
         """
-        found: Union[List[str], Iterator[Token]] = self.trainer.generate(samples, **{**how, "trace": trace})
+        with failures_of(self.trainer.engine.name):
+            found: Union[List[str], Iterator[Token]] = self.trainer.generate(samples, **{**how, "trace": trace})
         return found
 
     def embeddings(self) -> Tuple[Dict[str, List[float]], List[List[float]]]:

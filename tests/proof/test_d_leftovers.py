@@ -1,0 +1,129 @@
+"""What was found by going through all lines once more: names of one second, odd places, runs begun by older versions."""
+
+import json
+import os
+import pathlib
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from bench import Model
+from bench.host import calibrate, checking, ending, interpreters, results
+from bench.host.errors import UsageError
+from bench.workload.config import WorkloadError
+from tests.proof.test_e_surroundings import script
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="named pipes, scripts")
+SIZES = {"n_embd": 8, "n_head": 2, "block_size": 6}
+
+
+def changed(run, change):
+    """Change what stands in its run.json."""
+    record = json.loads((run / "run.json").read_text())
+    change(record)
+    (run / "run.json").write_text(json.dumps(record))
+
+
+def test_d18_two_runs_begun_in_one_second(kept, tmp_path):
+    record = results.load(kept).record
+    names = [results.create(tmp_path / name, record).folder.name for name in ["20261125-103000"] * 3]
+    assert names == ["20261125-103000", "20261125-103000-2", "20261125-103000-3"]
+    names = [results.create(tmp_path / name, record).folder.name for name in ["check-20261125-103000"] * 2]
+    assert names == ["check-20261125-103000", "check-20261125-103000-2"]
+    results.create(tmp_path / "mine", record)
+    with pytest.raises(UsageError, match="exists already"):
+        results.create(tmp_path / "mine", record)
+
+
+def test_d18_a_run_of_a_version_that_asked_for_fewer_facts_goes_on(kept, bench_command):
+    def older(record):
+        record["plan"]["rounds"] = 3
+        for runtime in record["runtimes"].values():
+            runtime["described"].pop("other_jits")
+
+    changed(kept, older)
+    done = bench_command("run", "--resume", "small")
+    assert done.exit_code == 0 and len(results.load(kept).rounds) == 3, done.output
+    changed(kept, lambda record: next(iter(record["runtimes"].values()))["described"].update(compiler="another"))
+    assert "another build" in bench_command("run", "--resume", "small").stderr
+
+
+def test_b6_a_run_on_a_cpu_that_is_not_there(kept, bench_command):
+    changed(kept, lambda record: record["plan"].update(rounds=3, affinity=[99999]))
+    done = bench_command("run", "--resume", "small")
+    assert done.exit_code == 2 and "was to run on CPU 99999" in done.stderr
+    assert len(results.load(kept).rounds) == 2
+
+
+@pytest.mark.parametrize("values", [1, 2, 3])
+def test_b6_of_few_rounds_no_rule_says_slower(values):
+    for rule in calibrate.other_rules().values():
+        rule(np.ones(values), np.ones(values) * 1.2)
+    students = next(iter(calibrate.other_rules().values()))
+    assert students(np.ones(values), np.ones(values) * 1.2) is (values > 1)
+
+
+@pytest.mark.parametrize(
+    "options, said",
+    [
+        ({"learning_rate": 1e300}, "numbers can hold"),
+        ({"weight_decay": 1e300}, "numbers can hold"),
+        ({"engine": "reference", "n_layer": 12}, "too deep for reference"),
+        ({"engine": "vector", "learning_rate": 1e300}, "numbers can hold"),
+    ],
+)
+def test_b6_a_model_in_python_says_it_in_a_line(options, said):
+    model = Model(documents=["emma", "abcdef", "mia"], **{**SIZES, **options})
+    with pytest.raises(WorkloadError, match=said):
+        model.train(3)
+
+
+def test_b6_a_model_without_numbers_draws_nothing():
+    model = Model(documents=["emma", "ava", "mia"], learning_rate=1e300, **SIZES)
+    with pytest.raises(WorkloadError, match="numbers can hold"):
+        model.train(3)
+    with pytest.raises(WorkloadError, match=r"numbers can hold .*finite"):
+        model.generate(2)
+
+
+def test_d22_plots_are_several_files(kept, bench_command):
+    done = bench_command("report", "small", "--plots", "-")
+    assert done.exit_code == 2 and "give a folder" in done.stderr and not pathlib.Path("-").exists()
+
+
+@posix
+@pytest.mark.parametrize("where", ["", ">&2"])
+def test_e26_an_interpreter_that_prints_without_end(tmp_path, where):
+    fake = script(tmp_path / "fake", f"#!/bin/sh\nyes 'some words' {where}\n")
+    with pytest.raises(UsageError, match="prints more than 1 MiB"):
+        interpreters.describe(str(fake), {})
+
+
+@posix
+def test_e26_what_an_interpreter_leaves_running_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(interpreters, "PROBE_SECONDS", 60)
+    fake = script(tmp_path / "fake", f'#!/bin/sh\nsleep 600 &\necho $! > {tmp_path}/pid\nexec {sys.executable} "$@"\n')
+    assert interpreters.describe(str(fake), {})["python"]
+    with pytest.raises(ProcessLookupError):
+        while True:
+            os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@posix
+def test_e28_a_summary_that_is_a_pipe_is_not_waited_for(tmp_path, monkeypatch, capsys):
+    pipe = tmp_path / "summary"
+    os.mkfifo(pipe)
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pipe))
+    assert "cannot write" in checking.append_step_summary("a table")  # nobody reads it
+    assert ending.say("bad input") == 2
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert checking.append_step_summary("a table") == "" and os.read(reader, 100) == b"a table\n"
+        writing = threading.Thread(target=checking.append_step_summary, args=["long " * 100_000], daemon=True)
+        writing.start()
+        writing.join(20)
+        assert not writing.is_alive()
+    finally:
+        os.close(reader)
