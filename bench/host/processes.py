@@ -28,12 +28,19 @@ def below(number: int) -> str:
 def end(process: subprocess.Popen[bytes]) -> None:
     """End a process that leads a session, and all that is left of the session, at once."""
     over = process.poll() is not None
-    if not over or not psutil.pid_exists(process.pid):  # the number may be another one's by now
+    if not over or not _may_exist(process.pid):  # the number may be another one's by now
         with contextlib.suppress(OSError, AttributeError):  # none left, or Windows
             os.killpg(process.pid, signal.SIGKILL)
     if not over:
         process.kill()
         process.wait()
+
+
+def _may_exist(pid: int) -> bool:
+    try:
+        return psutil.pid_exists(pid)
+    except Exception:  # a system that tells nothing of its processes
+        return True
 
 
 def end_marked(marks: Iterable[str], roots: Iterable[int] = ()) -> int:
