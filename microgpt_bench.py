@@ -11,7 +11,7 @@ import sys
 import traceback
 from typing import NoReturn
 
-INTERNAL = 70  # the exit status of a fault of ours, as bench.host.ending has it
+INTERNAL = 70  # the exit status of a fault of ours, as bench.cli.ending has it
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ def main() -> int:
 def say(line: str) -> int:
     """One line about bad input, as the command line says it, also to who looks at the workflow; its exit status."""
     sys.path.insert(0, str(ROOT))
-    from bench.host import ending
+    from bench.cli import ending
 
     return ending.say(line)
 

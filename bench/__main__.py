@@ -8,7 +8,8 @@ def main() -> None:
     """Import the command line, which takes a moment that may be interrupted too, and run it."""
     began = time.monotonic()
     try:
-        from bench.host import deadline, ending
+        from bench.cli import ending
+        from bench.host import deadline
     except KeyboardInterrupt:
         sys.exit(130)
     deadline.COMMAND_BEGAN = began
@@ -16,9 +17,9 @@ def main() -> None:
 
 
 def _command() -> int:
-    from bench.host import cli
+    from bench.cli import main
 
-    return cli.command()
+    return main.command()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import re
 
 import click
 
-from bench.host import cli, results, tables
+from bench.cli import main
+from bench.host import results, tables
 from bench.host.lockstep import REFERENCE
 from bench.host.parity import Parity
 
@@ -90,9 +91,9 @@ def excerpt(runtime: str, *engines: str) -> None:
 
 def commands() -> None:
     """Every command's --help."""
-    with click.Context(cli.cli, info_name="microgpt-bench", terminal_width=WIDTH, max_content_width=WIDTH) as top:
-        for name in cli.cli.list_commands(top):
-            command = cli.cli.get_command(top, name)
+    with click.Context(main.cli, info_name="microgpt-bench", terminal_width=WIDTH, max_content_width=WIDTH) as top:
+        for name in main.cli.list_commands(top):
+            command = main.cli.get_command(top, name)
             assert command is not None
             context = click.Context(command, top, name, terminal_width=WIDTH, max_content_width=WIDTH)
             print(f"## {name}\n\n```\n{re.sub(' +$', '', command.get_help(context), flags=re.M)}\n```\n")

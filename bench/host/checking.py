@@ -6,14 +6,12 @@ import dataclasses
 import io
 import json
 import math
-import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
 from junitparser import Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from bench.host import ending, holds, machine, results, revision, stats, suspicion, tables, targets, validity
+from bench.host import holds, machine, results, revision, stats, suspicion, tables, validity
 from bench.host.errors import UsageError
 from bench.host.gate import COUNT_THRESHOLD, NO_TIME, TIME_UP, Held, Judgement
 from bench.host.holds import NOT_HELD, Hold, Quantity
@@ -424,7 +422,7 @@ def answer_of(run: Run) -> Answer | None:
     return found
 
 
-def write_junit(path: pathlib.Path, found: Sequence[Row], against: str, strict: bool) -> None:
+def junit(found: Sequence[Row], against: str, strict: bool) -> str:
     """A test case a cell, and a quantity held beside time, a suite a runtime. What was not measured, or not decided, is skipped; what is new, passed."""
     xml = JUnitXml("microgpt-bench check")
     for runtime in dict.fromkeys(row.runtime for row in found):
@@ -445,18 +443,4 @@ def write_junit(path: pathlib.Path, found: Sequence[Row], against: str, strict: 
         xml.add_testsuite(suite)
     content = io.BytesIO()
     xml.write(content, pretty=True)
-    targets.write(path, content.getvalue().decode())
-
-
-def append_step_summary(markdown: str) -> str:
-    """Append to the file that a workflow step's summary is read from, where there is one; a line where that fails.
-
-    https://docs.github.com/actions/reference/workflow-commands-for-github-actions#adding-a-job-summary
-    """
-    path = os.environ.get("GITHUB_STEP_SUMMARY")
-    if path:
-        try:
-            ending.append(path, markdown + "\n")
-        except OSError as error:  # the verdict stands without it
-            return f"the table is not in the step's summary: cannot write {path}: {error.strerror}"
-    return ""
+    return content.getvalue().decode()

@@ -6,7 +6,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from bench.host import cli
+from bench.cli import main
 
 SMALL = ["--n-embd", "8", "--n-head", "2", "--block-size", "6", "--turn", "0.001"]
 
@@ -38,14 +38,14 @@ def bench_command():
 
 
 class CommandLine:
-    """cli.main as the console script runs it, for click's runner."""
+    """bench.cli.main as the console script runs it, for click's runner."""
 
     name = "microgpt-bench"
 
     def main(self, args, prog_name, **_):
         old, sys.argv = sys.argv, [prog_name, *args]
         try:
-            cli.main()
+            main.main()
         finally:
             sys.argv = old
 

@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bench.host import cli, results
+from bench.cli import main
+from bench.host import results
 from tests.host.conftest import CommandLine
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -448,7 +449,7 @@ def odd_values(name):
 
 def try_options(command, before, without=()):
     pathlib.Path("p.toml").write_text('[peers.a]\ncommand = ["true"]\n')
-    for parameter in cli.cli.commands[command].params:
+    for parameter in main.cli.get_command(None, command).params:
         if isinstance(parameter, click.Argument):
             for value in odd_values(f"{command} {parameter.name}"):
                 asked(command, *before[1:], "--", *[value] * parameter.nargs)
@@ -461,7 +462,7 @@ def try_options(command, before, without=()):
 
 @pytest.mark.parametrize(
     "command",
-    [pytest.param(name, marks=pytest.mark.slow) if name == "report" else name for name in sorted(cli.cli.commands)],
+    [pytest.param(name, marks=pytest.mark.slow) if name == "report" else name for name in sorted(main.COMMANDS)],
 )
 def test_b6_every_option_with_odd_values(world, command):
     assert command in REFUSED, "say here how this command is refused"

@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from bench.host import cli, interpreters
+from bench.cli import main
+from bench.host import interpreters
 from tests.host.conftest import SMALL
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -116,17 +117,21 @@ NEEDED = {  # arguments without which a command is not begun
 }
 
 
+def command_of(name):
+    return main.cli.get_command(None, name)
+
+
 class RustPanic(BaseException):
     """Libraries in Rust raise what is no Exception."""
 
 
 @pytest.mark.parametrize("error", [RuntimeError("two\nlines"), MemoryError(), RecursionError("deep"), RustPanic("x")])
-@pytest.mark.parametrize("command", sorted(cli.cli.commands))
+@pytest.mark.parametrize("command", sorted(main.COMMANDS))
 def test_b5_a_fault_of_ours_has_a_status_of_its_own(bench_command, monkeypatch, tmp_path, command, error):
     def broken(**_):
         raise error
 
-    monkeypatch.setattr(cli.cli.commands[command], "callback", broken)
+    monkeypatch.setattr(command_of(command), "callback", broken)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     done = bench_command(command, *NEEDED.get(command, []))
     assert done.exit_code == 70
@@ -137,7 +142,7 @@ def test_b5_a_fault_of_ours_has_a_status_of_its_own(bench_command, monkeypatch, 
 
 
 def test_b5_the_traceback_is_printed_where_no_file_can_be_written(bench_command, monkeypatch):
-    monkeypatch.setattr(cli.cli.commands["engines"], "callback", lambda **_: 1 / 0)
+    monkeypatch.setattr(command_of("engines"), "callback", lambda **_: 1 / 0)
     monkeypatch.setattr("tempfile.mkstemp", lambda *_: (_ for _ in ()).throw(PermissionError(13, "no")))
     done = bench_command("engines")
     assert done.exit_code == 70 and "ZeroDivisionError" in done.stderr and "with the lines above" in done.stderr
@@ -156,7 +161,7 @@ def test_b5_an_interrupt_is_none(bench_command, monkeypatch):
     def interrupted(**_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.cli.commands["engines"], "callback", interrupted)
+    monkeypatch.setattr(command_of("engines"), "callback", interrupted)
     assert bench_command("engines").exit_code == 130
 
 

@@ -395,7 +395,7 @@ def test_d21_a_shell_that_is_told_to_ignore_hang_ups_is_obeyed(tmp_path):
     """As nohup does it: a signal that was ignored before stays so."""
     text = (
         "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-        "from bench.host import signals\n"
+        "from bench.cli import signals\n"
         "with signals.as_interrupts() as received:\n"
         "    os.kill(os.getpid(), signal.SIGHUP)\n"
         "    assert not received\n"

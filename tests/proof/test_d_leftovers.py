@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from bench import Model
-from bench.host import calibrate, checking, ending, interpreters, results
+from bench.cli import ending
+from bench.host import calibrate, interpreters, results
 from bench.host.errors import UsageError
 from bench.workload.config import WorkloadError
 from tests.proof.test_e_surroundings import script
@@ -116,12 +117,12 @@ def test_e28_a_summary_that_is_a_pipe_is_not_waited_for(tmp_path, monkeypatch, c
     pipe = tmp_path / "summary"
     os.mkfifo(pipe)
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pipe))
-    assert "cannot write" in checking.append_step_summary("a table")  # nobody reads it
+    assert "cannot write" in ending.append_step_summary("a table")  # nobody reads it
     assert ending.say("bad input") == 2
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        assert checking.append_step_summary("a table") == "" and os.read(reader, 100) == b"a table\n"
-        writing = threading.Thread(target=checking.append_step_summary, args=["long " * 100_000], daemon=True)
+        assert ending.append_step_summary("a table") == "" and os.read(reader, 100) == b"a table\n"
+        writing = threading.Thread(target=ending.append_step_summary, args=["long " * 100_000], daemon=True)
         writing.start()
         writing.join(20)
         assert not writing.is_alive()

@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
-from bench.host.ending import Output
+from bench.cli.ending import Output
 from bench.host.errors import UsageError
 from bench.workload.model_file import is_special, write_atomically
 
 DASH = pathlib.Path("-")
-_KEPT = "bench.host.targets"  # of click's context: standard output, where it is kept for a file
+_KEPT = "bench.cli.targets"  # of click's context: standard output, where it is kept for a file
 
 
 class Target(click.Path):

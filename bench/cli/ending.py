@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import TextIO, cast
 
-from bench.host import signals
+from bench.cli import signals
 
 # exit statuses; README says what they mean. INTERNAL is EX_SOFTWARE of sysexits.h
 OK, FOUND, USAGE, UNDECIDED, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 70, 130
@@ -65,6 +65,20 @@ def _tell_workflow(line: str) -> None:
             append(
                 summary, f"### microgpt-bench ended with an error\n\n    {line}\n\n"
             )  # indented: none of it is markup
+
+
+def append_step_summary(markdown: str) -> str:
+    """Append to the file that a workflow step's summary is read from, where there is one; a line where that fails.
+
+    https://docs.github.com/actions/reference/workflow-commands-for-github-actions#adding-a-job-summary
+    """
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        try:
+            append(path, markdown + "\n")
+        except OSError as error:  # the verdict stands without it
+            return f"the table is not in the step's summary: cannot write {path}: {error.strerror}"
+    return ""
 
 
 def append(path: str, text: str) -> None:

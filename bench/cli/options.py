@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import pathlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from bench.host import machine, tables, validity
 from bench.host.errors import UsageError
@@ -16,19 +18,9 @@ from bench.host.results import PlanRecord
 from bench.workload.config import CHOICES, OPTIONS, PRESETS, Config
 from bench.workload.data import DEFAULT, Vocabulary, path_of, read_documents
 from bench.workload.data import embedded as embedded_data
+from bench.workload.generation import Sampling
 
 DEFAULTS = Config()
-
-
-def check_arguments(arguments: Sequence[str]) -> None:
-    """Raises UsageError for an argument with what no name, path or text here may have: nobody could read it again."""
-    for argument in arguments:
-        if any("\ud800" <= character <= "\udfff" for character in argument):
-            raise UsageError(f"the argument {argument!a:.100} is not UTF-8: rename the file, or write it in UTF-8")
-        if any(ord(character) < 32 and character != "\t" for character in argument):
-            raise UsageError(
-                f"the argument {argument!a:.100} has a control character: leave it out, or rename the file"
-            )
 
 
 class Finite(click.FloatRange):
@@ -340,3 +332,41 @@ RESULTS = click.option(
     show_default=True,
     help="Where runs are kept.",
 )
+
+
+SECONDS = click.option(
+    "--seconds", type=Seconds(), default="3s", show_default=True, help="To train for while the profiler looks on."
+)
+
+
+def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How samples are drawn."""
+    options = [
+        click.option("--samples", type=Whole(0), default=20, show_default=True, help="Documents to draw."),
+        click.option("--temperature", type=Finite(), default=0.5, show_default=True, help="Below 1: safer choices."),
+        click.option("--greedy", is_flag=True, help="Take the most probable token, draw nothing."),
+        click.option("--prefix", default="", help="What each sample begins with."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def sampling_from(options: dict[str, Any]) -> tuple[int, Sampling]:
+    """Take the samples' number and how they are drawn out of ``options``. Raises UsageError, WorkloadError."""
+    asked = [name for name in ("temperature", "top_k") if given(name)]
+    greedy = options.pop("greedy")
+    if greedy and asked:
+        raise UsageError(f"--greedy draws nothing, so --{asked[0].replace('_', '-')} has no meaning: give one of them")
+    samples, top_k = options.pop("samples"), options["top_k"]  # a workload's option too, and so left there
+    return samples, Sampling(options.pop("temperature"), top_k, greedy, options.pop("prefix"))
+
+
+def given(name: str) -> bool:
+    """Whether a parameter of the command under way was on the command line."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def now() -> str:
+    """Date and time, as a run's folder is named by them."""
+    return f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}"

@@ -1,0 +1,44 @@
+"""The command ``microgpt-bench claims``."""
+
+from __future__ import annotations
+
+import pathlib
+
+import click
+
+from bench.cli import targets
+from bench.cli.ending import OK
+from bench.cli.options import (
+    RESULTS,
+)
+from bench.host import claims as claiming
+from bench.host import (
+    kinds,
+    results,
+)
+from bench.host import peers as peering
+from bench.host.progress import RunProgress
+from bench.host.workspace import Workspace
+
+
+@click.command("claims")
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=pathlib.Path))
+@click.option("--peers", "ports", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="One that peers made.")
+@click.option("--again", is_flag=True, help="Do the experiments again, though the run has them.")
+@click.option("--output", type=targets.Target(), help="[default: claims.md beside the run]")
+@RESULTS
+def command(
+    run_folder: pathlib.Path, ports: pathlib.Path | None, again: bool, output: pathlib.Path | None, folder: pathlib.Path
+) -> int:
+    """Write the page that holds others' claims against a run and against experiments on its runtimes."""
+    run = results.load(kinds.find(run_folder, folder))
+    beside = None if ports is None else peering.load(kinds.find(ports, folder, ["peers"]))
+    path = output or run.folder.parent / "claims.md"
+    targets.check(path)
+    claiming.page(run, claiming.ClaimsRecord(results.SCHEMA, {}), beside)  # can it be written?
+    with Workspace() as workspace, RunProgress(len(run.record.runtimes)) as progress:
+        workspace.lock(run.folder)
+        found = claiming.measure(run, again, progress)
+    targets.write(path, claiming.page(run, found, beside))
+    click.echo(f"written to {path}")
+    return OK

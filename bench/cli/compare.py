@@ -1,0 +1,43 @@
+"""The command ``microgpt-bench compare``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+
+import click
+
+from bench.cli.ending import OK
+from bench.cli.options import (
+    FORMAT,
+    RESULTS,
+)
+from bench.host import compare as comparing
+from bench.host import (
+    kinds,
+    tables,
+)
+
+
+@click.command("compare")
+@click.argument("first", metavar="RUN[:RUNTIME]|FILE")
+@click.argument("second", metavar="RUN[:RUNTIME]|FILE")
+@RESULTS
+@click.option(
+    "--anyway",
+    is_flag=True,
+    help="Compare runs of other machines, builds, workloads or numbers of rounds too; the table says so.",
+)
+@FORMAT
+def command(first: str, second: str, folder: pathlib.Path, anyway: bool, style: str) -> int:
+    """Compare two runs, two runtimes of one, or two pyperf files: how many times as fast the second is.
+
+    Without runtimes: those of the same name. Two runtimes of one run were measured in lockstep and are paired.
+    """
+    found = comparing.compare(first, second, lambda path: kinds.find(path, folder), anyway)
+    if style == "json":
+        click.echo(json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False))
+    else:
+        click.echo("\n\n".join(tables.render_table(table, style) for table in found))
+    return OK

@@ -1,0 +1,75 @@
+"""The command ``microgpt-bench explain``."""
+
+from __future__ import annotations
+
+import pathlib
+
+import click
+
+from bench.cli import targets
+from bench.cli.ending import OK
+from bench.cli.options import (
+    RESULTS,
+    SECONDS,
+)
+from bench.host import (
+    datasets,
+    interpreters,
+    kinds,
+    results,
+    setup,
+)
+from bench.host import explain as explaining
+from bench.host import profile as profiling
+from bench.host.errors import UsageError
+from bench.host.progress import RunProgress
+from bench.host.workspace import Workspace
+
+
+@click.command("explain")
+@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=pathlib.Path))
+@click.option("--python", metavar="RUNTIME", help="To profile on; of the run's.  [default: its newest CPython]")
+@SECONDS
+@click.option("--gc-off", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="One with --gc off, to compare.")
+@click.option(
+    "--long", "longer", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="One of many steps, to compare."
+)
+@click.option("--output", type=targets.Target(), help="[default: engines.md beside the run]")
+@RESULTS
+def command(
+    run_folder: pathlib.Path,
+    python: str | None,
+    seconds: float,
+    gc_off: pathlib.Path | None,
+    longer: pathlib.Path | None,
+    output: pathlib.Path | None,
+    folder: pathlib.Path,
+) -> int:
+    """Write the page that explains the engines from a run: what each does and bought, and where its time goes."""
+    run = results.load(kinds.find(run_folder, folder))
+    off, long = (None if other is None else results.load(kinds.find(other, folder)) for other in (gc_off, longer))
+    path = output or run.folder.parent / "engines.md"
+    targets.check(path)
+    names = list(run.record.runtimes)
+    name = python or names[-1]
+    if name not in names:
+        raise UsageError(f"{run.folder.name} has no runtime {name}: choose from {', '.join(names)}")
+    runtime = setup.find_again(name, run.record.runtimes[name])
+    documents, config = datasets.locate_again(run.record.workload.data).resolve(), run.record.workload.config
+    profiles = {}
+    cells = [engine for engine in run.record.engines if run.status((engine, name))[0] == "ok"]
+    with RunProgress(len(cells)) as progress:
+        for engine in cells:
+            progress.advance(f"profile of {engine}")
+            loads = run.record.engines[engine].path or engine
+            with Workspace() as workspace:
+                taken = setup.take(loads, interpreters.ROOT, workspace.folder / "files")
+                if loads != engine and taken.record.source_sha256 != run.record.engines[engine].source_sha256:
+                    raise UsageError(f"{loads} has changed since {run.folder.name} was measured: measure again")
+                profiles[engine] = profiling.top_functions(
+                    profiling.Subject(runtime, interpreters.ROOT, taken.subject.loads, documents, config, seconds)
+                )
+    text = explaining.page(run, profiles, name, explaining.arithmetic(run), off, long)
+    targets.write(path, text)
+    click.echo(f"written to {path}")
+    return OK

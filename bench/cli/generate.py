@@ -1,0 +1,101 @@
+"""The command ``microgpt-bench generate``."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import click
+
+from bench.cli.ending import OK
+from bench.cli.options import (
+    WORKLOAD,
+    Whole,
+    config_from,
+    given,
+    sampling_from,
+    sampling_options,
+    workload_options,
+)
+from bench.host import (
+    datasets,
+    tables,
+    training,
+)
+from bench.host.errors import UsageError
+from bench.host.progress import RunProgress
+from bench.workload.generators import seeded
+from bench.workload.model import Model
+from bench.workload.trainer import Trainer
+
+
+@click.command("generate")
+@click.option(
+    "--model",
+    "model_path",
+    type=click.Path(path_type=pathlib.Path),
+    metavar="FILE",
+    help="What train --save wrote.  [default: a model is trained first]",
+)
+@click.option("--engine", "engine_name", metavar="NAME|FILE.py", help="[default: the saved model's, or vector]")
+@sampling_options
+@click.option("--trace", is_flag=True, help="Token by token, with the probabilities at each place.")
+@workload_options
+@click.option("--steps", type=Whole(0), default=1000, show_default=True, help="To train for where no model is given.")
+def command(
+    model_path: pathlib.Path | None,
+    engine_name: str | None,
+    trace: bool,
+    data: str,
+    steps: int,
+    **options: Any,
+) -> int:
+    """Draw documents from a saved model, or from one that is trained first. --seed decides the draws too."""
+    samples, sampling = sampling_from(options)
+    asked = [
+        parameter.opts[0]
+        for parameter in click.get_current_context().command.params
+        if parameter.name in (*WORKLOAD, "steps") and parameter.name != "top_k" and given(parameter.name)
+    ]
+    if model_path is not None and asked not in ([], ["--seed"]):
+        raise UsageError(f"{asked[0]} belongs to training, and {model_path} is trained: leave one of them out")
+    config = config_from(options)
+    if model_path is not None:
+        model = Model.load(model_path, engine_name)
+        if asked:
+            model.trainer.rng = seeded(model.config.rng, config.seed, model.config.gaussian)
+        trainer = model.trainer
+        trainer.check(sampling)
+    else:
+        trainer = Trainer(engine_name or "vector", datasets.locate(data), config)
+        trainer.check(sampling)
+        with RunProgress(steps) as progress:
+            progress.say(f"no --model: training {steps} steps on {data} first")
+            if note := trainer.cut():
+                progress.say(note)
+            with training.failures_of(engine_name or "vector"):
+                for step in range(steps):
+                    done = trainer.step()
+                    training.check_loss(done.step, done.loss)
+                    progress.advance(f"loss {done.loss:.4f}" if step else "the first step")
+    with training.failures_of(trainer.engine.name if engine_name is None else engine_name):
+        if not trace:
+            for sample in trainer.generate(samples, **dataclasses.asdict(sampling)):
+                click.echo(sample)
+            return OK
+        tokens = list(trainer.generate(samples, **dataclasses.asdict(sampling), trace=True))
+    rows = []
+    for token in tokens:
+        alternatives = "  ".join(f"{_shown(name)} {probability:.1%}" for name, probability in token.alternatives)
+        rows.append(
+            [f"{token.sample + 1}", f"{token.position}", _shown(token.token), f"{token.probability:.1%}", alternatives]
+        )
+    table = tables.Table("Tokens", [], ["sample", "position", "token", "probability", "most probable"], rows, [])
+    click.echo(tables.render_table(table, "plain", left=True))
+    return OK
+
+
+def _shown(token: str) -> str:
+    """A token as a table shows it."""
+    return token if token.strip() else "end" if token == "" else repr(token)

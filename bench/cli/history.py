@@ -1,0 +1,54 @@
+"""The command ``microgpt-bench history``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+
+import click
+
+from bench.cli import targets
+from bench.cli.ending import OK
+from bench.cli.options import (
+    FORMAT,
+    RESULTS,
+    given,
+)
+from bench.host import history as historical
+from bench.host import (
+    tables,
+)
+
+
+@click.command("history")
+@click.option(
+    "--ratio",
+    "ratios",
+    multiple=True,
+    default=historical.HEADLINES,
+    show_default=True,
+    metavar="ENGINE[/BASE]",
+    help="To follow: the engine's speed over another one, the reference unless said; repeatable.",
+)
+@click.option("--python", "runtime", metavar="RUNTIME", help="To follow it on.  [default: the newest of each run]")
+@click.option("--plot", type=targets.Target(), metavar="FILE", help="Also draw them: .svg, .png or .html.")
+@FORMAT
+@RESULTS
+def command(
+    ratios: tuple[str, ...], runtime: str | None, plot: pathlib.Path | None, style: str, folder: pathlib.Path
+) -> int:
+    """List the runs on disk with chosen ratios, and say where a ratio changed from one run to the next."""
+    if plot is not None:
+        historical.check_plot(plot)
+        targets.check(plot)
+    runs, unread = historical.load(folder)
+    wanted = [historical.parse(text, runtime, runs) for text in ratios]
+    historical.check(runs, wanted if given("ratios") else [], runtime)  # the default's engines need not be in a run
+    table = historical.table(runs, wanted, unread)
+    click.echo(json.dumps(dataclasses.asdict(table), indent=1, ensure_ascii=False) if style == "json" else
+               tables.render_table(table, style))  # fmt: skip
+    if plot is not None:
+        historical.plot(runs, wanted, plot)
+        click.echo(f"written to {plot}", err=True)
+    return OK

@@ -1,0 +1,42 @@
+"""The command ``microgpt-bench ladder``."""
+
+from __future__ import annotations
+
+import pathlib
+
+import click
+
+from bench.cli import targets
+from bench.cli.ending import OK
+from bench.cli.options import (
+    FORMAT,
+    Whole,
+    list_data,
+)
+from bench.host import (
+    datasets,
+    tables,
+)
+from bench.host import ladder as climbing
+from bench.host.progress import RunProgress
+from bench.workload.data import DEFAULT
+
+
+@click.command("ladder")
+@click.option(
+    "--data", default=DEFAULT, show_default=True, metavar="NAME|PATH", help="As for train.", callback=list_data
+)
+@click.option("--steps", type=Whole(1), default=1000, show_default=True, help="Training steps of each model.")
+@click.option("--output", type=targets.Target(), metavar="FILE.md", help="Write the page.")
+@FORMAT
+def command(data: str, steps: int, output: pathlib.Path | None, style: str) -> int:
+    """Train each model of the ladder, from counting letter pairs to the GPT, and print what each step up bought."""
+    if output is not None:
+        targets.check(output)
+    path = str(datasets.locate(data))
+    with RunProgress(None) as progress:
+        table = climbing.climb(path, data, steps, progress)
+    if output is not None:
+        targets.write(output, climbing.page(table))
+    click.echo(tables.render_table(table, style))
+    return OK

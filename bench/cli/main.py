@@ -1,0 +1,101 @@
+"""The command line: ``microgpt-bench``, the same as ``python -m bench``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+import engines
+from bench.cli import ending
+from bench.cli.ending import INTERRUPTED, OK
+from bench.host.errors import UsageError
+from bench.workload.config import WorkloadError
+
+# A command's module in this package, and the first sentence of its help: the list of all is shown without importing them.
+COMMANDS = {
+    "calibrate": "Measure what this machine can see: the gate's false alarms, and the smallest slowdown that it finds.",
+    "check": "The gate: has an engine become slower, or wrong?",
+    "claims": "Write the page that holds others' claims against a run and against experiments on its runtimes.",
+    "compare": "Compare two runs, two runtimes of one, or two pyperf files: how many times as fast the second is.",
+    "count": "Add exact counters to a run: instructions, nodes, memory and the collector's share of a step.",
+    "engines": "List the engines: what each changes, against which parent, and what parity it promises.",
+    "explain": "Write the page that explains the engines from a run: what each does and bought, and where its time goes.",
+    "generate": "Draw documents from a saved model, or from one that is trained first. --seed decides the draws too.",
+    "history": "List the runs on disk with chosen ratios, and say where a ratio changed from one run to the next.",
+    "ladder": "Train each model of the ladder, from counting letter pairs to the GPT, and print what each step up bought.",
+    "peers": "Time other programs beside the engines, and check every loss that they print.",
+    "profile": "Where an engine's time goes: its top functions, and a flame graph that opens in a browser.",
+    "report": "Make one HTML file of a run, to look at in a browser: it needs nothing else, and no network.",
+    "run": "Measure engines on runtimes in lockstep and print the tables.",
+    "scale": "How each engine's time grows with the model: one size at a time, all sizes of an engine in lockstep.",
+    "show": "Print a run's tables again. RUN is a folder, the name of one under results/, or 'latest': the latest that run made.",
+    "train": "Train in this interpreter and print microgpt.py's lines: the losses, then samples.",
+}
+
+
+class Commands(click.Group):
+    """Imports a command when it is asked for: the libraries of all of them take longer than most commands."""
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """The command, or None where there is none of this name."""
+        if name not in self.commands:
+            return None
+        command = importlib.import_module(f"bench.cli.{name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Their list in the help."""
+        click.Group(commands=self.commands).format_commands(ctx, formatter)
+
+
+@click.group(
+    cls=Commands,
+    commands={name: click.Command(name, help=about) for name, about in COMMANDS.items()},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="microgpt-bench")
+def cli() -> None:
+    """What each way of writing a scalar autograd engine costs on each Python runtime, with proof that the losses agree.
+
+    Exit status: 0 all measured and agreed, 1 a cell diverged, failed or broke its promise, 2 bad input, 70 an error of
+    microgpt-bench itself, 130 interrupted; check has its own.
+    """
+
+
+def main() -> None:
+    """Run the command line and end with its exit status."""
+    ending.run(command)
+
+
+def command() -> int:
+    """The exit status of the command that the arguments ask for; one line on standard error for what the user can mend."""
+    try:
+        check_arguments(sys.argv[1:])
+        return int(cli.main(prog_name="microgpt-bench", standalone_mode=False) or OK)
+    except click.ClickException as error:
+        return ending.say(error.format_message())
+    except (UsageError, WorkloadError, engines.EngineError) as error:
+        return ending.say(str(error))
+    except click.Abort:
+        return INTERRUPTED
+    except OSError as error:  # a full disk, for one: not a regression that 1 would stand for
+        return ending.say(f"cannot go on: {error}")
+    except SystemExit as ended:  # click's answer to a pipe that nobody reads is 1
+        if isinstance(ended.__context__, OSError):
+            return ending.say(f"cannot go on: {ended.__context__}")
+        raise
+
+
+def check_arguments(arguments: Sequence[str]) -> None:
+    """Raises UsageError for an argument with what no name, path or text here may have: nobody could read it again."""
+    for argument in arguments:
+        if any("\ud800" <= character <= "\udfff" for character in argument):
+            raise UsageError(f"the argument {argument!a:.100} is not UTF-8: rename the file, or write it in UTF-8")
+        if any(ord(character) < 32 and character != "\t" for character in argument):
+            raise UsageError(
+                f"the argument {argument!a:.100} has a control character: leave it out, or rename the file"
+            )

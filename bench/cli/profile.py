@@ -1,0 +1,77 @@
+"""The command ``microgpt-bench profile``."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import click
+
+import engines
+from bench.cli import targets
+from bench.cli.ending import OK
+from bench.cli.options import (
+    FORMAT,
+    SECONDS,
+    config_from,
+    workload_options,
+)
+from bench.host import (
+    datasets,
+    engine_files,
+    interpreters,
+    setup,
+    tables,
+)
+from bench.host import profile as profiling
+from bench.host.errors import UsageError
+from bench.host.workspace import Workspace
+from bench.workload.data import read_documents
+
+
+@click.command("profile")
+@click.argument("engine", metavar="NAME|FILE.py")
+@click.option("--python", metavar="[NAME=]VERSION|PATH", help="Runtime.  [default: the newest CPython found]")
+@workload_options
+@SECONDS
+@click.option("--output", type=targets.Target(), help="Of the flame graph.  [default: ENGINE.svg]")
+@click.option(
+    "--profiler",
+    type=click.Choice(profiling.PROFILERS),
+    default="py-spy",
+    show_default=True,
+    help="py-spy, or the interpreter's own (CPython 3.15 and newer), which shows the garbage collector too and"
+    " writes ENGINE.html.",
+)
+@FORMAT
+def command(
+    engine: str,
+    python: str | None,
+    data: str,
+    seconds: float,
+    output: pathlib.Path | None,
+    profiler: str,
+    style: str,
+    **sizes: int,
+) -> int:
+    """Where an engine's time goes: its top functions, and a flame graph that opens in a browser."""
+    config = config_from(sizes)
+    engines.load(engine)
+    path = output or pathlib.Path(f"{pathlib.Path(engine).stem}{profiling.suffix(profiler)}")
+    if path.suffix != profiling.suffix(profiler):  # a browser goes by it
+        raise UsageError(f"{path}: the flame graph of {profiler} is a file that ends in {profiling.suffix(profiler)}")
+    targets.check(path)
+    (runtime,), _ = setup.find_runtimes([interpreters.newest() if python is None else python])
+    (what,) = engine_files.rows([engine]).values()
+    documents = datasets.locate(data).resolve()
+    read_documents(documents)  # can it be trained on?
+    with Workspace() as workspace:  # both are of one state of the engine
+        loads = setup.take(what, interpreters.ROOT, workspace.folder / "files").subject.loads
+        subject = profiling.Subject(runtime, interpreters.ROOT, loads, documents, config.record(), seconds)
+        found = profiling.top_functions(subject, profiler)
+        profiling.flame_graph(path.resolve(), subject, profiler)
+    rows = [[function, f"{share:.1%}"] for function, share in found[:15]]
+    title = f"{engine} on {runtime.name}: own time of functions"
+    table = tables.Table(title, [], ["function", "share"], rows, [f"flame graph: {path}"])
+    click.echo(json.dumps(found, indent=1) if style == "json" else tables.render_table(table, style))
+    return OK

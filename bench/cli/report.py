@@ -1,0 +1,53 @@
+"""The command ``microgpt-bench report``."""
+
+from __future__ import annotations
+
+import pathlib
+
+import click
+
+from bench.cli import targets
+from bench.cli.ending import FOUND, OK
+from bench.cli.options import (
+    RESULTS,
+)
+from bench.host import (
+    kinds,
+    results,
+)
+from bench.host import report as reporting
+from bench.host.errors import UsageError
+
+
+@click.command("report")
+@click.argument("run_folder", metavar="[RUN]", default="latest", type=click.Path(path_type=pathlib.Path))
+@click.option("--output", type=targets.Target(), help="[default: report.html in the run's folder]")
+@click.option("--plots", type=click.Path(path_type=pathlib.Path), metavar="FOLDER", help="Also every chart as a file.")
+@click.option("--plot", "wanted", multiple=True, metavar="CHART", help="Only this one of them; repeatable.")
+@click.option(
+    "--plot-format", type=click.Choice(["svg", "png"]), default="svg", show_default=True, help="Of the files."
+)
+@RESULTS
+def command(
+    run_folder: pathlib.Path,
+    output: pathlib.Path | None,
+    plots: pathlib.Path | None,
+    wanted: tuple[str, ...],
+    plot_format: str,
+    folder: pathlib.Path,
+) -> int:
+    """Make one HTML file of a run, to look at in a browser: it needs nothing else, and no network.
+
+    RUN is a folder, the name of one under results/, or the latest that run or check made.
+    """
+    run = results.load(kinds.find(run_folder, folder, ["run", "check"]))
+    path = output or run.folder / "report.html"
+    targets.check(path)
+    if wanted and plots is None:
+        raise UsageError("--plot says which charts --plots FOLDER writes: give that too")
+    targets.write(path, reporting.page(run))
+    click.echo(f"written to {path}")
+    if plots is not None:
+        for plotted in reporting.write_plots(run, plots, plot_format, wanted):
+            click.echo(f"written to {plotted}")
+    return OK if run.good() else FOUND

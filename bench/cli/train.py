@@ -1,0 +1,140 @@
+"""The command ``microgpt-bench train``."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import click
+
+from bench.cli import signals, targets
+from bench.cli.ending import INTERRUPTED, OK
+from bench.cli.options import (
+    Whole,
+    config_from,
+    given,
+    sampling_from,
+    sampling_options,
+    workload_options,
+)
+from bench.host import (
+    datasets,
+    training,
+)
+from bench.host.errors import UsageError
+from bench.workload import ladder, model_file
+from bench.workload.config import WorkloadError
+from bench.workload.trainer import Trainer
+
+
+@click.command("train")
+@click.option(
+    "--engine",
+    "engine_name",
+    default="reference",
+    show_default=True,
+    metavar="NAME|FILE.py",
+    help="Engine to train with.",
+)
+@click.option(
+    "--model",
+    type=click.Choice(ladder.MODELS),
+    default="gpt",
+    show_default=True,
+    help="The GPT, or a simpler one on the way to it.",
+)
+@click.option(
+    "--optimizer",
+    type=click.Choice(ladder.OPTIMIZERS),
+    default="adam",
+    show_default=True,
+    help="The gpt has Adam only.",
+)
+@workload_options
+@click.option("--steps", type=Whole(1), default=1000, show_default=True, help="Training steps.")
+@sampling_options
+@click.option(
+    "--losses",
+    type=targets.Target(),
+    metavar="FILE",
+    help="Write every loss as float.hex, one a line.",
+)
+@click.option("--save", type=targets.Target(), metavar="FILE", help="Write the trained model.")
+@click.option(
+    "--timing/--no-timing",
+    default=None,
+    help="Add each step's time to its line.  [default: with --preset optimized]",
+)
+def command(
+    engine_name: str,
+    model: str,
+    optimizer: str,
+    data: str,
+    steps: int,
+    losses: pathlib.Path | None,
+    save: pathlib.Path | None,
+    timing: bool | None,
+    **options: Any,
+) -> int:
+    """Train in this interpreter and print microgpt.py's lines: the losses, then samples.
+
+    An interrupt ends the training after the step under way: what --losses and --save ask for is written.
+    """
+    samples, sampling = sampling_from(options)
+    for path in (losses, save):
+        if path is not None:
+            targets.check_new(path)
+    check_model(model)
+    engine_name = "vector" if model != "gpt" and not given("engine_name") else engine_name
+    timing = options["preset"] == "optimized" if timing is None else timing
+    trainer = ladder.make(model, engine_name, datasets.locate(data), config_from(options), optimizer)
+    if isinstance(trainer, Trainer):
+        trainer.check(sampling)
+    if note := trainer.cut():
+        click.echo(note, err=True)
+    click.echo(f"num docs: {len(trainer.documents)}")
+    click.echo(f"vocab size: {len(trainer.vocabulary)}")
+    click.echo(f"num params: {sum(len(row) for matrix in trainer.weights().values() for row in matrix)}")
+    history: list[str] = []
+    failed: WorkloadError | None = None
+    with signals.wait() as interrupted:
+        try:
+            with training.failures_of(engine_name):
+                while len(history) < steps and not interrupted:
+                    done = trainer.step()
+                    history.append(done.loss.hex())
+                    training.check_loss(done.step, done.loss)
+                    time = f" | {done.seconds * 1e3:.2f} ms" if timing else ""
+                    validation = ""
+                    if isinstance(trainer, Trainer) and trainer.validation_due():
+                        validation = f" | validation {trainer.validate():.4f}"
+                    click.echo(f"step {done.step:4d} / {steps:4d} | loss {done.loss:.4f}{time}{validation}")
+        except WorkloadError as error:
+            failed = error
+    if losses is not None:
+        targets.write(losses, "".join(f"{loss}\n" for loss in history))
+    if failed is not None:
+        raise failed
+    if save is not None and isinstance(trainer, Trainer):
+        targets.write(save, model_file.text_of(trainer.saved()))
+    if interrupted:
+        kept = " and ".join(str(path) for path in (losses, save) if path is not None)
+        click.echo(f"interrupted after {len(history)} steps{f': kept in {kept}' if kept else ''}", err=True)
+        return INTERRUPTED
+    how = dataclasses.asdict(sampling) if model == "gpt" else {"temperature": sampling.temperature}
+    with training.failures_of(engine_name):
+        for number, sample in enumerate(trainer.generate(samples, **how), 1):
+            click.echo(f"sample {number:2d}: {sample}")
+    return OK
+
+
+def check_model(model: str) -> None:
+    """Raises UsageError for an option that was given and has no meaning for a model of the ladder."""
+    if model == "gpt":
+        return
+    uses = (*ladder.USES[model], "data", "model", "optimizer", "steps", "samples", "temperature", "losses", "timing")
+    for parameter in click.get_current_context().command.params:
+        name = str(parameter.name)
+        if name.removesuffix("_name") not in uses and given(name):
+            raise UsageError(f"{parameter.opts[0]} has no meaning for the model {model}: leave one of them out")
