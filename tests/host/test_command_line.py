@@ -14,6 +14,7 @@ import time
 import pyperf
 import pytest
 
+from bench.cli import main
 from bench.host import results
 from bench.workload import model_file
 from tests.host.conftest import SMALL, engine_file
@@ -506,3 +507,34 @@ def test_the_readmes_python_example_runs():
 def test_python_m_bench_is_the_same_command():
     done = subprocess.run([sys.executable, "-m", "bench", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "Usage: microgpt-bench" in done.stdout
+
+
+# --------------------------------------------------------------------- a file for each command
+
+
+@pytest.mark.parametrize("arguments, imported", [(["--help"], []), (["no-such"], []), (["show", "--help"], ["show"])])
+def test_a_command_is_imported_when_it_is_used(arguments, imported):
+    program = (
+        "import sys\nfrom bench.cli import main\n"
+        "try:\n    main.main()\nfinally:\n    print(*sys.modules, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *arguments], cwd=ROOT, capture_output=True, text=True)
+    modules = set(done.stderr.splitlines()[-1].split())
+    assert [name for name in main.COMMANDS if f"bench.cli.{name}" in modules] == imported
+    if not imported:
+        assert not modules & {"numpy", "cattrs", "rich", "psutil", "scipy"}
+
+
+@pytest.mark.parametrize("name", sorted(main.COMMANDS))
+def test_the_list_of_commands_says_what_their_own_help_says(name):
+    command = main.cli.get_command(None, name)
+    assert command.name == name
+    for width in (20, 50, 80, 200):
+        assert main.cli.commands[name].get_short_help_str(width) == command.get_short_help_str(width)
+
+
+def test_every_file_of_a_command_is_one():
+    folder = ROOT / "bench" / "cli"
+    assert {*main.COMMANDS} == {path.stem for path in folder.glob("*.py")} - {
+        "__init__", "ending", "main", "options", "signals", "targets",
+    }  # fmt: skip

@@ -177,7 +177,9 @@ def test_b5_the_action_calls_it_an_error(tmp_path, broken):
     outputs = tmp_path / "outputs"
     ours = "import sys; sys.modules['cattrs'] = None" if broken == "the command line" else ""
     (tmp_path / "sitecustomize.py").write_text(ours)
-    gate = f"import runpy, sys, subprocess\n{'subprocess.run = None' if not ours else ''}\n"
+    # python -I, as the action calls the command line, does not look at PYTHONPATH
+    started = "lambda words, run=subprocess.run: run([word for word in words if word != '-I'])" if ours else "None"
+    gate = f"import runpy, sys, subprocess\nsubprocess.run = {started}\n"
     gate += f"runpy.run_path({str(ROOT / '.github' / 'gate.py')!r}, run_name='__main__')"
     (tmp_path / "gate.py").write_text(gate)
     done = shell(
