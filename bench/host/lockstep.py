@@ -12,12 +12,15 @@ import dataclasses
 import datetime
 import hashlib
 import math
+import os
 import pathlib
 import random
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
+
+import numpy as np
 
 from bench.host import copies, parity, results
 from bench.host.answers import one_line
@@ -26,13 +29,18 @@ from bench.host.interpreters import Runtime
 from bench.host.parity import Finding, Parity
 from bench.host.results import Cell, CellRecord, RoundRecord, Status
 from bench.host.workers import EngineUnavailable, NoAnswer, WorkerFailed, WorkerProcess, left_behind, stop_all
-from bench.workload.clocks import COARSE_NS
+from bench.workload.clocks import CHAIN, COARSE_NS
 from bench.workload.generation import COMPARED
 
 REFERENCE = "reference"
 SAMPLES = 20  # drawn from the trained model, in the first round
 NODES_STEPS = 20  # steps whose graph nodes are counted, in the first round
+ASIDE = 0.75  # of a step, that going back to the state before it may take; of honest engines it takes up to a half
+UNSAID = 1.5  # times the processor time of its steps that an order may take
+UNSAID_NS = 12_000_000  # and so much more: of honest engines it was up to 9 ms, on PyPy
+PROBED = 8  # repeats of a step that the reference does too, at most
 TICKS_A_TURN = 20  # of the clock, at least
+MOST_TURNS = 4  # times as long as planned is a turn's time for repeats at most
 LONGEST_TURN = 1_000  # repeats of one step at the most
 OTHER_WORKER = "its worker is of another version"
 
@@ -117,7 +125,8 @@ class CellState:
         self.first_nanoseconds: list[float] = []
         self.own_nanoseconds: list[float] = []
         self.off_cpu = ""
-        self.probe: str | None = None
+        self.said = self.computed = 0.0  # ns of processor time in the steps so far: its own word, the system's
+        self.repeated: list[float] = []  # losses of the last step's repeats
         self.suspicious = False
         self.findings: list[Finding] = []
         self.started: dict[str, Any] = {}
@@ -130,18 +139,31 @@ class CellState:
         self.status, self.reason = status, reason
         self.worker.stop()
 
-    def suspect(self, answer: Mapping[str, Any]) -> str:
-        """In words, the work that is done outside the clock in two steps one after the other; "" for none or the first."""
-        least = max(1e6, answer["ns"])
-        late, aside = answer.get("late_ns", 0) > least / 4, answer.get("aside_ns", 0) > least
-        again, self.suspicious = self.suspicious, late or aside
-        if not (again and self.suspicious):
-            return ""
-        return (
-            "it puts work off until its weights are read, outside the clock"
-            if late
-            else "it works outside the clock: going back to an earlier state takes longer than a step"
+    def suspect(self, answer: Mapping[str, Any], spent: float, computed: float, untimed: int) -> str:
+        """In words, the work that is done outside the clock in two steps one after the other; "" for none or the first.
+
+        ``spent``: the time in ns that it told; ``computed``: processor time that the whole order took, as the system says,
+        with so many steps that are not timed.
+        """
+        least, said = max(1e6, answer["ns"]), spent * answer.get("cpu_ns", answer["ns"]) / answer["ns"]
+        extra = 4.0 * answer["ns"] * untimed + UNSAID_NS
+        found = {
+            "it puts work off until its weights are read, outside the clock": answer.get("late_ns", 0) > least / 4,
+            "it works outside the clock: going back to an earlier state takes as long as a step": (
+                answer.get("aside_ns", 0) > ASIDE * least
+            ),
+            f"it computed for {computed * 1e-6:.0f} ms where its clock says {said * 1e-6:.0f} ms": (
+                "validation" not in answer and computed > UNSAID * said + extra
+            ),
+        }
+        cores = os.cpu_count() or 1
+        found["its clock says less than its threads can have computed in that time"] = (
+            answer.get("cpu_ns", 0) > (cores + 1) * answer["ns"]
         )
+        if "validation" not in answer:
+            self.said, self.computed = self.said + said + extra / UNSAID, self.computed + computed
+        again, self.suspicious = self.suspicious, any(found.values())
+        return next((why for why, so in found.items() if so), "") if again else ""
 
     def judge(self, finding: Finding) -> None:
         """Take in what a comparison found; a diverged cell is not measured any further."""
@@ -178,6 +200,26 @@ class CellState:
         )
 
 
+class Probe:
+    """Which of a step's repeats the reference does too: a few from the step's own state on, so many chains later.
+
+    ``late``: of any chain that some cell comes to, not the first.
+    """
+
+    def __init__(self, late: bool) -> None:
+        self.late, self.chain = late, 0
+        self.count = 2 + secrets.randbelow(PROBED - 1)
+
+    def choose(self, repeats: int) -> None:
+        """``repeats``: the most that a cell does of the step."""
+        self.chain = secrets.randbelow(max(1, (repeats - 1) // CHAIN)) if self.late else 0
+
+    def of(self, losses: list[float], reference: bool) -> list[float]:
+        """Its losses among those of all repeats; the reference did no others."""
+        first = 0 if reference else self.chain * CHAIN
+        return losses[first : first + self.count]
+
+
 def repeats_for(turn: float, step: float) -> int:
     """How often to do a step of ``step`` ns, so that it fills a turn of ``turn`` ns."""
     return min(LONGEST_TURN, max(1, math.ceil(turn / max(1.0, step))))
@@ -206,11 +248,18 @@ class Round:
         self.truth, self.introduce, self.samples, self.nodes = truth or {}, introduce, samples, nodes
         # the same plan gives the same orders again
         self.rng = random.Random(f"{plan.record.order_seed}/{number}")
-        # but nobody knows beforehand what repeats are made of, and at which step their work is looked at
-        self.nonces = [secrets.token_hex(8) for _ in range(plan.record.steps)]
-        self.probed = secrets.randbelow(max(1, plan.record.steps - 1)) + 1 if not self.truth else 0
+        # but nobody knows beforehand what repeats are made of, and at which steps they are looked at
+        steps = range(1, plan.record.steps + 1)
+        self.nonces = {step: secrets.token_hex(8) for step in steps}
+        self.looked = secrets.choice(
+            steps[: max(1, len(steps) - 1)]
+        )  # what is odd then is looked at in the next step too
+        self.probes: dict[int, Probe] = {}
+        if not self.truth:
+            chosen = secrets.SystemRandom().sample(steps, k=min(2, len(steps)))
+            self.probes = {step: Probe(late=number == 1) for number, step in enumerate(chosen)}
         self.states: dict[Cell, CellState] = {}
-        self.copies = copies.of(plan.documents.parent)
+        self.copies = copies.of(plan.documents.parent, plan.runtimes)
         self.deadline = plan.deadline if number > 1 else Deadline()
         self.once_seconds = 0.0  # for what only the first round does
 
@@ -229,6 +278,8 @@ class Round:
                 if self.introduce:
                     self._say_first_look(runtime.name)
             for step in range(1, self.plan.record.steps + 1):
+                if step in self.probes:
+                    self.probes[step].choose(max((self.states[cell].repeats for cell in self._alive()), default=1))
                 for cell in self._shuffled(self._alive()):
                     self._step(cell, step)
                 self._check_losses(step)
@@ -255,7 +306,7 @@ class Round:
 
     def references(self) -> dict[Cell, CellState]:
         """What the references said where they went to the end: the ``truth`` of later rounds."""
-        rows = {subject.reference for subject in self.plan.engines.values()}
+        rows = self._references()
         return {cell: state for cell, state in self.states.items() if cell[0] in rows and state.status == "ok"}
 
     # ----------------------------------------------------------------- orders
@@ -332,25 +383,33 @@ class Round:
                 state.off_cpu = f"its processor clock ticks every {answer['cpu_tick_ns'] / 1e6:.1f} ms"
 
     def _step(self, cell: Cell, step: int) -> None:
-        state, probed = self.states[cell], step == self.probed or self.states[cell].suspicious
-        started = time.monotonic()
+        state = self.states[cell]
+        started, computed = time.monotonic(), state.worker.processor_seconds()
+        look, repeats = step == self.looked or state.suspicious, state.repeats
+        untimed: dict[str, Any] = {}
+        if step in self.probes and cell[0] in self._references():
+            probe, repeats = self.probes[step], 1
+            untimed = {"untimed": probe.count, "skip": probe.chain}
         answer = self._ask(
             cell,
             ["loss", "ns", *(["cpu_ns"] if self.plan.record.clock == "cpu" and not state.off_cpu else [])],
             do="step",
-            repeats=state.repeats,
-            nonce=self.nonces[step - 1],
-            **({"probe": True} if probed else {}),
-            **({"twice": True} if step == 1 and state.repeats > 1 else {}),
+            repeats=repeats,
+            nonce=self.nonces[step],
+            most_ns=MOST_TURNS * state.turn,
+            **({"look": True} if look and (repeats > 1 or not self.truth) else {}),
+            **untimed,
         )
         if answer is None:
             return
         elapsed = (time.monotonic() - started) * 1e9
-        spent = answer["ns"] * state.repeats
+        computed = (state.worker.processor_seconds() - computed) * 1e9
+        repeats = answer.get("repeats", repeats)
+        spent = answer["ns"] * repeats
         state.losses.append(float.fromhex(answer["loss"]))
         if "validation" in answer:
             state.validations.append(float.fromhex(answer["validation"]))
-        state.probe = answer.get("probe", state.probe)
+        state.repeated = [float.fromhex(loss) for loss in answer.get("repeated", [])]
         state.nanoseconds.append(round(answer["ns"], 1))
         if "cpu_ns" in answer and not state.off_cpu:
             state.cpu_nanoseconds.append(round(answer["cpu_ns"], 1))
@@ -366,14 +425,16 @@ class Round:
             state.end("failed", "its step took no time on this clock, which ticks too coarsely: give a longer --turn")
         elif spent > elapsed * 1.01 + 1e6:
             state.end("failed", f"it says {spent / 1e9:.3f} s of a step that was over after {elapsed / 1e9:.3f} s")
-        elif why := state.suspect(answer):
+        elif why := state.suspect(answer, spent, computed, untimed.get("untimed", 0) + 3 * look):
             state.end("failed", why)
-        elif spent < state.turn / 4 and state.repeats < LONGEST_TURN:  # faster than its first pass seemed to be
+        elif (
+            not state.turn / 4 < spent < MOST_TURNS * state.turn and not untimed
+        ):  # other than its first pass seemed to be
             state.repeats = repeats_for(state.turn, answer["ns"])
 
     def _draw_samples(self) -> None:
         """The reference first, where it is not known yet: at each place of its samples the others say their probabilities."""
-        rows = {subject.reference for subject in self.plan.engines.values()}
+        rows = self._references()
         cells = list(self._shuffled(self._alive()))
         for cell in sorted(cells, key=lambda cell: bool(self.truth) or cell[0] not in rows):
             truth = self._truth(cell)
@@ -402,9 +463,16 @@ class Round:
                 self.states[cell].nodes = answer["nodes"]
 
     def _finish(self, cell: Cell) -> None:
+        state = self.states[cell]
         answer = self._ask(cell, ["parameters", "peak_bytes"], do="finish")
-        if answer is not None:
-            self.states[cell].finished = answer
+        if answer is None:
+            return
+        state.finished = answer
+        if answer.get("late_ns", 0) > max(5 * UNSAID_NS, float(np.median(state.nanoseconds))):
+            state.end("failed", "it works when its weights are read after the last step, outside the clock")
+        elif state.computed > UNSAID * state.said:
+            told = f"{state.said * 1e-6:.0f} ms where the system says {state.computed * 1e-6:.0f} ms"
+            state.end("failed", f"its clock says that its steps took {told}")
 
     def _say_first_look(self, runtime: str) -> None:
         """One line a runtime as soon as there is something to show; tables come from the rounds alone."""
@@ -458,15 +526,8 @@ class Round:
                 reference.losses[step - 1 : step], state.losses[step - 1 : step], first_step=step
             ),
         )
-        if step == self.probed:
-            self._against_reference(
-                [cell for cell in self._alive() if self.states[cell].probe is not None],
-                lambda reference, state: parity.compare_parameters(
-                    parity.unpack(reference.probe or ""),
-                    parity.unpack(state.probe or ""),
-                    f"parameters after a repeat of step {step}",
-                ),
-            )
+        if step in self.probes:
+            self._check_repeats(step, self.probes[step])
         if step % (self.plan.config.get("validate_every") or step + 1) == 0:
             self._against_reference(
                 self._alive(),
@@ -474,6 +535,23 @@ class Round:
                     reference.validations[-1:], state.validations[-1:], first_step=step
                 ),
             )
+
+    def _check_repeats(self, step: int, probe: Probe) -> None:
+        """Each repeat's loss comes of all the work of those before it in its chain."""
+
+        def compare(reference: CellState, state: CellState) -> Finding:
+            expected, found = probe.of(reference.repeated, True), probe.of(state.repeated, False)
+            finding = parity.compare_losses(expected[: len(found)], found, first_step=step)
+            reason = finding.reason and f"in a repeat of it on other documents, {finding.reason}"
+            return dataclasses.replace(finding, first_step=None, reason=reason)
+
+        references = self._references()
+        cells = [cell for cell in self._alive() if cell[0] not in references]
+        self._against_reference([cell for cell in cells if probe.of(self.states[cell].repeated, False)], compare)
+
+    def _references(self) -> set[str]:
+        """The rows that others are proven by."""
+        return {subject.reference for subject in self.plan.engines.values()}
 
     def _check_parameters(self) -> None:
         self._against_reference(

@@ -9,6 +9,7 @@ import os
 import pathlib
 import queue
 import secrets
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -31,6 +32,7 @@ START = (
 )
 
 LONGEST_LINE = 1 << 28  # bytes: the weights of the largest model fit
+LOOK_SECONDS = 1.0  # between two looks whether a silent worker lives
 ENDING_SECONDS = 10  # that a worker takes to end at the most, once it has said all
 
 
@@ -61,13 +63,19 @@ class WorkerProcess:
     ) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in stop)
         self._mark = processes.below(next(_numbers))
+        # what an engine keeps on disk ends with its worker
+        self._temporary = tempfile.mkdtemp(prefix="worker-", dir=_workspace())
         # a session of its own: Ctrl-C reaches the host only, which then ends its workers
         self._process = subprocess.Popen(
-            [*arguments, runtime.executable, "-s", "-c", START, source],
+            [*arguments, runtime.executable, "-s", "-B", "-c", START, source],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env={**worker_environment(runtime.environment), processes.MARKER: self._mark},
+            env={
+                **worker_environment(runtime.environment),
+                processes.MARKER: self._mark,
+                "TMPDIR": self._temporary,
+            },
             cwd=source,
             start_new_session=True,
         )
@@ -131,8 +139,12 @@ class WorkerProcess:
         deadline = time.monotonic() + timeout
         while True:
             try:
-                line = self._answers.get(timeout=max(0.0, deadline - time.monotonic()))
+                line = self._answers.get(timeout=min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
             except queue.Empty:
+                if self._process.poll() is not None and self._answers.empty():  # a child may hold the pipe open
+                    raise WorkerFailed(self._why_it_died()) from None
+                if time.monotonic() < deadline:
+                    continue
                 raise NoAnswer(f"no answer within {timeout:.0f} s ({doing})") from None
             if not line:
                 raise WorkerFailed(self._why_it_died())
@@ -156,6 +168,17 @@ class WorkerProcess:
             return [child.name() for child in found]
         return []
 
+    def processor_seconds(self) -> float:
+        """What it has computed so far, all its threads that live, as the system says; 0 for a dead one."""
+        with contextlib.suppress(OSError, ValueError, IndexError):  # Linux: to the nanosecond
+            told = list(pathlib.Path(f"/proc/{self._process.pid}/task").glob("*/schedstat"))
+            if told:
+                return sum(int(path.read_text().split()[0]) for path in told) * 1e-9
+        with contextlib.suppress(psutil.Error):  # to a hundredth of a second
+            times = psutil.Process(self._process.pid).cpu_times()
+            return float(times.user + times.system)
+        return 0.0
+
     def _why_it_died(self) -> str:
         try:
             status = self._process.wait(timeout=ENDING_SECONDS)
@@ -178,6 +201,13 @@ class WorkerProcess:
         with contextlib.suppress(OSError):  # an order may still be in its buffer
             self._process.stdin.close()
         self._errors.close()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _workspace() -> str | None:
+    """The folder of the command under way, where there is one."""
+    folder = os.environ.get(processes.MARKER, "")
+    return folder if os.path.isdir(folder) else None
 
 
 def stop_all(workers: Iterable[WorkerProcess]) -> None:

@@ -10,6 +10,7 @@ except ImportError:  # Windows
     resource = None  # type: ignore[assignment]
 
 COARSE_NS = 100_000  # half a per cent of a turn of 20 ms
+CHAIN = 16  # documents that repeats of a step train on before they begin again from the step's own state
 LONGEST_WATCH = 3_000_000  # readings: some tenths of a second where a clock stands still
 
 

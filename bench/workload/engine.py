@@ -214,6 +214,8 @@ class Engine:
 
         What was filled in another engine, and came here by dataclasses.replace, is filled anew.
         """
+        if self.collector not in ("on", "off"):
+            raise TypeError(f"engine {self.name!r} says collector={self.collector!r}: write 'on' or 'off'")
         fill = partial(object.__setattr__, self)
         for op in (attention, cross_entropy, probabilities):
             found = getattr(self, op.__name__)

@@ -63,7 +63,7 @@ def _remember(where: str, namespace: Any, names: List[Any], codes: List[Any], mo
             continue
         if isinstance(thing, types.FunctionType):
             codes.append((f"{where}.{name}", thing, _code(thing)))
-        elif isinstance(thing, type) and module.startswith(("bench.", "engines", "json")):
+        elif isinstance(thing, type) and module.startswith(("bench.", "engines", "json", "random")):
             _remember(f"{where}.{name}", vars(thing), names, codes, module)
 
 

@@ -7,18 +7,18 @@ The host writes one JSON object a line on standard input and reads one back, wit
            "wall_tick_ns": by how much the clock moves at a time, "cpu_tick_ns": the processor's,
            "start_ns": to import the engine, build the state and come to the first gradients, less the time in
            which it could have run and had no processor}
-    {"do": "step", "repeats": M, "nonce": HEX}, perhaps "probe": true, "twice": true
+    {"do": "step", "repeats": M, "nonce": HEX, "most_ns": for repeats}, perhaps "look": true, or with M = 1 "untimed": N, "skip": CHAINS
         → {"loss": HEX, "ns": of one step, a mean over M, "cpu_ns": processor time of it, "delay_ns": in which it could
           have run and had no processor, "yields": how often it gave it away to wait, in all of M, "first_ns": processor time of the first of M, "own_ns": of the step itself,
-          "aside_ns": of going back to the state before},
-          with "validation": HEX after a step that a validation follows, and "probe": BASE64, "late_ns": processor time
-          by which the weights were read later than they are when nothing is left to do
+          "aside_ns": of going back to the state before, "repeats": M or fewer, "repeated": [HEX, their losses]},
+          with "validation": HEX after a step that a validation follows, and "late_ns": processor time by which the
+          weights were read later than they are when nothing is left to do
     {"do": "generate", "samples": N}, perhaps "along": [texts]
         → {"samples": [texts], "ns": of all, "delay_ns": as of a step, "drawn": BASE64, "along": BASE64}
     {"do": "nodes", "steps": N}       → {"nodes": [graph nodes of the first N steps]}
     {"do": "memory", "steps": N}      → {"blocks": [alive after backward, a step], "peak_bytes": [a step]}
     {"do": "collector", "steps": N}   → {"share": of N steps' time spent in the cyclic collector, "collections": …}
-    {"do": "finish"}                  → {"parameters": BASE64, "peak_bytes": …}
+    {"do": "finish"}                  → {"parameters": BASE64, "peak_bytes": …, "late_ns": as above}
 
 With ``"cycle": D`` training goes round in the first D documents. In place of "start" comes, where a tool outside counts
 this process's instructions, an order that does nothing whose amount depends on a clock:
@@ -32,9 +32,10 @@ Anything that goes wrong is answered as {"error": one line}, an engine that lack
 Everything but the step itself happens outside the clock. **Repeats.** A step too short to time well is timed with
 others like it: from the state before it, training goes on through documents of the same length that nobody has seen
 before, made of the order's nonce, and only then comes the step itself. So no result that was kept, or prepared, serves
-a repeat. All cells get the same nonce: with "probe" the weights after the first such document are handed over, to see
-that a repeat does the whole work; then, and with "twice", that document is trained on again, outside the clock, to see that
-the state was really restored, and that the collector is as it should be within a step too.
+a repeat. All cells get the same nonce, and all say the losses of their repeats: in a step that nobody knows beforehand
+the reference trains on some of these documents too, "untimed", to see that a repeat does the whole work. With "look"
+one of them is trained on again, outside the clock, to see that the state was really restored, and that the collector is
+as it should be within a step too.
 
 **What an engine leaves alone.** After every order the clocks, the collector and the trainer's and the worker's own
 code must be what they were before the engine was imported (`bench.workload.seal`), and between its orders a worker
@@ -60,7 +61,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional
 
 import engines
 from bench.workload import generation, runtime
-from bench.workload.clocks import COARSE_NS, children_ns, delay_ns, tick_ns, yields
+from bench.workload.clocks import CHAIN, COARSE_NS, children_ns, delay_ns, tick_ns, yields
 from bench.workload.config import Config
 from bench.workload.generation import Sampling
 from bench.workload.seal import changed, frozen_objects, interpreter_state, parts_of, replaced, seal
@@ -68,7 +69,6 @@ from bench.workload.trainer import Trainer
 
 PROTOCOL = 2  # answers carry their order's id: the host looks for this line in other revisions
 SLOW_NS = 50_000_000
-CHAIN = 16  # documents that repeats train on before they begin again from the step's own state
 IDLE_NS = 20_000_000  # of processor time between two orders, which reading an order never takes
 
 
@@ -195,12 +195,12 @@ class Worker:
             trainer.restore(before)
         return min(durations)
 
-    def _unknown(self, nonce: str, count: int) -> List[str]:
-        """So many documents as long as the next step's, of characters drawn by the nonce."""
+    def _unknown(self, nonce: str) -> Callable[[], str]:
+        """What gives, whenever it is called, another document as long as the next step's, drawn by the nonce."""
         trainer = self.trainer
         length = len(trainer.documents[trainer.steps_done % len(trainer.documents)])
-        rng, characters = random.Random(int(nonce, 16)), trainer.vocabulary.characters
-        return ["".join(rng.choices(characters, k=length)) for _ in range(count)]
+        draw, characters = random.Random(int(nonce, 16)).choices, trainer.vocabulary.characters
+        return lambda: "".join(draw(characters, k=length))
 
     def step(
         self,
@@ -209,32 +209,42 @@ class Worker:
         processor: Callable[[], int] = time.process_time_ns,
     ) -> Dict[str, Any]:
         """Train one step, timed; with repeats above 1 that many steps like it, and the mean time."""
-        trainer, repeats, probe = self.trainer, order["repeats"], order.get("probe")
-        step, total, cpu, first = trainer.steps_done, 0, 0, 0
+        trainer, repeats, first_chain = self.trainer, order["repeats"], order.get("skip", 0)
+        total = cpu = first = 0
         answer: Dict[str, Any] = {}
-        unknown = self._unknown(order["nonce"], max(repeats - 1, bool(probe)))
+        # so many that are timed, or, not timed, what another cell's repeats are held against
+        unknown, losses = order.get("untimed", max(repeats - 1, bool(order.get("look")))), []
+        draw = self._unknown(order["nonce"])
+        for _ in range(first_chain * CHAIN):
+            draw()
         aside = processor()
         before = trainer.snapshot() if unknown else (0, None)
         aside, calls = processor() - aside, 1
         of_children, delay, yielded = children_ns(), delay_ns(), yields()
-        for number, document in enumerate(unknown):
+        for number in range(unknown):
+            document = draw()  # as late as can be: nothing of the engine's runs between this and the clock
             cpu_started, started = processor(), wall()
             loss = trainer.step(document=document).loss
             if repeats > 1:
                 total += wall() - started
                 cpu += processor() - cpu_started
                 first = first or cpu
-            trainer.steps_done = step
-            if probe and number == 0:
+            losses.append(loss.hex())
+            looked = order.get("look") and number == 0
+            if repeats > 1 and total > order.get("most_ns", math.inf):  # its first pass was faster, or looked so
+                unknown, repeats = number + 1, number + 2
+            if looked:
                 answer.update(self._read_twice(processor))
-            if number % CHAIN == CHAIN - 1 or number == len(unknown) - 1:
+            if number % CHAIN == CHAIN - 1 or number == unknown - 1:
                 aside -= processor()
                 trainer.restore(before)
                 aside, calls = aside + processor(), calls + 1
-            if number == 0 and (probe or order.get("twice")):
+            if looked:
                 of_children -= children_ns()
                 self._again(document, loss, before)
                 of_children += children_ns()
+            if number == unknown - 1:
+                break
         if repeats == 1:  # nothing was timed yet
             of_children, delay, yielded = children_ns(), delay_ns(), yields()
         cpu_started, started = processor(), wall()
@@ -248,7 +258,14 @@ class Worker:
             while processor() - cpu_started < cpu * self.slowdown:
                 pass
             total, cpu = total + wall() - started, cpu + processor() - cpu_started
-        answer.update(loss=loss.hex(), ns=total / repeats, first_ns=first or own, own_ns=own, aside_ns=aside / calls)
+        answer.update(
+            loss=loss.hex(),
+            repeated=losses,
+            ns=total / repeats,
+            first_ns=first or own,
+            own_ns=own,
+            aside_ns=aside / calls,
+        )
         delay = since(delay)
         if delay is not None:
             answer.update(delay_ns=delay / repeats, yields=yielded)
@@ -257,12 +274,12 @@ class Worker:
         return {**answer, "validation": trainer.validate().hex()} if trainer.validation_due() else answer
 
     def _read_twice(self, processor: Callable[[], int]) -> Dict[str, Any]:
-        """The weights, and how much longer reading them took than reading them again: work that was put off till then."""
+        """How much longer reading the weights takes than reading them again: work that was put off till then."""
         started = processor()
-        probe = pack(self.trainer.weights().values())
+        pack(self.trainer.weights().values())
         read = processor()
         pack(self.trainer.weights().values())
-        return {"probe": probe, "late_ns": max(0, 2 * read - started - processor())}
+        return {"late_ns": max(0, 2 * read - started - processor())}
 
     def _again(self, document: str, loss: float, before: Any) -> None:
         """The same step from the same state, outside the clock, with a look at the collector within it.
@@ -270,14 +287,13 @@ class Worker:
         Raises RuntimeError as ``intact`` does, and ArithmeticError where it gives another loss.
         """
         trainer = self.trainer
-        after, step = trainer.snapshot(), trainer.steps_done
+        after = trainer.snapshot()
         trainer.restore(before)
         again = trainer.step(self.intact, document).loss
         trainer.restore(after)
-        trainer.steps_done = step
         if again != loss and not (again != again and loss != loss):
             raise ArithmeticError(
-                f"step {step + 1} gave the loss {loss!r} and, repeated from the same state, {again!r}:"
+                f"step {trainer.steps_done} gave the loss {loss!r} and, repeated from the same state, {again!r}:"
                 " the engine keeps state that its optimizer's snapshot() and reset() do not cover"
             )
 
@@ -375,7 +391,10 @@ class Worker:
 
     def finish(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Hand over what the parity check and the table want at the end."""
-        return {"parameters": pack(self.trainer.weights().values()), "peak_bytes": peak_bytes()}
+        peak = peak_bytes()
+        gc.collect()  # what the last step left behind is no work that was put off
+        late = self._read_twice(time.process_time_ns)
+        return {"parameters": pack(self.trainer.weights().values()), "peak_bytes": peak, **late}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import pytest
 from bench.host import counters, interpreters, results
 from bench.workload import worker
 from bench.workload.config import Config
+from bench.workload.data import Vocabulary
 from tests.host.conftest import engine_file
 
 TINY = dataclasses.asdict(Config(n_embd=8, n_head=2, block_size=6))
@@ -219,7 +220,11 @@ class _StandIn:
     def restore(self, _):
         pass
 
-    def step(self):
+    steps_done = 0
+    documents = ("ab",)
+    vocabulary = Vocabulary(documents)
+
+    def step(self, look=None, document=None):
         self.clock.now += 1000
         return type("Step", (), {"loss": 1.0})
 
@@ -228,14 +233,12 @@ class _StandIn:
 
 
 @pytest.mark.parametrize("repeats", [1, 3])
-def test_a_slowdown_is_inside_the_clock(monkeypatch, repeats):
+def test_a_slowdown_is_inside_the_clock(repeats):
     clock = _Clock()
-    monkeypatch.setattr(worker.time, "perf_counter_ns", clock)
-    monkeypatch.setattr(worker, "cpu_clock", clock)
-    slowed = worker.Worker()
-    slowed.trainer = _StandIn(clock)
+    slowed = worker.Worker(lambda: "")
+    slowed.trainer, slowed.cpu_ticks_finely = _StandIn(clock), True
     for share in (0.0, 0.05, 0.5):
         slowed.slowdown = share
-        took = slowed.step({"repeats": repeats})
+        took = slowed.step({"repeats": repeats, "nonce": "a"}, wall=clock, processor=clock)
         for time in (took["ns"], took["cpu_ns"]):
             assert 1000 * (1 + share) <= time <= 1000 * (1 + share) + 12  # every look at the clock is a tick

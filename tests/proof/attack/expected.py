@@ -200,7 +200,6 @@ GENERATION = {
 }
 
 UNPAID = Expected("unpaid")
-HOST = "the host does not look itself at the processor time that an order took"
 
 CACHES = {
     "repeats_differ": Expected("failed", "repeated from the same state"),
@@ -219,17 +218,11 @@ CACHES = {
         uncaught="of one-letter documents an unknown one may be one of the dataset's",
         sometimes=True,
     ),
-    "fakes_after_the_first": Expected(
-        "diverged or failed", uncaught="only the first of the unknown documents of an order is compared"
-    ),
-    "fakes_unless_probed": Expected(
-        "diverged or failed", uncaught="the order says beforehand whether a repeat is compared"
-    ),
+    "fakes_after_the_first": UNPAID,
+    "fakes_unless_probed": UNPAID,
     "deferred_to_snapshot": UNPAID,
     "deferred_to_a_thread": UNPAID,
-    "samples_ahead": Expected(
-        "unpaid", uncaught="samples are drawn after the weights were read, from a stream that is known"
-    ),
+    "samples_ahead": UNPAID,
 }
 
 PROCESSES = {
@@ -251,8 +244,8 @@ CLOCKS = {
     "processor_clock_halved": FAILED,
     "clocks_in_default_arguments": FAILED,
     "clocks_of_running_functions": UNPAID,
-    "clock_in_frames": Expected("unpaid", uncaught=HOST),
-    "clock_in_every_frame": Expected("unpaid", uncaught=HOST),
+    "clock_in_frames": UNPAID,
+    "clock_in_every_frame": UNPAID,
     "worker_step_replaced": FAILED,
     "worker_step_rewritten": FAILED,
     "answers_replaced": FAILED,
@@ -273,7 +266,7 @@ CLOCKS = {
     "built_in_hidden": FAILED,
     "time_module_hidden": FAILED,
     "gc_collect_replaced": FAILED,
-    "random_replaced": Expected("failed", uncaught="the methods of random's classes are not looked at"),
+    "random_replaced": FAILED,
     "signal_alarm": FAILED,
     "signal_alarm_in_seconds": FAILED,
     "profile_hook": FAILED,
@@ -287,8 +280,8 @@ CLOCKS = {
     "seal_broken": FAILED,
     "seal_of_the_instance": FAILED,
     "puts_back": UNPAID,
-    "man_in_the_middle": Expected("failed", uncaught=HOST),
-    "clock_in_c": Expected("unpaid", uncaught=HOST, sometimes=True),
+    "man_in_the_middle": UNPAID,
+    "clock_in_c": UNPAID,
 }
 
 COLLECTED = Expected("failed", "collector")
@@ -310,7 +303,7 @@ COLLECTOR = {
     "enable_replaced": FAILED,
     "keeps_all_garbage": HONEST,
     "off_and_says_so": Expected("flagged", "without the cyclic garbage collector"),
-    "off_says_nonsense": Expected("failed", uncaught="any text but 'on' turns the collector off"),
+    "off_says_nonsense": FAILED,
 }
 
 LEFTOVERS = {
@@ -321,7 +314,6 @@ LEFTOVERS = {
     "child_holds_the_pipe": Expected(
         "failed",
         "exit status 3",
-        uncaught="a worker's end is only noticed by the end of its pipe, which its child holds",
     ),
     "thread_left": Expected("failed or honest"),
     "thread_busy": FAILED,
@@ -337,8 +329,8 @@ VANDALS = {
     "edits_worker": FAILED,
     "edits_reference": FAILED,
     "edits_itself": Expected("failed or honest"),
-    "compiled_file": Expected("failed", uncaught="compiled files are not looked at"),
-    "module_in_the_source": Expected("failed", uncaught="new files in the sources are not looked at"),
+    "compiled_file": FAILED,
+    "module_in_the_source": FAILED,
     "deletes_documents": FAILED,
     "edits_documents": FAILED,
     "deletes_sources": FAILED,
@@ -368,13 +360,13 @@ KINDS = {
     "mathematics": Kind([*SHORT, "--validation-split", "0.2", "--validate-every", "2"], MATHEMATICS),
     "generation": Kind(SHORT, GENERATION),
     "caches": Kind(["--rounds", "1", "--turn", "0.06", "--timeout", "30"], CACHES, folder="shortcuts"),
-    "disk": Kind(TWICE, {"on_disk": UNPAID}, folder="shortcuts", left="workers share the system's temporary folder"),
+    "disk": Kind(TWICE, {"on_disk": UNPAID}, folder="shortcuts"),
     "processes": Kind(REPEATED, PROCESSES, folder="shortcuts"),
     "clocks": Kind(REPEATED, CLOCKS),
     "collector": Kind(REPEATED, COLLECTOR),
     "protocol": Kind([*SHORT, "--timeout", "15"], PROTOCOL),
     "silent": Kind([*SHORT, "--timeout", "5"], SILENT),
-    "leftovers": Kind(TWICE, LEFTOVERS, left="workers share the system's temporary folder"),
+    "leftovers": Kind(TWICE, LEFTOVERS),
     "vandals": Kind(["--rounds", "2", "--turn", "0.001", "--timeout", "20"], VANDALS, alone=True),
     "honest": Kind(TWICE, HONEST_ONES),
 }
