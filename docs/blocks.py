@@ -11,8 +11,8 @@ import click
 
 from bench.cli import main
 from bench.host import results, tables
-from bench.host.lockstep import REFERENCE
 from bench.host.parity import Parity
+from bench.host.plan import REFERENCE
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RUN = ROOT / "results" / "default"

@@ -26,11 +26,13 @@ import numpy as np
 from pyperf._utils import is_significant  # no public name gives its rule without printing
 
 from bench.host import counters, lockstep, machine, results, validity
+from bench.host.cell import CellState
 from bench.host.deadline import OutOfTime
 from bench.host.errors import UsageError
 from bench.host.gate import COUNT_THRESHOLD, Held, Open, instructions_ratio, log_ratios
-from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round
+from bench.host.plan import REFERENCE, Plan, Progress
 from bench.host.results import Run
+from bench.host.round import Round
 from bench.host.stats import Floats
 from bench.host.tables import NOTHING, Table
 from bench.host.verdict import Gate, Verdict

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from bench.host import stats
-from bench.host.lockstep import REFERENCE
+from bench.host.plan import REFERENCE
 from bench.host.results import Run, key
 from bench.host.stats import Ratio
 from bench.host.tables import columns, number, parity_text

@@ -16,9 +16,10 @@ from bench.host.errors import UsageError
 from bench.host.gate import COUNT_THRESHOLD, NO_TIME, TIME_UP, Held, Judgement
 from bench.host.holds import NOT_HELD, Hold, Quantity
 from bench.host.interpreters import ROOT
-from bench.host.lockstep import OTHER_WORKER, REFERENCE, Before, Plan
 from bench.host.parity import Parity
+from bench.host.plan import REFERENCE, Before, Plan
 from bench.host.results import Cell, Run, RunRecord
+from bench.host.round import OTHER_WORKER
 from bench.host.stats import Ratio
 from bench.host.tables import NOTHING, Table
 from bench.host.verdict import Gate

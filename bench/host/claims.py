@@ -19,7 +19,7 @@ from typing import Any, Literal
 from bench.host import peers, results, setup, stats, tables, validity
 from bench.host.errors import UsageError
 from bench.host.interpreters import MARK, ROOT, Runtime, answer_in, worker_environment
-from bench.host.lockstep import REFERENCE, Progress
+from bench.host.plan import REFERENCE, Progress
 from bench.host.results import Run
 from bench.host.stats import Ratio
 from bench.host.tables import NOTHING, Table, ratio_text

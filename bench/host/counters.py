@@ -51,7 +51,7 @@ from bench.host import processes, results
 from bench.host.deadline import Deadline
 from bench.host.errors import UsageError
 from bench.host.interpreters import Runtime
-from bench.host.lockstep import Plan, Progress
+from bench.host.plan import Plan, Progress
 from bench.host.results import Cell, CounterRecord, CountersRecord
 from bench.host.workers import MARK, START, EngineUnavailable, WorkerFailed, WorkerProcess
 from bench.host.workspace import Workspace

@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import engines
-from bench.host.lockstep import Subject
+from bench.host.plan import Subject
 from bench.host.results import EngineRecord
 
 BUILT = (".so", ".pyd")  # endings of extension modules

@@ -16,7 +16,7 @@ import numpy as np
 from bench.host import datasets, stats, tables
 from bench.host.errors import UsageError
 from bench.host.interpreters import ROOT
-from bench.host.lockstep import REFERENCE
+from bench.host.plan import REFERENCE
 from bench.host.results import Run
 from bench.host.tables import NOTHING, Table, number, ratio_text
 from bench.workload.config import Config

@@ -13,10 +13,12 @@ import statistics
 from collections.abc import Collection, Sequence
 
 from bench.host import counters, engine_files, holds, lockstep, results
+from bench.host.cell import CellState
 from bench.host.deadline import OutOfTime
 from bench.host.interpreters import Runtime
-from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round, Subject
+from bench.host.plan import REFERENCE, Plan, Progress, Subject
 from bench.host.results import Cell, Run, Status
+from bench.host.round import Round
 from bench.host.stats import Ratio, round_log_ratios, typical
 from bench.host.verdict import Gate, Verdict, confirmed, signed_rank_ratio
 from bench.host.workers import EngineUnavailable

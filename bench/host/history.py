@@ -26,7 +26,7 @@ import numpy as np
 from bench.host import charts, results, stats
 from bench.host.errors import UsageError
 from bench.host.kinds import kind_of
-from bench.host.lockstep import REFERENCE
+from bench.host.plan import REFERENCE
 from bench.host.results import Run
 from bench.host.stats import Ratio
 from bench.host.tables import NOTHING, Table, columns, number, ratio_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from bench.host.lockstep import Progress
+from bench.host.plan import Progress
 from bench.host.tables import NOTHING, Table, render_table
 from bench.workload import ladder
 from bench.workload.config import Config, WorkloadError

@@ -27,10 +27,12 @@ import numpy as np
 
 from bench.host import results, stats, training, validity
 from bench.host.errors import UsageError
-from bench.host.lockstep import REFERENCE, Plan, Progress, Round, add, say_if_over
+from bench.host.lockstep import add, say_if_over
 from bench.host.peer_file import Peer
+from bench.host.plan import REFERENCE, Plan, Progress
 from bench.host.program import PeerRound, digits_of, run_once
 from bench.host.results import Cell
+from bench.host.round import Round
 from bench.host.tables import NOTHING, Table, number, parity_text, ratio_text
 from bench.workload.config import Config
 from bench.workload.trainer import Trainer

@@ -19,8 +19,8 @@ from typing import Literal
 
 from bench.host import processes
 from bench.host.answers import one_line
-from bench.host.lockstep import Progress
 from bench.host.peer_file import Peer
+from bench.host.plan import Progress
 from bench.host.workers import signal_name
 
 LONGEST = 4096  # bytes: of a line that does not end, no more is kept than could be one with a loss

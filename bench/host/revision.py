@@ -19,7 +19,7 @@ from bench.host import engine_files
 from bench.host.engine_files import Taken
 from bench.host.errors import UsageError
 from bench.host.interpreters import ROOT
-from bench.host.lockstep import Before
+from bench.host.plan import Before
 from bench.host.repository import ENGINE, AtRevision, Repository
 
 NEEDED = ("engines/__init__.py", "bench/workload/worker.py")

@@ -16,11 +16,14 @@ import cattrs
 import numpy as np
 
 from bench.host import results, validity
+from bench.host.cell import CellState
 from bench.host.deadline import OutOfTime
 from bench.host.errors import UsageError
-from bench.host.lockstep import REFERENCE, CellState, Plan, Progress, Round, say_if_over
+from bench.host.lockstep import say_if_over
 from bench.host.parity import worst
+from bench.host.plan import REFERENCE, Plan, Progress
 from bench.host.results import Cell
+from bench.host.round import Round
 from bench.host.tables import NOTHING, Table, number, parity_text
 
 FACTORS = ("n_embd", "n_layer", "block_size")

@@ -16,7 +16,7 @@ import engines
 from bench.host import datasets, engine_files, interpreters, machine, results, revision
 from bench.host.deadline import Deadline
 from bench.host.errors import UsageError
-from bench.host.lockstep import REFERENCE, Plan
+from bench.host.plan import REFERENCE, Plan
 from bench.workload.config import Config
 from bench.workload.data import Vocabulary, cut, read_documents
 from bench.workload.gpt import count_parameters

@@ -15,9 +15,10 @@ from tabulate import tabulate
 
 from bench.host import stats, suspicion
 from bench.host.errors import UsageError
-from bench.host.lockstep import NODES_STEPS, REFERENCE, SAMPLES
 from bench.host.parity import Finding, Parity
+from bench.host.plan import REFERENCE
 from bench.host.results import Cell, Run, RuntimeRecord, key
+from bench.host.round import NODES_STEPS, SAMPLES
 from bench.host.stats import Ratio
 from bench.workload.config import OPTIONS
 from bench.workload.runtime import jits

@@ -284,7 +284,7 @@ def test_a3_a_helper_hides_no_module_and_no_other_engines_helper(tmp_path):
 
 def test_a3_a_changed_helper_is_another_engine_for_the_counts(tmp_path):
     from bench.host import gate
-    from bench.host.lockstep import Subject
+    from bench.host.plan import Subject
 
     def files(folder, number):
         path = pathlib.Path(in_folder(tmp_path, folder, "mine", "import helper\nENGINE = replace()\n"))
