@@ -20,6 +20,7 @@ from python_discovery import get_interpreter
 
 from bench.host import facts, processes
 from bench.host.errors import UsageError
+from bench.host.search_path import extended_path
 from bench.workload import runtime as workload_runtime
 
 OLDEST = (3, 9)  # the workload side's oldest Python
@@ -53,20 +54,6 @@ def default_versions() -> list[str]:
     classifiers = metadata.metadata("microgpt-bench").get_all("Classifier") or []
     found = (re.fullmatch(r"Programming Language :: Python :: (\d+\.\d+)", line) for line in classifiers)
     return [match[1] for match in found if match]
-
-
-def extended_path(environment: Mapping[str, str] | None = None) -> str:
-    """PATH with the directories of pyenv's interpreters behind it, so that they are found without being active."""
-    environment = os.environ if environment is None else environment
-    pyenv: list[str] = []
-    with contextlib.suppress(OSError, RuntimeError):  # there may be no home folder, or none that can be read
-        root = pathlib.Path(environment.get("PYENV_ROOT") or pathlib.Path.home() / ".pyenv")
-        pyenv = sorted((str(path) for path in root.glob("versions/*/bin")), key=_by_version, reverse=True)
-    return os.pathsep.join([environment.get("PATH", os.defpath), *pyenv])
-
-
-def _by_version(path: str) -> list[int]:
-    return [int(number) for number in re.findall(r"\d+", path)]
 
 
 def find(specification: str) -> str | None:

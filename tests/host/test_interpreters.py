@@ -2,13 +2,15 @@
 
 import os
 import stat
+import subprocess
 import sys
 
 import pytest
 
-from bench.host import interpreters
+from bench.host import interpreters, search_path
 from bench.host.errors import UsageError
 from bench.workload import runtime
+from tests.conftest import ROOT
 
 
 def test_the_running_interpreter_by_path():
@@ -26,7 +28,7 @@ def test_a_name_of_ones_own():
 def test_pyenvs_interpreters_are_on_the_extended_path_newest_first(tmp_path):
     for version in ("3.9.1", "3.10.2"):
         (tmp_path / "versions" / version / "bin").mkdir(parents=True)
-    path = interpreters.extended_path({"PATH": "/somewhere", "PYENV_ROOT": str(tmp_path)})
+    path = search_path.extended_path({"PATH": "/somewhere", "PYENV_ROOT": str(tmp_path)})
     assert path.split(os.pathsep) == ["/somewhere", *(f"{tmp_path}/versions/{v}/bin" for v in ("3.10.2", "3.9.1"))]
 
 
@@ -79,3 +81,13 @@ def test_names_of_runtimes(described, name):
         "debug": False,
     }
     assert runtime.name_of({**plain, **described}) == name
+
+
+def test_the_noxfile_finds_interpreters_without_our_dependencies():
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from bench.host.search_path import extended_path; extended_path()"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code, str(ROOT)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "from bench.host.search_path import extended_path" in (ROOT / "noxfile.py").read_text()
+    assert (ROOT / "noxfile.py").read_text().count("from bench") == 1

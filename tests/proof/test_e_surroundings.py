@@ -13,7 +13,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from bench.host import calibrate, datasets, interpreters, machine, results, tables
+from bench.host import calibrate, datasets, interpreters, machine, results, search_path, tables
 from bench.host.errors import UsageError
 from tests.host.conftest import SMALL, CommandLine
 
@@ -252,8 +252,8 @@ def test_e24_no_home_folder(tmp_path, documents, home):
 
 
 def test_e24_no_home_folder_to_find_interpreters_in(monkeypatch):
-    monkeypatch.setattr(interpreters.pathlib.Path, "home", fails(RuntimeError("Could not determine home directory.")))
-    assert interpreters.extended_path({"PATH": "/somewhere"}) == "/somewhere"
+    monkeypatch.setattr(search_path.pathlib.Path, "home", fails(RuntimeError("Could not determine home directory.")))
+    assert search_path.extended_path({"PATH": "/somewhere"}) == "/somewhere"
     monkeypatch.setattr(interpreters, "get_interpreter", fails(PermissionError(13, "not permitted")))
     assert interpreters.find("3.14") is None
 
