@@ -65,5 +65,5 @@ def load(name: str) -> Engine:
         module = importlib.import_module(f"engines.{name}")
     engine = getattr(module, "ENGINE", None)
     if not isinstance(engine, Engine):
-        raise EngineError(f"engine file {name} does not end in ENGINE = Engine(...)")
+        raise EngineError(f"engine file {pathlib.Path(name).name} does not end in ENGINE = Engine(...)")
     return engine

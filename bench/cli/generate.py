@@ -21,10 +21,10 @@ from bench.cli.options import (
 from bench.host import (
     datasets,
     tables,
-    training,
 )
 from bench.host.errors import UsageError
 from bench.host.progress import RunProgress
+from bench.workload import failures
 from bench.workload.generators import seeded
 from bench.workload.model import Model
 from bench.workload.trainer import Trainer
@@ -74,12 +74,12 @@ def command(
             progress.say(f"no --model: training {steps} steps on {data} first")
             if note := trainer.cut():
                 progress.say(note)
-            with training.failures_of(engine_name or "vector"):
+            with failures.failures_of(engine_name or "vector"):
                 for step in range(steps):
                     done = trainer.step()
-                    training.check_loss(done.step, done.loss)
+                    failures.check_loss(done.step, done.loss)
                     progress.advance(f"loss {done.loss:.4f}" if step else "the first step")
-    with training.failures_of(trainer.engine.name if engine_name is None else engine_name):
+    with failures.failures_of(trainer.engine.name if engine_name is None else engine_name):
         if not trace:
             for sample in trainer.generate(samples, **dataclasses.asdict(sampling)):
                 click.echo(sample)

@@ -46,7 +46,7 @@ def command(
     if wanted and plots is None:
         raise UsageError("--plot says which charts --plots FOLDER writes: give that too")
     targets.write(path, reporting.page(run))
-    click.echo(f"written to {path}")
+    click.echo(f"written to {'standard output' if path == targets.DASH else path}")
     if plots is not None:
         for plotted in reporting.write_plots(run, plots, plot_format, wanted):
             click.echo(f"written to {plotted}")

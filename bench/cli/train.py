@@ -20,10 +20,9 @@ from bench.cli.options import (
 )
 from bench.host import (
     datasets,
-    training,
 )
 from bench.host.errors import UsageError
-from bench.workload import ladder, model_file
+from bench.workload import failures, ladder, model_file
 from bench.workload.config import WorkloadError
 from bench.workload.trainer import Trainer
 
@@ -100,11 +99,11 @@ def command(
     failed: WorkloadError | None = None
     with signals.wait() as interrupted:
         try:
-            with training.failures_of(engine_name):
+            with failures.failures_of(engine_name):
                 while len(history) < steps and not interrupted:
                     done = trainer.step()
                     history.append(done.loss.hex())
-                    training.check_loss(done.step, done.loss)
+                    failures.check_loss(done.step, done.loss)
                     time = f" | {done.seconds * 1e3:.2f} ms" if timing else ""
                     validation = ""
                     if isinstance(trainer, Trainer) and trainer.validation_due():
@@ -123,7 +122,7 @@ def command(
         click.echo(f"interrupted after {len(history)} steps{f': kept in {kept}' if kept else ''}", err=True)
         return INTERRUPTED
     how = dataclasses.asdict(sampling) if model == "gpt" else {"temperature": sampling.temperature}
-    with training.failures_of(engine_name):
+    with failures.failures_of(engine_name):
         for number, sample in enumerate(trainer.generate(samples, **how), 1):
             click.echo(f"sample {number:2d}: {sample}")
     return OK

@@ -403,7 +403,9 @@ def _loss_values(run: Run) -> list[Spec]:
 
 
 def _curve(run: Run, field: str, title: str, form: str) -> Spec:
-    x = _q("step", "training step", {"zero": False, "nice": False}, axis={"tickMinStep": 1, "format": "d"})
+    steps = run.record.plan.steps
+    ticks = {"tickMinStep": 1} if steps > 10 else {"values": list(range(1, steps + 1))}
+    x = _q("step", "training step", {"zero": False, "nice": False}, axis={**ticks, "format": "d"})
     y = _q(field, title, {"zero": False}, axis={"format": form})
     detail = {"field": "runtime", "type": "nominal"}
     tip = [

@@ -25,7 +25,7 @@ from collections.abc import Sequence
 import cattrs
 import numpy as np
 
-from bench.host import results, stats, training, validity
+from bench.host import results, stats, validity
 from bench.host.errors import UsageError
 from bench.host.lockstep import add, say_if_over
 from bench.host.peer_file import Peer
@@ -34,6 +34,7 @@ from bench.host.program import PeerRound, digits_of, run_once
 from bench.host.results import Cell
 from bench.host.round import Round
 from bench.host.tables import NOTHING, Table, number, parity_text, ratio_text
+from bench.workload import failures
 from bench.workload.config import Config
 from bench.workload.trainer import Trainer
 
@@ -62,7 +63,7 @@ def measure(
         if wanted not in truths:
             trainer = Trainer(TRUTH, str(documents), wanted)
             progress.say(f"training {steps} steps with the random numbers of {peer.name}, to check by")
-            with training.failures_of(TRUTH):
+            with failures.failures_of(TRUTH):
                 truths[wanted] = [trainer.step().loss for _ in range(steps)]
     found = PeersRecord(results.SCHEMA, list(peers), [])
     rng = random.Random(plan.record.order_seed)

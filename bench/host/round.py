@@ -324,7 +324,8 @@ class Round:
                 for engine, ns in sorted(estimates.items(), key=lambda item: item[1])
             )
             self.progress.say(
-                f"{runtime}: reference about {reference / 1e6:.0f} ms on the first document; first gradients agree; roughly {rough or 'alone'}"
+                f"{runtime}: reference about {reference / 1e6:.0f} ms on the first document"
+                + (f"; first gradients agree; roughly {rough}" if rough else "")
             )
 
     # ----------------------------------------------------------------- parity

@@ -337,7 +337,7 @@ def check_calibration(found: Any) -> None:
         _times([trial.took_seconds, trial.budget_seconds], "times")
         _times(trial.baseline, "baseline")
         _times(trial.seconds, "seconds")
-        if not len(trial.logs) == len(trial.baseline) == len(trial.seconds) == trial.rounds >= 2:
+        if not len(trial.logs) == len(trial.baseline) == len(trial.seconds) == trial.rounds >= 1:
             raise ValueError(f"a trial of {trial.rounds} rounds has {len(trial.logs)} ratios")
         if not all(abs(log) < 100 for log in trial.logs):
             raise ValueError("the logarithm of a ratio is out of all proportion")

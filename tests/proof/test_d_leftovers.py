@@ -11,7 +11,7 @@ import pytest
 
 from bench import Model
 from bench.cli import ending
-from bench.host import calibrate, interpreters, results
+from bench.host import calibrate, charts, interpreters, results
 from bench.host.errors import UsageError
 from bench.workload.config import WorkloadError
 from tests.proof.test_e_surroundings import script
@@ -128,3 +128,26 @@ def test_e28_a_summary_that_is_a_pipe_is_not_waited_for(tmp_path, monkeypatch, c
         assert not writing.is_alive()
     finally:
         os.close(reader)
+
+
+def test_c17_a_tick_a_step_where_there_are_few(kept):
+    run = results.load(kept)
+    assert '"values": [1, 2, 3]' in json.dumps(charts.picture(run, charts.losses(run), 720))
+
+
+def test_d18_a_calibration_trial_of_one_round_is_read_again(tmp_path):
+    path = next((interpreters.ROOT / "results" / "calibration").glob("*.json"))
+    known = json.loads(path.read_text())
+    first = known["trials"][0]
+    for name in ("logs", "baseline", "seconds"):
+        first[name] = first[name][:1]
+    first["rounds"] = 1
+    (tmp_path / "known.json").write_text(json.dumps(known))
+    found = calibrate.load(tmp_path / "known.json")
+    assert calibrate.table(found).rows and "can see" in calibrate.sees(found)
+
+
+def test_f_a_file_without_an_engine_is_named_as_it_was_given(tmp_path, small_run):
+    (tmp_path / "empty.py").write_text("")
+    done = small_run("--engine", "empty.py")
+    assert "engine file empty.py does not end in ENGINE" in done.stdout
