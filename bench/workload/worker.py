@@ -260,6 +260,7 @@ class Worker:
             total, cpu = total + wall() - started, cpu + processor() - cpu_started
         answer.update(
             loss=loss.hex(),
+            repeats=repeats,
             repeated=losses,
             ns=total / repeats,
             first_ns=first or own,

@@ -179,7 +179,7 @@ def test_a_revision_without_engines_or_outside_a_repository(project, check, tmp_
 def test_an_older_workers_answers_are_told_apart(project, check):
     worker = project / "bench" / "workload" / "worker.py"
     text = worker.read_text()
-    worker.write_text(text.replace(', "cpu_ns": cpu / repeats', ""))
+    worker.write_text(text.replace('answer["cpu_ns"] = cpu / repeats', "pass"))
     commit = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-am", "older"]
     subprocess.run(commit, cwd=project, check=True)
     worker.write_text(text)

@@ -228,6 +228,17 @@ def test_c11_repeats_far_faster_than_the_first_one_are_flagged():
     assert suspicion.too_fast([results.CellRecord("ok", nanoseconds=[1.0] * 6)]) == ""
 
 
+def test_c11_a_first_pass_that_only_looked_fast_costs_no_long_turn(small_run, tmp_path):
+    text = (
+        "CALLS = []\ndef slower(loss):\n    CALLS.append(1)\n    end = time.process_time() + (0.02 if len(CALLS) > 6 else 0)\n"
+        "    while time.process_time() < end:\n        pass\n    BASE.backward(loss)\n"
+        "ENGINE = replace(backward=slower)"
+    )
+    run, cell, done = only(small_run, tmp_path, text, "--turn", "0.2")
+    assert run.status(cell)[0] == "ok", done.output
+    assert max(max(record.nanoseconds) for record in run.of(cell)) > 15e6
+
+
 # --------------------------------------------------------------------- what an engine must leave alone
 
 
