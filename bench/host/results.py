@@ -208,6 +208,7 @@ class Run:
     ) -> None:
         self.folder, self.record, self.rounds, self.counters = folder, record, rounds, counters
         self.watch = round_files.Watch(folder, (entry.number for entry in rounds))
+        self._waits: dict[tuple[Cell, int], str] = {}
 
     @property
     def cells(self) -> list[Cell]:
@@ -260,7 +261,10 @@ class Run:
 
     def waits(self, cell: Cell) -> str:
         """In words, how much of the cell's time is explained by nothing that the machine did; "" where all is."""
-        return suspicion.waits(self.rounds, key(cell))
+        rounds = len(self.rounds)  # they are added, and never changed
+        if (cell, rounds) not in self._waits:
+            self._waits[cell, rounds] = suspicion.waits(self.rounds, key(cell))
+        return self._waits[cell, rounds]
 
     def seconds(self, cell: Cell) -> Floats:
         """Seconds per step on the wall's clock, (rounds, steps). Only for a cell whose status is ok."""

@@ -41,7 +41,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 Floats = npt.NDArray[np.float64]
 
@@ -136,6 +135,8 @@ def _over_rounds(logs: Floats, outliers: int, confidence: float) -> Ratio:
     mean = float(np.mean(logs))
     if count == 1:
         return Ratio(math.exp(mean), None, None, count, outliers)
+    from scipy.special import stdtrit  # Student's t quantile; here: its import takes longer than most commands
+
     error = float(np.std(logs, ddof=1)) / math.sqrt(count)
-    half = float(special.stdtrit(count - 1, (1 + confidence) / 2)) * error  # Student's t quantile
+    half = float(stdtrit(count - 1, (1 + confidence) / 2)) * error
     return Ratio(math.exp(mean), math.exp(mean - half), math.exp(mean + half), count, outliers)
