@@ -19,21 +19,12 @@ from bench.cli.options import (
 )
 from bench.host import calibrate as calibrating
 from bench.host import (
-    engine_files,
-    interpreters,
-    results,
-    setup,
     tables,
 )
-from bench.host import revision as revisions
-from bench.host.deadline import Deadline
+from bench.host import trials as trying
 from bench.host.errors import UsageError
-from bench.host.progress import RunProgress
-from bench.host.results import PlanRecord
+from bench.host.session import Session
 from bench.host.verdict import Gate
-from bench.host.workspace import Workspace
-from bench.workload.config import Config
-from bench.workload.data import DEFAULT
 from bench.workload.model_file import write_atomically
 
 
@@ -83,86 +74,20 @@ def command(
     style: str,
 ) -> int:
     """Measure what this machine can see: the gate's false alarms, and the smallest slowdown that it finds."""
-    gate = Gate(threshold)
-    with Workspace() as workspace:
-        request = setup.Request(
-            data=DEFAULT,
-            config=Config(),
-            engine_names=[engine],
-            pythons=[interpreters.newest() if python is None else python],
-            measuring=PlanRecord(6, 0, 0.02, 60.0, budget, "on", order_seed=0, clock="cpu"),
-            base=None,
-            command=["microgpt-bench", *sys.argv[1:]],
-        )
-        plan, record, _ = setup.prepare(request, workspace.folder)
-        plan = dataclasses.replace(plan, deadline=Deadline.of_command(limit))
-        (row,) = engine_files.rows([engine])
-        copies = min(calibrating.COPIES, max(1, equal // 2))
-        wanted = {
-            revisions.row_at(row, f"equal{number}"): calibrating.Wanted(0.0, (equal + number) // copies, budget)
-            for number in range(copies)
-        }
-        for share, times in map(_parse_slowdown, slowdowns):
-            wanted[revisions.row_at(row, f"{share:.2%}")] = calibrating.Wanted(share, trials, budget * times)
-        for copy, want in wanted.items():
-            plan.engines[copy] = dataclasses.replace(plan.engines[row], slowdown=want.slowdown)
-        measured = results.Run(workspace.folder, record, [])  # of these rounds only the trials are kept
-        path, runtime = calibrating.path_in(folder), plan.runtimes[0]
-        calibrating.make_folder(path)
-        workspace.lock(path.parent)
-
-        def state(done: list[calibrating.Trial]) -> calibrating.Calibration:
-            return calibrating.Calibration(
-                results.SCHEMA,
-                record.created,
-                record.command,
-                row,
-                runtime.name,
-                runtime.described["build"],
-                record.plan.steps,
-                budget,
-                gate,
-                record.machine,
-                done,
-                counted,
-            )
-
-        done: list[calibrating.Trial] = []
-        counted: list[calibrating.CountTrial] = []
-
-        if add and path.is_file():
-            earlier = calibrating.before(path, state([]))
-            done, counted = list(earlier.trials), list(earlier.counts)
-
-        def save(found: list[calibrating.Trial]) -> None:
-            calibrating.save(path, state(found))
-
-        def save_counts(found: list[calibrating.CountTrial]) -> None:
-            counted[:] = found
-            calibrating.save(path, state(done))
-
-        with RunProgress(None) as progress:
-            for line in record.notes:
-                progress.say(line)
-            progress.say(f"{row} on {runtime.name}, into {path}; Ctrl-C keeps what is done")
-            status = OK
-            try:
-                calibrating.measure(plan, measured, row, wanted, burn, gate, progress, save, done)
-                if counts:
-                    calibrating.measure_counts(plan, row, more, counts, workspace.folder, progress, save_counts)
-            except KeyboardInterrupt:
-                status = INTERRUPTED
-    if not done and not counted:
-        raise UsageError("no trial came to its end: give more time with --limit")
-    calibration = calibrating.concluded(state(done))
-    calibrating.save(path, calibration)
-    found = calibrating.table(calibration)
-    write_atomically(path.with_suffix(".md"), tables.render_table(found, "github") + "\n")
+    asked = trying.Asked(
+        equal, list(map(_parse_slowdown, slowdowns)), trials, counts, more, burn, limit, budget, Gate(threshold)
+    )
+    request = trying.request(engine, python, budget, ["microgpt-bench", *sys.argv[1:]])
+    with Session() as session:
+        calibration, interrupted = trying.run(session, request, asked, folder, add)
+    table = calibrating.table(calibration)
+    path = calibrating.path_in(folder).with_suffix(".md")
+    write_atomically(path, tables.render_table(table, "github") + "\n")
     if style == "json":
-        click.echo(json.dumps(dataclasses.asdict(found), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(dataclasses.asdict(table), indent=1, ensure_ascii=False))
     else:
-        click.echo(tables.render_table(found, style))
-    return status
+        click.echo(tables.render_table(table, style))
+    return INTERRUPTED if interrupted else OK
 
 
 def _parse_slowdown(text: str) -> tuple[float, float]:

@@ -6,7 +6,7 @@ import pathlib
 
 import click
 
-from bench.cli.ending import FOUND, INTERRUPTED, OK
+from bench.cli.ending import FOUND, OK
 from bench.cli.options import (
     FORMAT,
     RESULTS,
@@ -16,12 +16,10 @@ from bench.host import (
     counters,
     kinds,
     results,
-    setup,
     tables,
 )
 from bench.host.errors import UsageError
-from bench.host.progress import RunProgress
-from bench.host.workspace import Workspace
+from bench.host.session import Session
 
 
 @click.command("count")
@@ -45,19 +43,16 @@ def command(
 
     RUN is a folder, the name of one under results/, or the latest that run made. Its timings stay as they are.
     """
-    found = kinds.find(run_folder, folder)
-    with Workspace() as workspace:
-        workspace.lock(found)
-        cells = counters.restrict(results.load(found), engine_names, pythons)
+    path = kinds.find(run_folder, folder)
+    with Session() as session:
+        session.lock(path)
+        cells = counters.restrict(results.load(path), engine_names, pythons)
         if not cells:
-            raise UsageError(f"nothing to count in {found}: no such cell measured and agreed")
-        plan, measured = setup.resume(found, workspace.folder, {runtime for _, runtime in cells})
-        with RunProgress(counters.ORDERS * len(cells)) as progress:
-            try:
-                good = counters.count(plan, measured, cells, progress, timeout)
-            except KeyboardInterrupt:
-                progress.say(f"interrupted: the cells counted so far are kept in {found}")
-                return INTERRUPTED
+            raise UsageError(f"nothing to count in {path}: no such cell measured and agreed")
+        measured = session.resume(path, {runtime for _, runtime in cells})
+        kept = f"interrupted: the cells counted so far are kept in {path}"
+        with session.measuring(counters.ORDERS * len(cells), lambda: kept) as progress:
+            good = counters.count(session.plan, measured, cells, progress, timeout)
     click.echo(tables.render_counters(measured, style))
     click.echo(f"kept in {measured.folder}", err=True)
     return OK if good else FOUND

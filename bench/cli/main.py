@@ -11,7 +11,7 @@ import click
 import engines
 from bench.cli import ending
 from bench.cli.ending import INTERRUPTED, OK
-from bench.host.errors import UsageError
+from bench.host.errors import Interrupted, UsageError
 from bench.workload.config import WorkloadError
 
 # A command's module in this package, and the first sentence of its help: the list of all is shown without importing them.
@@ -80,7 +80,7 @@ def command() -> int:
         return ending.say(error.format_message())
     except (UsageError, WorkloadError, engines.EngineError) as error:
         return ending.say(str(error))
-    except click.Abort:
+    except (click.Abort, Interrupted):
         return INTERRUPTED
     except OSError as error:  # a full disk, for one: not a regression that 1 would stand for
         return ending.say(f"cannot go on: {error}")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import math
 import pathlib
 import re
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -19,6 +19,9 @@ from bench.workload.config import CHOICES, OPTIONS, PRESETS, Config
 from bench.workload.data import DEFAULT, Vocabulary, path_of, read_documents
 from bench.workload.data import embedded as embedded_data
 from bench.workload.generation import Sampling
+
+if TYPE_CHECKING:
+    from bench.host.setup import Request
 
 DEFAULTS = Config()
 
@@ -318,6 +321,19 @@ def plan_record(options: dict[str, Any], rounds: int) -> PlanRecord:
     )
 
 
+def request_from(data: str, options: dict[str, Any], rounds: int = 1, **more: Any) -> Request:
+    """What to measure, of a command with the measuring options, and ``more`` of it. Raises WorkloadError.
+
+    ``rounds`` where --rounds is no option.
+    """
+    from bench.host.setup import Request  # here: commands that only read have no use for it
+
+    if "config" not in more:
+        more["config"] = config_from(options)
+    command = ["microgpt-bench", *sys.argv[1:]]
+    return Request(**{"data": data, "measuring": plan_record(options, rounds), "base": None, "command": command, **options, **more})  # fmt: skip
+
+
 FORMAT = click.option(
     "--format", "style", type=click.Choice(tables.FORMATS), default="plain", show_default=True, help="Of the tables."
 )
@@ -365,8 +381,3 @@ def sampling_from(options: dict[str, Any]) -> tuple[int, Sampling]:
 def given(name: str) -> bool:
     """Whether a parameter of the command under way was on the command line."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def now() -> str:
-    """Date and time, as a run's folder is named by them."""
-    return f"{datetime.datetime.now(datetime.UTC):%Y%m%d-%H%M%S}"

@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import pathlib
-import sys
 from typing import Any
 
 import click
 
-from bench.cli.ending import FOUND, INTERRUPTED, OK
+from bench.cli.ending import FOUND, OK
 from bench.cli.options import (
     FORMAT,
     RESULTS,
-    config_from,
     given,
     measuring_options,
-    now,
-    plan_record,
+    request_from,
 )
 from bench.host import (
     interpreters,
     kinds,
     peer_file,
     results,
-    setup,
     tables,
 )
 from bench.host import peers as peering
 from bench.host.errors import UsageError
-from bench.host.progress import RunProgress
-from bench.host.workspace import Workspace
+from bench.host.session import Session, now
 from bench.workload.model_file import write_atomically
 
 
@@ -67,33 +62,12 @@ def command(
         options["pythons"] = options["pythons"] or [interpreters.newest()]
         if not given("rng"):
             options["rng"], options["gaussian"] = programs[0].rng, programs[0].gaussian
-        if options["steps"] < 2:
-            raise UsageError("--steps 1: the time of a step is the time between two lines, so give at least 2")
-        config = config_from(options)
-        with Workspace() as workspace:
-            request = setup.Request(
-                data=data,
-                config=config,
-                kind="peers",
-                measuring=plan_record(options, 1),
-                base=None,
-                command=["microgpt-bench", *sys.argv[1:]],
-                **options,
-            )
-            plan, record, _ = setup.prepare(request, workspace.folder)
-            peering.check_rows(plan.cells, programs, base)
-            measured = results.create(folder / (name or f"peers-{now()}"), record)
-            workspace.lock(measured.folder)
-            with RunProgress(None) as progress:
-                progress.say(f"{len(programs)} programs and {len(plan.cells)} cells, into {measured.folder}")
-                try:
-                    found = peering.measure(plan, measured, programs, file.parent, config, progress)
-                except KeyboardInterrupt:
-                    progress.say(f"interrupted: {len(measured.rounds)} rounds are kept in {measured.folder}")
-                    return INTERRUPTED
-        write_atomically(
-            measured.folder / "tables.md", tables.render_table(peering.table(measured, found, base), "github") + "\n"
-        )
+        request = request_from(data, options, kind="peers", base=None)
+        with Session() as session:
+            found = peering.run(session, request, programs, file.parent, base, folder / (name or f"peers-{now()}"))
+        measured = session.run
+        table = peering.table(measured, found, base)
+        write_atomically(measured.folder / "tables.md", tables.render_table(table, "github") + "\n")
     if style == "json":
         click.echo(peering.to_json(measured, found))
     else:

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
-import sys
 from typing import Any
 
 import click
 
-from bench.cli.ending import FOUND, INTERRUPTED, OK
+from bench.cli.ending import FOUND, OK
 from bench.cli.options import (
     BASE,
     FORMAT,
     RESULTS,
-    config_from,
     measuring_options,
-    now,
-    plan_record,
+    request_from,
 )
 from bench.host import calibrate as calibrating
 from bench.host import (
     kinds,
     lockstep,
     results,
-    setup,
     tables,
 )
-from bench.host.progress import PREPARING, RunProgress
-from bench.host.workspace import Workspace
+from bench.host.session import Session, now
 from bench.workload.model_file import write_atomically
 
 
@@ -55,41 +49,29 @@ def command(
 ) -> int:
     """Measure engines on runtimes in lockstep and print the tables."""
     results.check_name(name)
-    with Workspace() as workspace:
+    with Session() as session:
         if resume is not None:
-            found = kinds.find(resume, folder)
-            workspace.lock(found)
-            plan, measured = setup.resume(found, workspace.folder)
-            missing: list[str] = []
+            folder = kinds.find(resume, folder)
+            session.lock(folder)
+            measured = session.resume(folder)
         else:
-            request = setup.Request(
-                data=data,
-                config=config_from(options),
-                measuring=plan_record(options, 1),
-                base=base,
-                command=["microgpt-bench", *sys.argv[1:]],
-                **options,
-            )
-            with RunProgress(None, doing=PREPARING):
-                plan, record, missing = setup.prepare(request, workspace.folder)
-            record = dataclasses.replace(record, notes=[*record.notes, *calibrating.note(folder)])
-            measured = results.create(folder / (name or now()), record)
-            workspace.lock(measured.folder)
-        with RunProgress(plan.orders(len(measured.rounds))) as progress:
-            for line in missing:
-                progress.say(line)
+            session.prepare(request_from(data, options, base=base))
+            measured = session.create(folder / (name or now()), calibrating.note(folder))
+        plan = session.plan
+        with session.measuring(plan.orders(len(measured.rounds)), lambda: kept_of(measured)) as progress:
             progress.say(
                 f"{len(plan.engines)} engines on {', '.join(measured.record.runtimes)}, into {measured.folder}"
             )
-            try:
-                lockstep.measure(plan, measured, progress)
-            except KeyboardInterrupt:
-                progress.say(
-                    f"interrupted: {len(measured.rounds)} of {plan.record.rounds} rounds are kept;"
-                    f" go on with: microgpt-bench run --resume {measured.folder}"
-                )
-                return INTERRUPTED
+            lockstep.measure(plan, measured, progress)
     write_atomically(measured.folder / "tables.md", tables.render(measured, "github", base) + "\n")
     click.echo(tables.render(measured, style, base))
     click.echo(f"kept in {measured.folder}", err=True)
     return OK if measured.good() else FOUND
+
+
+def kept_of(run: results.Run) -> str:
+    """What an interrupt leaves."""
+    return (
+        f"interrupted: {len(run.rounds)} of {run.record.plan.rounds} rounds are kept;"
+        f" go on with: microgpt-bench run --resume {run.folder}"
+    )

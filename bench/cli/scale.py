@@ -2,37 +2,29 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import pathlib
-import sys
 from typing import Any
 
 import click
 
-from bench.cli.ending import FOUND, INTERRUPTED, OK
+from bench.cli.ending import FOUND, OK
 from bench.cli.options import (
     FORMAT,
     RESULTS,
     Numbers,
     measuring_options,
-    now,
-    plan_record,
+    request_from,
 )
 from bench.host import (
-    datasets,
     interpreters,
     kinds,
     results,
-    setup,
     tables,
 )
 from bench.host import scale as scaling
-from bench.host.errors import UsageError
-from bench.host.progress import RunProgress
-from bench.host.workspace import Workspace
+from bench.host.session import Session, now
 from bench.workload.config import Config
-from bench.workload.data import DEFAULT, read_documents
+from bench.workload.data import DEFAULT
 from bench.workload.model_file import write_atomically
 
 
@@ -66,42 +58,12 @@ def command(
         results.check_name(name)
         factors = dict(zip(scaling.FACTORS, (n_embd, n_layer, block_size)))
         scaling.check_factors(factors)
-        for values in itertools.product(*factors.values()):
-            Config(**dict(zip(factors, values)))  # type: ignore[arg-type]
-        with Workspace() as workspace:
-            joined = scaling.long_documents(read_documents(datasets.locate(data)), max(block_size))
-            path = workspace.folder / "joined.txt"
-            path.write_text("\n".join(joined) + "\n", encoding="utf-8")
-            options["pythons"] = options["pythons"] or [interpreters.newest()]
-            request = setup.Request(
-                data=str(path),
-                kind="scale",
-                config=Config(),
-                measuring=plan_record(options, 1),
-                base=None,
-                command=["microgpt-bench", *sys.argv[1:]],
-                **options,
-            )
-            plan, record, _ = setup.prepare(request, workspace.folder)
-            if len(plan.runtimes) > 1:
-                raise UsageError("scale looks at one runtime: give one --python and no --env")
-            # the file of long documents goes; what it was made from stays
-            record = dataclasses.replace(
-                record, workload=dataclasses.replace(record.workload, data=f"{data}, neighbours joined")
-            )
-            run = results.create(folder / (name or f"scale-{now()}"), record)
-            workspace.lock(run.folder)
-            with RunProgress(None) as progress:
-                for line in record.notes:
-                    progress.say(line)
-                progress.say(f"{len(plan.engines)} engines at {len(scaling.sizes(factors))} sizes, into {run.folder}")
-                try:
-                    found = scaling.measure(plan, run, factors, progress)
-                except KeyboardInterrupt:
-                    progress.say(f"interrupted: the engines that were done are kept in {run.folder / 'scale.json'}")
-                    return INTERRUPTED
+        options["pythons"] = options["pythons"] or [interpreters.newest()]
+        request = request_from(data, options, kind="scale", config=Config())
+        with Session() as session:
+            found = scaling.run(session, request, factors, folder / (name or f"scale-{now()}"))
         text = "\n\n".join(tables.render_table(table, "github") for table in scaling.tables(found))
-        write_atomically(run.folder / "tables.md", text + "\n")
+        write_atomically(session.run.folder / "tables.md", text + "\n")
     if style == "json":
         click.echo(scaling.to_json(found))
     else:

@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class UsageError(Exception):
     """Bad input or a missing part of the environment; the message says what is wrong and what to do."""
+
+
+class Interrupted(Exception):
+    """The user ended the measuring, and was told what is kept of it."""

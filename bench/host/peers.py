@@ -33,6 +33,8 @@ from bench.host.plan import REFERENCE, Plan, Progress
 from bench.host.program import PeerRound, digits_of, run_once
 from bench.host.results import Cell
 from bench.host.round import Round
+from bench.host.session import Session
+from bench.host.setup import Request
 from bench.host.tables import NOTHING, Table, number, parity_text, ratio_text
 from bench.workload import failures
 from bench.workload.config import Config
@@ -50,6 +52,29 @@ class PeersRecord:
     schema: int
     peers: list[Peer]
     rounds: list[dict[str, PeerRound]]
+
+
+def run(
+    session: Session,
+    request: Request,
+    peers: Sequence[Peer],
+    beside: pathlib.Path,
+    base: str | None,
+    folder: pathlib.Path,
+) -> PeersRecord:
+    """A whole measurement, into a new run's ``folder``; the programs stand in ``beside``, ``base`` as in `check_rows`.
+
+    Raises UsageError, WorkloadError, EngineError, Interrupted.
+    """
+    if request.measuring.steps < 2:
+        raise UsageError("--steps 1: the time of a step is the time between two lines, so give at least 2")
+    session.prepare(request)
+    check_rows(session.plan.cells, peers, base)
+    created = session.create(folder)
+    kept = f"rounds are kept in {created.folder}"
+    with session.measuring(None, lambda: f"interrupted: {len(created.rounds)} {kept}") as progress:
+        progress.say(f"{len(peers)} programs and {len(session.plan.cells)} cells, into {created.folder}")
+        return measure(session.plan, created, peers, beside, request.config, progress)
 
 
 def measure(

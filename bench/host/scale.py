@@ -7,6 +7,7 @@ slope of log(time) over log(size), by least squares in each round, averaged over
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 import cattrs
 import numpy as np
 
-from bench.host import results, validity
+from bench.host import datasets, results, validity
 from bench.host.cell import CellState
 from bench.host.deadline import OutOfTime
 from bench.host.errors import UsageError
@@ -24,7 +25,11 @@ from bench.host.parity import worst
 from bench.host.plan import REFERENCE, Plan, Progress
 from bench.host.results import Cell
 from bench.host.round import Round
+from bench.host.session import Session
+from bench.host.setup import Request
 from bench.host.tables import NOTHING, Table, number, parity_text
+from bench.workload.config import Config
+from bench.workload.data import read_documents
 
 FACTORS = ("n_embd", "n_layer", "block_size")
 
@@ -83,6 +88,26 @@ def long_documents(documents: Sequence[str], length: int) -> list[str]:
 def row(engine: str, point: Mapping[str, int]) -> str:
     """The row of an engine at a size."""
     return f"{engine}@{','.join(f'{name}={value}' for name, value in point.items())}"
+
+
+def run(session: Session, request: Request, factors: dict[str, list[int]], folder: pathlib.Path) -> Scaling:
+    """A whole measurement, into a new run's ``folder``. Raises UsageError, WorkloadError, EngineError, Interrupted."""
+    joined = long_documents(read_documents(datasets.locate(request.data)), max(factors["block_size"]))
+    path = session.folder / "joined.txt"
+    path.write_text("\n".join(joined) + "\n", encoding="utf-8")
+    session.prepare(dataclasses.replace(request, data=str(path)))
+    if len(session.plan.runtimes) > 1:
+        raise UsageError("scale looks at one runtime: give one --python and no --env")
+    # the file of long documents goes; what it was made from stays
+    workload = dataclasses.replace(session.record.workload, data=f"{request.data}, neighbours joined")
+    session.record = dataclasses.replace(session.record, workload=workload)
+    created = session.create(folder)
+    kept = f"interrupted: the engines that were done are kept in {created.folder / 'scale.json'}"
+    with session.measuring(None, lambda: kept) as progress:
+        for line in session.record.notes:
+            progress.say(line)
+        progress.say(f"{len(session.plan.engines)} engines at {len(sizes(factors))} sizes, into {created.folder}")
+        return measure(session.plan, created, factors, progress)
 
 
 def measure(
@@ -230,9 +255,11 @@ def to_json(scaling: Scaling) -> str:
 
 
 def check_factors(factors: Mapping[str, Sequence[Any]]) -> None:
-    """Raises UsageError for sizes that don't grow."""
+    """Raises UsageError for sizes that don't grow, WorkloadError for those that no model can have together."""
     for name, values in factors.items():
         if list(values) != sorted(set(values)) or values[0] < 1:
             raise UsageError(f"--{name.replace('_', '-')} {','.join(map(str, values))}: give growing sizes from 1 on")
     if all(len(values) < 2 for values in factors.values()):
         raise UsageError("one size each shows no growth: give at least two of one, as in --n-embd 16,32")
+    for values in itertools.product(*factors.values()):
+        Config(**dict(zip(factors, values)))

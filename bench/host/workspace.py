@@ -13,6 +13,7 @@ import shutil
 import stat
 import tempfile
 from types import TracebackType
+from typing import Self
 
 import psutil
 
@@ -26,7 +27,7 @@ DATA = f"{PREFIX}data-"  # then the process's number: a file of what was read fr
 class Workspace:
     """A context manager: the folder, the locks on what is written into, and the mark on all processes started meanwhile."""
 
-    def __enter__(self) -> Workspace:
+    def __enter__(self) -> Self:
         sweep()
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as until_done:
