@@ -12,18 +12,13 @@ from bench.cli.options import (
     RESULTS,
     SECONDS,
 )
+from bench.host import explain as explaining
 from bench.host import (
-    datasets,
-    interpreters,
     kinds,
     results,
-    setup,
 )
-from bench.host import explain as explaining
 from bench.host import profile as profiling
 from bench.host.errors import UsageError
-from bench.host.progress import RunProgress
-from bench.host.workspace import Workspace
 
 
 @click.command("explain")
@@ -54,22 +49,7 @@ def command(
     name = python or names[-1]
     if name not in names:
         raise UsageError(f"{run.folder.name} has no runtime {name}: choose from {', '.join(names)}")
-    runtime = setup.find_again(name, run.record.runtimes[name])
-    documents, config = datasets.locate_again(run.record.workload.data).resolve(), run.record.workload.config
-    profiles = {}
-    cells = [engine for engine in run.record.engines if run.status((engine, name))[0] == "ok"]
-    with RunProgress(len(cells)) as progress:
-        for engine in cells:
-            progress.advance(f"profile of {engine}")
-            loads = run.record.engines[engine].path or engine
-            with Workspace() as workspace:
-                taken = setup.take(loads, interpreters.ROOT, workspace.folder / "files")
-                if loads != engine and taken.record.source_sha256 != run.record.engines[engine].source_sha256:
-                    raise UsageError(f"{loads} has changed since {run.folder.name} was measured: measure again")
-                profiles[engine] = profiling.top_functions(
-                    profiling.Subject(runtime, interpreters.ROOT, taken.subject.loads, documents, config, seconds)
-                )
-    text = explaining.page(run, profiles, name, explaining.arithmetic(run), off, long)
-    targets.write(path, text)
+    profiles = profiling.of_run(run, name, seconds)
+    targets.write(path, explaining.page(run, profiles, name, explaining.arithmetic(run), off, long))
     click.echo(f"written to {path}")
     return OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -21,13 +22,15 @@ from bench.cli.options import (
 from bench.host import (
     datasets,
     tables,
+    training,
 )
 from bench.host.errors import UsageError
 from bench.host.progress import RunProgress
-from bench.workload import failures
+from bench.workload.failures import failures_of
+from bench.workload.generation import Token
 from bench.workload.generators import seeded
 from bench.workload.model import Model
-from bench.workload.trainer import Trainer
+from bench.workload.trainer import Step, Trainer
 
 
 @click.command("generate")
@@ -53,11 +56,7 @@ def command(
 ) -> int:
     """Draw documents from a saved model, or from one that is trained first. --seed decides the draws too."""
     samples, sampling = sampling_from(options)
-    asked = [
-        parameter.opts[0]
-        for parameter in click.get_current_context().command.params
-        if parameter.name in (*WORKLOAD, "steps") and parameter.name != "top_k" and given(parameter.name)
-    ]
+    asked = _of_training()
     if model_path is not None and asked not in ([], ["--seed"]):
         raise UsageError(f"{asked[0]} belongs to training, and {model_path} is trained: leave one of them out")
     config = config_from(options)
@@ -70,32 +69,50 @@ def command(
     else:
         trainer = Trainer(engine_name or "vector", datasets.locate(data), config)
         trainer.check(sampling)
-        with RunProgress(steps) as progress:
-            progress.say(f"no --model: training {steps} steps on {data} first")
-            if note := trainer.cut():
-                progress.say(note)
-            with failures.failures_of(engine_name or "vector"):
-                for step in range(steps):
-                    done = trainer.step()
-                    failures.check_loss(done.step, done.loss)
-                    progress.advance(f"loss {done.loss:.4f}" if step else "the first step")
-    with failures.failures_of(trainer.engine.name if engine_name is None else engine_name):
+        _train(trainer, engine_name or "vector", data, steps)
+    with failures_of(trainer.engine.name if engine_name is None else engine_name):
         if not trace:
             for sample in trainer.generate(samples, **dataclasses.asdict(sampling)):
                 click.echo(sample)
             return OK
         tokens = list(trainer.generate(samples, **dataclasses.asdict(sampling), trace=True))
-    rows = []
-    for token in tokens:
-        alternatives = "  ".join(f"{_shown(name)} {probability:.1%}" for name, probability in token.alternatives)
-        rows.append(
-            [f"{token.sample + 1}", f"{token.position}", _shown(token.token), f"{token.probability:.1%}", alternatives]
-        )
-    table = tables.Table("Tokens", [], ["sample", "position", "token", "probability", "most probable"], rows, [])
-    click.echo(tables.render_table(table, "plain", left=True))
+    click.echo(tables.render_table(_table(tokens), "plain", left=True))
     return OK
 
 
 def _shown(token: str) -> str:
     """A token as a table shows it."""
     return token if token.strip() else "end" if token == "" else repr(token)
+
+
+def _of_training() -> list[str]:
+    """The options on the command line that a trained model has decided already; --seed among them."""
+    return [
+        parameter.opts[0]
+        for parameter in click.get_current_context().command.params
+        if parameter.name in (*WORKLOAD, "steps") and parameter.name != "top_k" and given(parameter.name)
+    ]
+
+
+def _train(trainer: Trainer, engine: str, data: str, steps: int) -> None:
+    """Where no model was given."""
+    with RunProgress(steps) as progress:
+        progress.say(f"no --model: training {steps} steps on {data} first")
+        if note := trainer.cut():
+            progress.say(note)
+
+        def tell(done: Step) -> None:
+            progress.advance(f"loss {done.loss:.4f}" if done.step > 1 else "the first step")
+
+        training.train(trainer, engine, steps, tell, [])
+
+
+def _table(tokens: Sequence[Token]) -> tables.Table:
+    """A row for each token."""
+    rows = []
+    for token in tokens:
+        alternatives = "  ".join(f"{_shown(name)} {probability:.1%}" for name, probability in token.alternatives)
+        rows.append(
+            [f"{token.sample + 1}", f"{token.position}", _shown(token.token), f"{token.probability:.1%}", alternatives]
+        )
+    return tables.Table("Tokens", [], ["sample", "position", "token", "probability", "most probable"], rows, [])

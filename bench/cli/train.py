@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -20,11 +22,15 @@ from bench.cli.options import (
 )
 from bench.host import (
     datasets,
+    training,
 )
 from bench.host.errors import UsageError
-from bench.workload import failures, ladder, model_file
+from bench.workload import ladder, model_file
 from bench.workload.config import WorkloadError
-from bench.workload.trainer import Trainer
+from bench.workload.failures import failures_of
+from bench.workload.generation import Sampling
+from bench.workload.ladder.rung import Rung
+from bench.workload.trainer import Step, Trainer
 
 
 @click.command("train")
@@ -88,43 +94,21 @@ def command(
     engine_name = "vector" if model != "gpt" and not given("engine_name") else engine_name
     timing = options["preset"] == "optimized" if timing is None else timing
     trainer = ladder.make(model, engine_name, datasets.locate(data), config_from(options), optimizer)
-    if isinstance(trainer, Trainer):
-        trainer.check(sampling)
-    if note := trainer.cut():
-        click.echo(note, err=True)
-    click.echo(f"num docs: {len(trainer.documents)}")
-    click.echo(f"vocab size: {len(trainer.vocabulary)}")
-    click.echo(f"num params: {sum(len(row) for matrix in trainer.weights().values() for row in matrix)}")
+    _introduce(trainer, sampling)
     history: list[str] = []
     failed: WorkloadError | None = None
     with signals.wait() as interrupted:
         try:
-            with failures.failures_of(engine_name):
-                while len(history) < steps and not interrupted:
-                    done = trainer.step()
-                    history.append(done.loss.hex())
-                    failures.check_loss(done.step, done.loss)
-                    time = f" | {done.seconds * 1e3:.2f} ms" if timing else ""
-                    validation = ""
-                    if isinstance(trainer, Trainer) and trainer.validation_due():
-                        validation = f" | validation {trainer.validate():.4f}"
-                    click.echo(f"step {done.step:4d} / {steps:4d} | loss {done.loss:.4f}{time}{validation}")
+            tell = functools.partial(_tell, trainer, steps, timing)
+            training.train(trainer, engine_name, steps, tell, history, interrupted)
         except WorkloadError as error:
             failed = error
-    if losses is not None:
-        targets.write(losses, "".join(f"{loss}\n" for loss in history))
-    if failed is not None:
-        raise failed
-    if save is not None and isinstance(trainer, Trainer):
-        targets.write(save, model_file.text_of(trainer.saved()))
+    _keep(trainer, history, failed, losses, save)
     if interrupted:
         kept = " and ".join(str(path) for path in (losses, save) if path is not None)
         click.echo(f"interrupted after {len(history)} steps{f': kept in {kept}' if kept else ''}", err=True)
         return INTERRUPTED
-    how = dataclasses.asdict(sampling) if model == "gpt" else {"temperature": sampling.temperature}
-    with failures.failures_of(engine_name):
-        for number, sample in enumerate(trainer.generate(samples, **how), 1):
-            click.echo(f"sample {number:2d}: {sample}")
+    _draw(trainer, engine_name, samples, sampling)
     return OK
 
 
@@ -137,3 +121,47 @@ def check_model(model: str) -> None:
         name = str(parameter.name)
         if name.removesuffix("_name") not in uses and given(name):
             raise UsageError(f"{parameter.opts[0]} has no meaning for the model {model}: leave one of them out")
+
+
+def _introduce(trainer: Trainer | Rung, sampling: Sampling) -> None:
+    """Print the lines before the first step. Raises WorkloadError where no samples can be drawn like this."""
+    if isinstance(trainer, Trainer):
+        trainer.check(sampling)
+    if note := trainer.cut():
+        click.echo(note, err=True)
+    click.echo(f"num docs: {len(trainer.documents)}")
+    click.echo(f"vocab size: {len(trainer.vocabulary)}")
+    click.echo(f"num params: {sum(len(row) for matrix in trainer.weights().values() for row in matrix)}")
+
+
+def _tell(trainer: Trainer | Rung, steps: int, timing: bool, done: Step) -> None:
+    """Print the line of a step."""
+    time = f" | {done.seconds * 1e3:.2f} ms" if timing else ""
+    validation = ""
+    if isinstance(trainer, Trainer) and trainer.validation_due():
+        validation = f" | validation {trainer.validate():.4f}"
+    click.echo(f"step {done.step:4d} / {steps:4d} | loss {done.loss:.4f}{time}{validation}")
+
+
+def _keep(
+    trainer: Trainer | Rung,
+    history: Sequence[str],
+    failed: WorkloadError | None,
+    losses: pathlib.Path | None,
+    save: pathlib.Path | None,
+) -> None:
+    """Write the files that were asked for: the losses also of a training that failed, which is raised then."""
+    if losses is not None:
+        targets.write(losses, "".join(f"{loss}\n" for loss in history))
+    if failed is not None:
+        raise failed
+    if save is not None and isinstance(trainer, Trainer):
+        targets.write(save, model_file.text_of(trainer.saved()))
+
+
+def _draw(trainer: Trainer | Rung, engine_name: str, samples: int, sampling: Sampling) -> None:
+    """Print the samples."""
+    how = dataclasses.asdict(sampling) if isinstance(trainer, Trainer) else {"temperature": sampling.temperature}
+    with failures_of(engine_name):
+        for number, sample in enumerate(trainer.generate(samples, **how), 1):
+            click.echo(f"sample {number:2d}: {sample}")

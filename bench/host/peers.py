@@ -36,8 +36,8 @@ from bench.host.round import Round
 from bench.host.session import Session
 from bench.host.setup import Request
 from bench.host.tables import NOTHING, Table, number, parity_text, ratio_text
-from bench.workload import failures
 from bench.workload.config import Config
+from bench.workload.failures import failures_of
 from bench.workload.trainer import Trainer
 
 TRUTH = "vector_exact"  # bit-identical with the reference, and fast enough for a thousand steps here
@@ -88,7 +88,7 @@ def measure(
         if wanted not in truths:
             trainer = Trainer(TRUTH, str(documents), wanted)
             progress.say(f"training {steps} steps with the random numbers of {peer.name}, to check by")
-            with failures.failures_of(TRUTH):
+            with failures_of(TRUTH):
                 truths[wanted] = [trainer.step().loss for _ in range(steps)]
     found = PeersRecord(results.SCHEMA, list(peers), [])
     rng = random.Random(plan.record.order_seed)

@@ -19,8 +19,11 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from bench.host import datasets, setup
 from bench.host.errors import UsageError
-from bench.host.interpreters import Runtime, worker_environment
+from bench.host.interpreters import ROOT, Runtime, worker_environment
+from bench.host.progress import RunProgress
+from bench.host.results import Run
 from bench.host.workspace import Workspace
 from bench.workload.model_file import write_atomically
 
@@ -90,6 +93,26 @@ def top_functions(subject: Subject, profiler: str = "py-spy") -> list[tuple[str,
     if not total:
         raise UsageError(f"{profiler} saw no step of {subject}: give it more --seconds")
     return [(function, count / total) for function, count in counts.most_common()]
+
+
+def of_run(run: Run, name: str, seconds: float) -> dict[str, list[tuple[str, float]]]:
+    """`top_functions` of every engine that was measured on a run's runtime ``name``. Raises UsageError."""
+    runtime = setup.find_again(name, run.record.runtimes[name])
+    documents, config = datasets.locate_again(run.record.workload.data).resolve(), run.record.workload.config
+    profiles = {}
+    cells = [engine for engine in run.record.engines if run.status((engine, name))[0] == "ok"]
+    with RunProgress(len(cells)) as progress:
+        for engine in cells:
+            progress.advance(f"profile of {engine}")
+            loads = run.record.engines[engine].path or engine
+            with Workspace() as workspace:
+                taken = setup.take(loads, ROOT, workspace.folder / "files")
+                if loads != engine and taken.record.source_sha256 != run.record.engines[engine].source_sha256:
+                    raise UsageError(f"{loads} has changed since {run.folder.name} was measured: measure again")
+                profiles[engine] = top_functions(
+                    Subject(runtime, ROOT, taken.subject.loads, documents, config, seconds)
+                )
+    return profiles
 
 
 def flame_graph(path: pathlib.Path, subject: Subject, profiler: str = "py-spy") -> None:

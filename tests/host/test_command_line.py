@@ -1,5 +1,6 @@
 """The command line end to end, used right and used wrong."""
 
+import ast
 import json
 import math
 import os
@@ -538,3 +539,16 @@ def test_every_file_of_a_command_is_one():
     assert {*main.COMMANDS} == {path.stem for path in folder.glob("*.py")} - {
         "__init__", "ending", "main", "options", "signals", "targets",
     }  # fmt: skip
+
+
+MOST_LINES = 25
+
+
+@pytest.mark.parametrize("name", sorted(main.COMMANDS))
+def test_a_command_is_short(name):
+    """It parses, calls the library, prints, and gives the exit status: work belongs where Python can call it."""
+    tree = ast.parse((ROOT / "bench" / "cli" / f"{name}.py").read_text(encoding="utf-8"))
+    (callback,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "command")
+    statements = callback.body[1:]  # after the docstring, which is the help
+    lines = statements[-1].end_lineno - statements[0].lineno + 1
+    assert ast.get_docstring(callback) and lines <= MOST_LINES
