@@ -150,14 +150,15 @@ def test_a_program_that_is_not_told_its_steps_is_ended(measure):
 def test_shells_and_programs_that_are_not_there(measure):
     pathlib.Path("peers.toml").write_text(
         "[peers.missing]\ncommand = ['no-such-program']\n"
-        "[peers.odd]\ncommand = ['true']\nenv = { 'A=B' = 'no name that a system takes' }\n"
         f"[peers.shell]\nshell = true\ncommand = 'true && {sys.executable} {PORT} {{data}} {{steps}}'\n"
     )
     done = measure("peers.toml", "--rounds", "1")
     assert done.exit_code == 1
     assert "cannot start 'no-such-program': No such file or directory" in done.stdout
-    assert "odd failed: cannot start 'true'" in done.stdout
     assert "5 losses agree" in done.stdout
+    pathlib.Path("odd.toml").write_text("[peers.odd]\ncommand = ['true']\nenv = { 'A=B' = 'no name for a system' }\n")
+    done = measure("odd.toml", "--rounds", "1")
+    assert done.exit_code == 2 and "nor the names in env a =" in done.stderr
 
 
 def test_an_interrupt_keeps_finished_rounds(documents):
