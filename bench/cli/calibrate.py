@@ -10,17 +10,10 @@ import sys
 import click
 
 from bench.cli.ending import INTERRUPTED, OK
-from bench.cli.options import (
-    FORMAT,
-    RESULTS,
-    Finite,
-    Seconds,
-    Whole,
-)
+from bench.cli.options import FORMAT, RESULTS
+from bench.cli.values import Finite, Seconds, Whole
 from bench.host import calibrate as calibrating
-from bench.host import (
-    tables,
-)
+from bench.host import tables
 from bench.host import trials as trying
 from bench.host.errors import UsageError
 from bench.host.session import Session

@@ -8,19 +8,11 @@ from typing import Any
 import click
 
 from bench.cli import ending, targets
-from bench.cli.options import (
-    FORMAT,
-    RESULTS,
-    Finite,
-    measuring_options,
-    request_from,
-)
+from bench.cli.options import FORMAT, RESULTS, measuring_options, request_from
+from bench.cli.values import Finite
 from bench.host import check as gating
 from bench.host import holds as holding
-from bench.host import (
-    results,
-    tables,
-)
+from bench.host import results, tables
 from bench.host.errors import UsageError
 from bench.host.session import Session, now
 from bench.host.verdict import Gate

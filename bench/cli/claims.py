@@ -8,14 +8,9 @@ import click
 
 from bench.cli import targets
 from bench.cli.ending import OK
-from bench.cli.options import (
-    RESULTS,
-)
+from bench.cli.options import RESULTS
 from bench.host import claims as claiming
-from bench.host import (
-    kinds,
-    results,
-)
+from bench.host import kinds, results
 from bench.host import peers as peering
 from bench.host.progress import RunProgress
 from bench.host.workspace import Workspace

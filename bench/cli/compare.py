@@ -9,15 +9,9 @@ import pathlib
 import click
 
 from bench.cli.ending import OK
-from bench.cli.options import (
-    FORMAT,
-    RESULTS,
-)
+from bench.cli.options import FORMAT, RESULTS
 from bench.host import compare as comparing
-from bench.host import (
-    kinds,
-    tables,
-)
+from bench.host import kinds, tables
 
 
 @click.command("compare")

@@ -7,17 +7,9 @@ import pathlib
 import click
 
 from bench.cli.ending import FOUND, OK
-from bench.cli.options import (
-    FORMAT,
-    RESULTS,
-    Seconds,
-)
-from bench.host import (
-    counters,
-    kinds,
-    results,
-    tables,
-)
+from bench.cli.options import FORMAT, RESULTS
+from bench.cli.values import Seconds
+from bench.host import counters, kinds, results, tables
 from bench.host.errors import UsageError
 from bench.host.session import Session
 

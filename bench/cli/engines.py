@@ -8,9 +8,7 @@ import click
 
 import engines
 from bench.cli.ending import OK
-from bench.host import (
-    tables,
-)
+from bench.host import tables
 from bench.host.errors import UsageError
 from bench.workload.trainer import Trainer
 

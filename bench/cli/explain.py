@@ -8,15 +8,9 @@ import click
 
 from bench.cli import targets
 from bench.cli.ending import OK
-from bench.cli.options import (
-    RESULTS,
-    SECONDS,
-)
+from bench.cli.options import RESULTS, SECONDS
 from bench.host import explain as explaining
-from bench.host import (
-    kinds,
-    results,
-)
+from bench.host import kinds, results
 from bench.host import profile as profiling
 from bench.host.errors import UsageError
 

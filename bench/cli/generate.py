@@ -10,20 +10,9 @@ from typing import Any
 import click
 
 from bench.cli.ending import OK
-from bench.cli.options import (
-    WORKLOAD,
-    Whole,
-    config_from,
-    given,
-    sampling_from,
-    sampling_options,
-    workload_options,
-)
-from bench.host import (
-    datasets,
-    tables,
-    training,
-)
+from bench.cli.options import WORKLOAD, config_from, given, sampling_from, sampling_options, workload_options
+from bench.cli.values import Whole
+from bench.host import datasets, tables, training
 from bench.host.errors import UsageError
 from bench.host.progress import RunProgress
 from bench.workload.failures import failures_of

@@ -10,15 +10,9 @@ import click
 
 from bench.cli import targets
 from bench.cli.ending import OK
-from bench.cli.options import (
-    FORMAT,
-    RESULTS,
-    given,
-)
+from bench.cli.options import FORMAT, RESULTS, given
 from bench.host import history as historical
-from bench.host import (
-    tables,
-)
+from bench.host import tables
 
 
 @click.command("history")

@@ -8,15 +8,9 @@ import click
 
 from bench.cli import targets
 from bench.cli.ending import OK
-from bench.cli.options import (
-    FORMAT,
-    Whole,
-    list_data,
-)
-from bench.host import (
-    datasets,
-    tables,
-)
+from bench.cli.options import FORMAT, list_data
+from bench.cli.values import Whole
+from bench.host import datasets, tables
 from bench.host import ladder as climbing
 from bench.host.progress import RunProgress
 from bench.workload.data import DEFAULT

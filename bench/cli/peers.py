@@ -8,20 +8,8 @@ from typing import Any
 import click
 
 from bench.cli.ending import FOUND, OK
-from bench.cli.options import (
-    FORMAT,
-    RESULTS,
-    given,
-    measuring_options,
-    request_from,
-)
-from bench.host import (
-    interpreters,
-    kinds,
-    peer_file,
-    results,
-    tables,
-)
+from bench.cli.options import FORMAT, RESULTS, given, measuring_options, request_from
+from bench.host import interpreters, kinds, peer_file, results, tables
 from bench.host import peers as peering
 from bench.host.errors import UsageError
 from bench.host.session import Session, now

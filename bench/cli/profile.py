@@ -10,19 +10,8 @@ import click
 import engines
 from bench.cli import targets
 from bench.cli.ending import OK
-from bench.cli.options import (
-    FORMAT,
-    SECONDS,
-    config_from,
-    workload_options,
-)
-from bench.host import (
-    datasets,
-    engine_files,
-    interpreters,
-    setup,
-    tables,
-)
+from bench.cli.options import FORMAT, SECONDS, config_from, workload_options
+from bench.host import datasets, engine_files, interpreters, setup, tables
 from bench.host import profile as profiling
 from bench.host.errors import UsageError
 from bench.host.workspace import Workspace

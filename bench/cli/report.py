@@ -8,13 +8,8 @@ import click
 
 from bench.cli import targets
 from bench.cli.ending import FOUND, OK
-from bench.cli.options import (
-    RESULTS,
-)
-from bench.host import (
-    kinds,
-    results,
-)
+from bench.cli.options import RESULTS
+from bench.host import kinds, results
 from bench.host import report as reporting
 from bench.host.errors import UsageError
 

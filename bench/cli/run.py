@@ -8,20 +8,9 @@ from typing import Any
 import click
 
 from bench.cli.ending import FOUND, OK
-from bench.cli.options import (
-    BASE,
-    FORMAT,
-    RESULTS,
-    measuring_options,
-    request_from,
-)
+from bench.cli.options import BASE, FORMAT, RESULTS, measuring_options, request_from
 from bench.host import calibrate as calibrating
-from bench.host import (
-    kinds,
-    lockstep,
-    results,
-    tables,
-)
+from bench.host import kinds, lockstep, results, tables
 from bench.host.session import Session, now
 from bench.workload.model_file import write_atomically
 

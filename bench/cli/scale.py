@@ -8,19 +8,9 @@ from typing import Any
 import click
 
 from bench.cli.ending import FOUND, OK
-from bench.cli.options import (
-    FORMAT,
-    RESULTS,
-    Numbers,
-    measuring_options,
-    request_from,
-)
-from bench.host import (
-    interpreters,
-    kinds,
-    results,
-    tables,
-)
+from bench.cli.options import FORMAT, RESULTS, measuring_options, request_from
+from bench.cli.values import Numbers
+from bench.host import interpreters, kinds, results, tables
 from bench.host import scale as scaling
 from bench.host.session import Session, now
 from bench.workload.config import Config

@@ -7,16 +7,8 @@ import pathlib
 import click
 
 from bench.cli.ending import FOUND, OK
-from bench.cli.options import (
-    BASE,
-    FORMAT,
-    RESULTS,
-)
-from bench.host import (
-    kinds,
-    results,
-    tables,
-)
+from bench.cli.options import BASE, FORMAT, RESULTS
+from bench.host import kinds, results, tables
 
 
 @click.command("show")

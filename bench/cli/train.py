@@ -12,18 +12,9 @@ import click
 
 from bench.cli import signals, targets
 from bench.cli.ending import INTERRUPTED, OK
-from bench.cli.options import (
-    Whole,
-    config_from,
-    given,
-    sampling_from,
-    sampling_options,
-    workload_options,
-)
-from bench.host import (
-    datasets,
-    training,
-)
+from bench.cli.options import config_from, given, sampling_from, sampling_options, workload_options
+from bench.cli.values import Whole
+from bench.host import datasets, training
 from bench.host.errors import UsageError
 from bench.workload import ladder, model_file
 from bench.workload.config import WorkloadError
