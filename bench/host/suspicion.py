@@ -37,8 +37,9 @@ def waits(rounds: Sequence[RoundRecord], name: str) -> str:
         passed = np.array(cell.nanoseconds)
         if len(cell.delay_nanoseconds) == len(cell.yields) == len(passed):
             explained = _explained(cell)
-            # who never gave its processor away was not waiting: a machine that is a guest takes time unseen
-            explained = np.where(np.array(cell.yields) > 0, explained, passed)
+            # who never gave its processor away was not waiting: a machine that is a guest takes time unseen, of all cells
+            unseen = np.where(np.array(cell.yields) > 0, 1.0, _of_the_machine(entry, name, len(passed)))
+            explained = explained * unseen
         else:
             explained = _explained(cell) * _of_the_machine(entry, name, len(passed))
         left.extend(passed - explained)

@@ -73,22 +73,20 @@ def _code(function: types.FunctionType) -> Tuple[Any, ...]:
     return (id(function.__code__), *map(id, defaults), *map(id, keywords.values()))
 
 
-def parts_of(*things: Any) -> List[Tuple[str, Any, str, Any]]:
-    """Each attribute of some objects: the object's class in words, its attributes, a name, and what stands there."""
-    return [
-        (type(thing).__name__, vars(thing), name, part)
-        for thing in things
-        for name, part in [*vars(thing).items(), ("", len(vars(thing)))]
-    ]
+def parts_of(*things: Any) -> List[Tuple[Any, type, Dict[str, Any]]]:
+    """Some objects, with their classes and what their attributes are now."""
+    return [(thing, type(thing), dict(vars(thing))) for thing in things]
 
 
-def replaced(parts: List[Tuple[str, Any, str, Any]]) -> str:
-    """The first of them that is another one now, in words; "" where none is."""
-    for kind, attributes, name, part in parts:
-        if name and attributes.get(name, MISSING) is not part:
-            return f"the {kind}'s {name} was replaced"
-        if not name and len(attributes) != part:
-            return f"the {kind} was given further attributes"
+def replaced(parts: List[Tuple[Any, type, Dict[str, Any]]], passing: Tuple[str, ...] = ()) -> str:
+    """In words, the first of their attributes that is another one now, but for those ``passing``; "" where none is."""
+    for thing, kind, attributes in parts:
+        if type(thing) is not kind:
+            return f"the {kind.__name__} is of another class"
+        now = vars(thing)
+        for name in {**attributes, **now}:
+            if name not in passing and now.get(name, MISSING) is not attributes.get(name, MISSING):
+                return f"the {kind.__name__}'s {name} was replaced"
     return ""
 
 

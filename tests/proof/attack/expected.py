@@ -89,7 +89,7 @@ MATHEMATICS = {
     "adam_never_updates": Expected("diverged", "step|parameters"),
     "loss_scaled": Expected("diverged", "loss off .* at step 1"),
     "loss_rounded": Expected("diverged", "loss off .* at step 1"),
-    "loss_always_the_first": Expected("diverged", "loss off .* at step 2"),
+    "loss_always_the_first": Expected("diverged or failed", "loss off|repeated from the same state"),
     "loss_wrong_from_the_third": Expected("diverged", "loss off .* at step 3"),
     "loss_nan": Expected("diverged", "loss is nan at step 2"),
     "loss_infinite": Expected("diverged", "loss is inf at step 1"),
@@ -281,7 +281,9 @@ CLOCKS = {
     "seal_of_the_instance": FAILED,
     "puts_back": UNPAID,
     "man_in_the_middle": UNPAID,
-    "clock_in_c": UNPAID,
+    "clock_in_c": Expected(
+        "unpaid", uncaught="half of the processor time may be a busy machine's, seen in one round", sometimes=True
+    ),
 }
 
 COLLECTED = Expected("failed", "collector")
