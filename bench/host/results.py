@@ -209,6 +209,7 @@ class Run:
         self.folder, self.record, self.rounds, self.counters = folder, record, rounds, counters
         self.watch = round_files.Watch(folder, (entry.number for entry in rounds))
         self._waits: dict[tuple[Cell, int], str] = {}
+        self._turns: list[suspicion.Turns] = []  # of the rounds looked at so far
 
     @property
     def cells(self) -> list[Cell]:
@@ -263,7 +264,8 @@ class Run:
         """In words, how much of the cell's time is explained by nothing that the machine did; "" where all is."""
         rounds = len(self.rounds)  # they are added, and never changed
         if (cell, rounds) not in self._waits:
-            self._waits[cell, rounds] = suspicion.waits(self.rounds, key(cell))
+            self._turns += map(suspicion.turns_of, self.rounds[len(self._turns) :])
+            self._waits[cell, rounds] = suspicion.waits(self.rounds, key(cell), self._turns)
         return self._waits[cell, rounds]
 
     def seconds(self, cell: Cell) -> Floats:

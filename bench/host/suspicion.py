@@ -26,22 +26,37 @@ FAST = 3.0  # times as fast as the first one are repeats that look kept or prepa
 LEAST_NS = 500_000  # and by so much at least
 
 
-def waits(rounds: Sequence[RoundRecord], name: str) -> str:
-    """In words, how much of a cell's time is not explained; "" where all is. ``name``: its key in the rounds."""
+Turns = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]  # ns by step, of all cells: passed, and explained
+
+
+def turns_of(entry: RoundRecord) -> Turns:
+    """What the turns of a round took all its cells together, on the wall's clock and as far as that is explained."""
+    timed = [cell for cell in entry.cells.values() if _is_timed(cell)]
+    steps = max((len(cell.nanoseconds) for cell in timed), default=0)
+    passed, explained = np.zeros(steps), np.zeros(steps)
+    for cell in timed:
+        if len(cell.nanoseconds) == steps:
+            passed, explained = passed + np.array(cell.nanoseconds), explained + _explained(cell)
+    return passed, explained
+
+
+def waits(rounds: Sequence[RoundRecord], name: str, turns: Sequence[Turns] | None = None) -> str:
+    """In words, how much of a cell's time is not explained; "" where all is. ``name``: its key in the rounds.
+
+    ``turns``: those of the rounds, where they are known already.
+    """
     ratios: list[float] = []
     left: list[float] = []
-    for entry in rounds:
+    for entry, of_all in zip(rounds, turns or map(turns_of, rounds)):
         cell = entry.cells.get(name)
-        if cell is None or not cell.cpu_nanoseconds or len(cell.cpu_nanoseconds) != len(cell.nanoseconds):
+        if cell is None or not _is_timed(cell):
             continue
-        passed = np.array(cell.nanoseconds)
+        passed, explained = np.array(cell.nanoseconds), _explained(cell)
+        machine = _of_the_machine(of_all, passed, explained)
         if len(cell.delay_nanoseconds) == len(cell.yields) == len(passed):
-            explained = _explained(cell)
             # who never gave its processor away was not waiting: a machine that is a guest takes time unseen, of all cells
-            unseen = np.where(np.array(cell.yields) > 0, 1.0, _of_the_machine(entry, name, len(passed)))
-            explained = explained * unseen
-        else:
-            explained = _explained(cell) * _of_the_machine(entry, name, len(passed))
+            machine = np.where(np.array(cell.yields) > 0, 1.0, machine)
+        explained = explained * machine
         left.extend(passed - explained)
         ratios.extend(passed / np.maximum(explained, 1.0))
     if not ratios or np.median(left) < SHORTEST_NS:
@@ -52,13 +67,18 @@ def waits(rounds: Sequence[RoundRecord], name: str) -> str:
     return f"{1 - 1 / float(np.median(ratios)):.0%} of its time it waited for something else than a processor"
 
 
-def _of_the_machine(entry: RoundRecord, name: str, steps: int) -> npt.NDArray[np.float64]:
+def _is_timed(cell: CellRecord) -> bool:
+    return bool(cell.cpu_nanoseconds) and len(cell.cpu_nanoseconds) == len(cell.nanoseconds)
+
+
+def _of_the_machine(
+    of_all: Turns, passed: npt.NDArray[np.float64], explained: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
     """By step, how many times its processor time a turn took the other cells together: the machine's share is everybody's."""
-    passed, explained = np.zeros(steps), np.zeros(steps)
-    for key, other in entry.cells.items():
-        if key != name and len(other.cpu_nanoseconds) == len(other.nanoseconds) == steps:
-            passed, explained = passed + np.array(other.nanoseconds), explained + _explained(other)
-    return np.maximum(1.0, np.divide(passed, explained, out=np.ones(steps), where=explained > 0))
+    if len(of_all[0]) != len(passed):  # it went less far than they did
+        return np.ones(len(passed))
+    others, theirs = of_all[0] - passed, of_all[1] - explained
+    return np.maximum(1.0, np.divide(others, theirs, out=np.ones(len(passed)), where=theirs > 1.0))
 
 
 def _explained(cell: CellRecord) -> npt.NDArray[np.float64]:
