@@ -149,7 +149,8 @@ def judge(
         word, reason = NOT_HELD, "too noisy to tell"
     else:
         word = str(Verdict.INCONCLUSIVE if beyond else Verdict.PASS)
-    medians = float(np.median(before)), float(np.median(now))
+    # what the system says of waiting for a processor is at times more than what passed
+    medians = max(0.0, float(np.median(before))), max(0.0, float(np.median(now)))
     return Hold(*cell, quantity.name, word, *medians, quantity.unit, ratio, allowed, reason)
 
 
