@@ -230,7 +230,7 @@ def test_b8_training_goes_on_and_its_files_are_written(documents, tmp_path, end)
 @pytest.mark.parametrize("end", ["| true", "2>&1 | true", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_b8_run_and_check_end_with_their_own_status(documents, tmp_path, end):
     common = f"--data {documents} --python {sys.executable} --engine vector {' '.join(SMALL)} --steps 3"
-    done = shell(f"set -o pipefail; $BENCH run {common} --rounds 2 --name one {end}", tmp_path)
+    done = shell(f"set -o pipefail; $BENCH run {common} --rounds 6 --name one {end}", tmp_path)
     assert done.returncode == 0, done.stderr
     assert pathlib.Path("results/one/tables.md").is_file()
     for slower, status in (("0", 0), ("9", 1)):

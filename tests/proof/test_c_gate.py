@@ -265,10 +265,10 @@ def test_c15_an_earlier_run_holds_memory_and_nodes(check, small_run):
 
 # --------------------------------------------------------------------- budgets
 
-# the first two processes of a file do as they should, later ones never come to an end of their second step
+# the first two processes do as they should, later ones never come to an end of their second step
 HANGS_LATER = """
 import pathlib
-STARTED = pathlib.Path(__file__).with_name("started")
+STARTED = pathlib.Path("{started}")
 LATER = STARTED.exists() and len(STARTED.read_text()) > 1
 with STARTED.open("a") as file:
     file.write("x")
@@ -314,11 +314,12 @@ def test_c16_the_first_round_is_done_in_full(theirs, bench_command, documents, c
 @pytest.mark.parametrize("command", ["check", "run"])
 def test_c16_a_round_that_passes_the_budget_is_left_out(theirs, bench_command, documents, command):
     """However long one order may take: what hangs is no failure of the engine where the time was up first."""
-    mine = committed(theirs, HANGS_LATER)
+    started = theirs.folder.parent / "started"  # not beside the file: a run's copies are nobody's to write into
+    mine = committed(theirs, HANGS_LATER.replace("{started}", str(started)))
     if command == "check":
         done = theirs("--engine", mine, "--name", "r", budget="8s")
     else:
-        (theirs.folder / "started").write_text("x")
+        started.write_text("x")
         done = bench_command("run", "--engine", mine, "--python", sys.executable, "--data", documents, *SMALL,
             "--budget", "8s", "--name", "r")  # fmt: skip
         assert "the budget of 8 s ended in round 2, which is left out" in done.stderr
@@ -437,7 +438,7 @@ def test_c16_what_comes_before_the_rounds_is_said_too(theirs, monkeypatch):
 # good until its process has been started nine times, wrong from then on
 WRONG_LATER = """
 import pathlib
-STARTED = pathlib.Path(__file__).with_name("started")
+STARTED = pathlib.Path("{started}")
 with STARTED.open("a") as file:
     file.write("x")
 def relu(x):
@@ -450,6 +451,6 @@ ENGINE = replace(relu=relu)
 def test_c14_what_breaks_in_a_late_round_fails(theirs):
     """Where nothing is decided in eight rounds; whatever was found until then."""
     mine = committed(theirs, "ENGINE = replace()")
-    engine_file(theirs.folder, "mine", WRONG_LATER)
+    engine_file(theirs.folder, "mine", WRONG_LATER.replace("{started}", str(theirs.folder.parent / "started")))
     done = theirs("--engine", mine, "--threshold", "0", "--hold", "nodes=off", budget="5m")
     assert done.exit_code == 1 and words() == {"mine": "DIVERGED"}, done.output
