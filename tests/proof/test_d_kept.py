@@ -50,6 +50,12 @@ def own_temporary(tmp_path, monkeypatch):
     return folder
 
 
+def heed_signals():
+    """Where the tests run in a shell's background some signals are ignored, and children inherit that."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture
 def started(tmp_path, documents, own_temporary):
     """Start a run of an engine in a process of its own; ended with the test."""
@@ -62,7 +68,7 @@ def started(tmp_path, documents, own_temporary):
             ]  # fmt: skip
             process = subprocess.Popen(
                 command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(ROOT)}, preexec_fn=heed_signals,
             )  # fmt: skip
             stack.callback(process.wait)
             stack.callback(process.kill)
