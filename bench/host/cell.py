@@ -12,9 +12,9 @@ from bench.host.parity import Finding, Parity
 from bench.host.results import CellRecord, Status
 from bench.host.workers import WorkerProcess
 
-ASIDE = 0.75  # of a step, that going back to the state before it may take; of honest engines it takes up to a half
+ASIDE = 0.75  # of a step, that going back to the state before it may take
 UNSAID = 1.3  # times the processor time of its steps that an order may take
-UNSAID_NS = 12_000_000  # and so much more: of honest engines it was up to 9 ms, on PyPy
+UNSAID_NS = 12_000_000  # and so much more: for the order itself, its documents, and a look at what is sealed
 
 
 class CellState:
