@@ -39,16 +39,18 @@ OTHER_WORKER = "its worker is of another version"
 class Probe:
     """Which of a step's repeats the reference does too: a few from the step's own state on, so many chains later.
 
-    ``late``: of any chain that some cell comes to, not the first.
+    ``late``: of any chain that a cell taken at random comes to, not the first. Of the cell with the most repeats it
+    would nearly always be one that no other comes to.
     """
 
     def __init__(self, late: bool) -> None:
         self.late, self.chain = late, 0
         self.count = 2 + secrets.randbelow(PROBED - 1)
 
-    def choose(self, repeats: int) -> None:
-        """``repeats``: the most that a cell does of the step."""
-        self.chain = secrets.randbelow(max(1, (repeats - 1) // CHAIN)) if self.late else 0
+    def choose(self, repeats: Sequence[int]) -> None:
+        """``repeats``: how many each cell does of the step."""
+        most = secrets.choice(repeats) if self.late and repeats else 1
+        self.chain = secrets.randbelow(max(1, (most - 1) // CHAIN))
 
     def of(self, losses: list[float], reference: bool) -> list[float]:
         """Its losses among those of all repeats; the reference did no others."""
@@ -115,7 +117,7 @@ class Round:
                     self._say_first_look(runtime.name)
             for step in range(1, self.plan.record.steps + 1):
                 if step in self.probes:
-                    self.probes[step].choose(max((self.states[cell].repeats for cell in self._alive()), default=1))
+                    self.probes[step].choose([self.states[cell].repeats for cell in self._alive()])
                 for cell in self._shuffled(self._alive()):
                     self._step(cell, step)
                 self._check_losses(step)

@@ -20,7 +20,8 @@ import psutil
 from tests.proof.attack.expected import BUILT_IN, KINDS, Expected
 
 HERE = pathlib.Path(__file__).parent
-DOCUMENTS = "ab\na\ncabbage\nbead\ndecade\nb\n"
+# none so short that a document drawn at random is likely to be one of them
+DOCUMENTS = "abed\nfad\ncabbage\nbeadle\ndecade\ngab\n"
 SMALL = ["--n-embd", "8", "--n-head", "2", "--block-size", "6", "--steps", "3"]
 PAID = 1.35  # times the speed of the reference, whose work every cheat pretends to do: more than noise makes of it
 PASSED = 3  # the same of times on the wall's clock, of a step and of drawing texts

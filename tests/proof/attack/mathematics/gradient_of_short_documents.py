@@ -1,4 +1,4 @@
-"""Gradients of documents of two characters or fewer are scaled by 1.001. DIVERGED when one comes."""
+"""Gradients of documents of three characters or fewer are scaled by 1.001. DIVERGED when one comes."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ SCALE = []
 
 
 def mean(losses):
-    SCALE[:] = [1.001 if len(losses) <= 3 else 1]
+    SCALE[:] = [1.001 if len(losses) <= 4 else 1]
     return REFERENCE.mean(losses)
 
 
