@@ -14,8 +14,10 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import difflib
 import enum
 import math
+import types
 from functools import partial
 from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Sequence
 
@@ -226,6 +228,64 @@ class Engine:
                 raise TypeError(f"engine {self.name!r} gives neither value= nor matrix=: one of them makes its weights")
             value = self.value
             fill("matrix", _mark(lambda rows: [[value(x) for x in row] for row in rows]))
+
+    def variant(self, name: str, change: str, **ops: Any) -> Engine:
+        """An engine that is this one but for the ops given, by name: ``linear=mine``, ``value=Mine``.
+
+        What the contract fills in from a changed op is filled anew. Promised parity and all else are this engine's unless
+        given: ``parity``, ``summary`` (else the change), ``unavailable``, ``collector``. Raises TypeError for a name that is
+        no op, for what cannot be called, and where ops of this engine's own would go on without the changed one.
+        """
+        problem = _misfit(self, ops)
+        if problem:
+            raise TypeError(f"variant {name!r} of {self.name}: {problem}")
+        return dataclasses.replace(
+            self, **{"name": name, "parent": self.name, "change": change, "summary": change, **ops}
+        )
+
+
+# ops that a variant may change, and what else may be said of one
+OPS = tuple(field.name for field in dataclasses.fields(Engine) if "Callable" in str(field.type))
+WORDS = ("summary", "parity", "unavailable", "collector")
+# spelled in Value arithmetic where an engine leaves them out
+SPELLED = ("add", "linear", "rmsnorm", "relu", "softmax", "attention", "cross_entropy", "mean", "probabilities")
+# what may stand on an op: an engine that spells one of these itself knows nothing of another one's
+STAND_ON = {
+    "softmax": ("attention", "cross_entropy", "probabilities"),
+    "value": ("embedding", *SPELLED, "backward", "reset", "count_nodes", "no_graph", "matrix"),
+}
+
+
+def _misfit(engine: Engine, ops: Dict[str, Any]) -> str:
+    """Why an engine cannot be made of this one by changing these ops; "" where it can."""
+    defaults = {field.name: field.default for field in dataclasses.fields(Engine)}
+    for op, given in ops.items():
+        if op in WORDS:
+            continue
+        if op not in OPS:
+            near = difflib.get_close_matches(op, (*OPS, *WORDS), n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            return f"there is no op {op!r}{hint}; ops: {', '.join(OPS)}; what is said of it: {', '.join(WORDS)}"
+        if not callable(given):
+            return f"{op}={given!r} cannot be called: give a function or a class"
+        if engine.value is None and op == "value":
+            return f"{engine.name} has no Values that others could replace: change its ops"
+        if engine.value is None and op in SPELLED and given is defaults[op]:
+            return f"the contract's {op} computes with Values, and {engine.name} has none: give one for its activations"
+        deaf = [other for other in STAND_ON.get(op, ()) if other not in ops and _own(engine, other, op)]
+        if deaf:
+            listed = ", ".join(f"{other}=" for other in deaf)
+            return f"{engine.name} spells {', '.join(deaf)} itself, without this {op}: give {listed} too, its own where they fit"
+    return ""
+
+
+def _own(engine: Engine, op: str, changed: str) -> bool:
+    """Whether an engine spells an op itself, in a way that may not know of the other, changed one."""
+    found = getattr(engine, op)
+    beside = getattr(engine.value, "__module__", None)
+    if changed == "value" and isinstance(found, types.FunctionType) and found.__module__ != beside:
+        return False  # not written beside the Values, so in what any Values can do
+    return not _filled(found) and all(field.default is not found for field in dataclasses.fields(Engine))
 
 
 def _mark(op: Any) -> Any:

@@ -505,6 +505,19 @@ def test_the_readmes_python_example_runs():
     assert len(done.stdout.splitlines()) == 11
 
 
+def test_the_readmes_engine_runs_in_any_folder(bench_command, documents, tmp_path):
+    """Exactly its lines, ten that are not empty, and as the README names the file."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (lines,) = (block.split("```")[0] for block in text.split("```python\n")[1:] if "ENGINE" in block)
+    assert len([line for line in lines.splitlines() if line]) <= 10
+    pathlib.Path("mine.py").write_text(lines)  # the working folder is an empty one
+    where = ("--python", sys.executable, "--data", documents, *SMALL, "--steps", 2, "--rounds", 1, "--name", "ten")
+    done = bench_command("run", "--engine", "mine.py", *where)
+    assert done.exit_code == 0, done.stderr
+    (row,) = (line for line in done.stdout.splitlines() if line.startswith("mine"))
+    assert row.endswith("bit-identical")
+
+
 def test_python_m_bench_is_the_same_command():
     done = subprocess.run([sys.executable, "-m", "bench", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "Usage: microgpt-bench" in done.stdout

@@ -291,3 +291,87 @@ def test_an_engine_without_weights_is_refused():
 
     with pytest.raises(TypeError, match="neither value= nor matrix="):
         Engine(name="x", summary="", parent=None, change="", parity=Parity.ROUNDING)
+
+
+# --------------------------------------------------------------------- variants: engines of ten lines
+
+
+def silent(logits):
+    """A softmax that is told from all others: nothing is probable."""
+    return [logit * 0.0 for logit in logits]
+
+
+def test_a_variant_is_its_parent_but_for_what_is_given():
+    tape = engines.load("tape")
+    mine = tape.variant("mine", "no relu", relu=lambda x: x)
+    assert (mine.name, mine.parent, mine.change, mine.summary) == ("mine", "tape", "no relu", "no relu")
+    assert mine.parity is tape.parity and mine.reset == tape.reset and mine.relu([1, -1]) == [1, -1]
+    second = mine.variant("second", "and said so", summary="words", collector="off")
+    assert (second.parent, second.summary, second.collector) == ("mine", "words", "off")
+    assert second.relu is mine.relu
+
+
+def test_what_stands_on_a_changed_op_is_filled_anew():
+    class Value(engines.load("reference").value):
+        pass
+
+    changed = engines.load("reference").variant("mine", "", softmax=silent)
+    further = changed.variant("further", "", value=Value)
+    x = further.matrix([[0.5, -0.25]])[0]
+    assert type(x[0]) is Value and type(changed.matrix([[1.0]])[0][0]) is not Value
+    for engine in changed, further:
+        assert engine.probabilities(x, 0.5) == [0.0, 0.0]
+        assert [y.data for y in engine.attention(x, [x], [x], 1)] == [0.0, 0.0]
+    assert changed.variant("back", "", softmax=default_softmax).probabilities(x, 0.5) != [0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    "parent, ops, said",
+    [
+        (
+            "reference",
+            {"lineer": silent},
+            r"^variant 'mine' of reference: there is no op 'lineer' \(did you mean linear\?\)",
+        ),
+        ("reference", {"batched": True}, "ops: value, embedding, add, linear, rmsnorm, relu, softmax, attention, "),
+        ("reference", {"linear": 3}, "linear=3 cannot be called"),
+        (
+            "fused_dot",
+            {"softmax": silent},
+            "fused_dot spells attention itself, without this softmax: give attention= too",
+        ),
+        ("tape", {"value": float}, "tape spells reset, no_graph itself, without this value"),
+        ("vector", {"softmax": silent}, "vector spells attention, cross_entropy, probabilities itself"),
+        ("vector_exact", {"softmax": silent}, "vector_exact spells attention, cross_entropy, probabilities itself"),
+        ("compiled", {"value": float}, "compiled has no Values"),
+        ("compiled_unordered", {"attention": default_attention}, "the contract's attention computes with Values"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused_in_one_line(parent, ops, said):
+    with pytest.raises(TypeError, match=said) as refused:
+        engines.load(parent).variant("mine", "", **ops)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_variant_may_give_what_stands_on_the_changed_op_too():
+    fused = engines.load("fused_dot")
+    mine = fused.variant("mine", "", softmax=silent, attention=fused.attention)
+    assert mine.attention is fused.attention
+    assert mine.probabilities(mine.matrix([[0.5, 1.0]])[0], 1.0) == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("parent", ["vector", "vector_exact", "compiled", "compiled_unordered"])
+def test_a_variant_of_an_engine_of_vectors_trains_with_its_own_op(parent):
+    """Its own op is used, and the rest goes on as it was."""
+    from bench.workload.trainer import Trainer
+
+    engine = engines.load(parent)
+    calls = []
+
+    def counted(x):
+        calls.append(x)
+        return engine.relu(x)
+
+    trainers = [Trainer(e, ["ab", "ba"]) for e in (engine, engine.variant("mine", "", relu=counted))]
+    (one,), (other,) = ([trainer.step().loss] for trainer in trainers)
+    assert one == other and len(calls) == 1 and trainers[0].weights() == trainers[1].weights()
