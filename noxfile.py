@@ -11,7 +11,7 @@ import nox
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from bench.host.search_path import extended_path
+from bench.host.system.search_path import extended_path
 
 nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "uv|virtualenv"

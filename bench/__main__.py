@@ -9,7 +9,7 @@ def main() -> None:
     began = time.monotonic()
     try:
         from bench.cli import ending
-        from bench.host import deadline
+        from bench.host.system import deadline
     except KeyboardInterrupt:
         sys.exit(130)
     deadline.COMMAND_BEGAN = began

@@ -10,9 +10,11 @@ import re
 import click
 
 from bench.cli import main
-from bench.host import results, tables
-from bench.host.parity import Parity
-from bench.host.plan import REFERENCE
+from bench.host.measure.plan import REFERENCE
+from bench.host.pages import tables
+from bench.host.results import store
+from bench.host.results.parity import Parity
+from bench.host.results.run import Run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RUN = ROOT / "results" / "default"
@@ -20,15 +22,15 @@ LONG = ROOT / "results" / "long"
 WIDTH = 100  # of help texts, in columns
 
 
-def committed(folder: pathlib.Path) -> results.Run:
+def committed(folder: pathlib.Path) -> Run:
     """The run in it. Raises SystemExit where it does not hold what it promises."""
-    run = results.load(folder)
+    run = store.load(folder)
     if not run.good():
         raise SystemExit(f"{folder} does not hold what it promises: measure again")
     return run
 
 
-def table_of(run: results.Run, runtime: str, engines: tuple[str, ...]) -> tables.Table:
+def table_of(run: Run, runtime: str, engines: tuple[str, ...]) -> tables.Table:
     """The runtime's table, of these engines only. Raises SystemExit where one is missing."""
     (table,) = (table for table in tables.tables(run) if table.title == runtime)
     rows = [row for row in table.rows if row[0] in engines]
@@ -79,7 +81,7 @@ def longer() -> None:
     print(_grid_of(committed(LONG)))
 
 
-def _grid_of(run: results.Run) -> str:
+def _grid_of(run: Run) -> str:
     return tables.render_table(tables.headline(run), "github").split("\n", 2)[2]  # without its title
 
 

@@ -12,12 +12,12 @@ import click
 from bench.cli.ending import INTERRUPTED, OK
 from bench.cli.options import FORMAT, RESULTS
 from bench.cli.values import Finite, Seconds, Whole
-from bench.host import calibrate as calibrating
-from bench.host import tables
-from bench.host import trials as trying
-from bench.host.errors import UsageError
-from bench.host.session import Session
-from bench.host.verdict import Gate
+from bench.host.gate import calibrate as calibrating
+from bench.host.gate import trials as trying
+from bench.host.measure.session import Session
+from bench.host.pages import tables
+from bench.host.stats.sequential import Gate
+from bench.host.system.errors import UsageError
 from bench.workload.model_file import write_atomically
 
 

@@ -10,12 +10,13 @@ import click
 from bench.cli import ending, targets
 from bench.cli.options import FORMAT, RESULTS, measuring_options, request_from
 from bench.cli.values import Finite
-from bench.host import check as gating
-from bench.host import holds as holding
-from bench.host import results, tables
-from bench.host.errors import UsageError
-from bench.host.session import Session, now
-from bench.host.verdict import Gate
+from bench.host.gate import check as gating
+from bench.host.gate import holds as holding
+from bench.host.measure.session import Session, now
+from bench.host.pages import tables
+from bench.host.results import store
+from bench.host.stats.sequential import Gate
+from bench.host.system.errors import UsageError
 
 
 @click.command("check")
@@ -97,7 +98,7 @@ def command(
     Exit status: 0 no, 1 a regression or a divergence, 2 bad input or nothing measured, 3 undecided and --strict,
     70 an error of microgpt-bench itself, 130 interrupted.
     """
-    results.check_name(name)
+    store.check_name(name)
     for path in (junit, json_file):
         if path is not None:
             targets.check(path)

@@ -9,11 +9,12 @@ import click
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import RESULTS
-from bench.host import claims as claiming
-from bench.host import kinds, results
-from bench.host import peers as peering
-from bench.host.progress import RunProgress
-from bench.host.workspace import Workspace
+from bench.host.measure import peers as peering
+from bench.host.pages import claims as claiming
+from bench.host.results import kinds, store
+from bench.host.results.records import SCHEMA
+from bench.host.system.progress import RunProgress
+from bench.host.system.workspace import Workspace
 
 
 @click.command("claims")
@@ -26,11 +27,11 @@ def command(
     run_folder: pathlib.Path, ports: pathlib.Path | None, again: bool, output: pathlib.Path | None, folder: pathlib.Path
 ) -> int:
     """Write the page that holds others' claims against a run and against experiments on its runtimes."""
-    run = results.load(kinds.find(run_folder, folder))
+    run = store.load(kinds.find(run_folder, folder))
     beside = None if ports is None else peering.load(kinds.find(ports, folder, ["peers"]))
     path = output or run.folder.parent / "claims.md"
     targets.check(path)
-    claiming.page(run, claiming.ClaimsRecord(results.SCHEMA, {}), beside)  # can it be written?
+    claiming.page(run, claiming.ClaimsRecord(SCHEMA, {}), beside)  # can it be written?
     with Workspace() as workspace, RunProgress(len(run.record.runtimes)) as progress:
         workspace.lock(run.folder)
         found = claiming.measure(run, again, progress)

@@ -10,8 +10,9 @@ import click
 
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, RESULTS
-from bench.host import compare as comparing
-from bench.host import kinds, tables
+from bench.host.pages import compare as comparing
+from bench.host.pages import tables
+from bench.host.results import kinds
 
 
 @click.command("compare")

@@ -9,9 +9,11 @@ import click
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import FORMAT, RESULTS
 from bench.cli.values import Seconds
-from bench.host import counters, kinds, results, tables
-from bench.host.errors import UsageError
-from bench.host.session import Session
+from bench.host.measure import counters
+from bench.host.measure.session import Session
+from bench.host.pages import tables
+from bench.host.results import kinds, store
+from bench.host.system.errors import UsageError
 
 
 @click.command("count")
@@ -38,7 +40,7 @@ def command(
     path = kinds.find(run_folder, folder)
     with Session() as session:
         session.lock(path)
-        cells = counters.restrict(results.load(path), engine_names, pythons)
+        cells = counters.restrict(store.load(path), engine_names, pythons)
         if not cells:
             raise UsageError(f"nothing to count in {path}: no such cell measured and agreed")
         measured = session.resume(path, {runtime for _, runtime in cells})

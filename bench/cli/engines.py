@@ -8,8 +8,8 @@ import click
 
 import engines
 from bench.cli.ending import OK
-from bench.host import tables
-from bench.host.errors import UsageError
+from bench.host.pages import tables
+from bench.host.system.errors import UsageError
 from bench.workload.trainer import Trainer
 
 

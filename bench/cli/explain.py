@@ -9,10 +9,10 @@ import click
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import RESULTS, SECONDS
-from bench.host import explain as explaining
-from bench.host import kinds, results
-from bench.host import profile as profiling
-from bench.host.errors import UsageError
+from bench.host.measure import profiler as profiling
+from bench.host.pages import explain as explaining
+from bench.host.results import kinds, store
+from bench.host.system.errors import UsageError
 
 
 @click.command("explain")
@@ -35,8 +35,8 @@ def command(
     folder: pathlib.Path,
 ) -> int:
     """Write the page that explains the engines from a run: what each does and bought, and where its time goes."""
-    run = results.load(kinds.find(run_folder, folder))
-    off, long = (None if other is None else results.load(kinds.find(other, folder)) for other in (gc_off, longer))
+    run = store.load(kinds.find(run_folder, folder))
+    off, long = (None if other is None else store.load(kinds.find(other, folder)) for other in (gc_off, longer))
     path = output or run.folder.parent / "engines.md"
     targets.check(path)
     names = list(run.record.runtimes)

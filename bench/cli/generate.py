@@ -12,9 +12,11 @@ import click
 from bench.cli.ending import OK
 from bench.cli.options import WORKLOAD, config_from, given, sampling_from, sampling_options, workload_options
 from bench.cli.values import Whole
-from bench.host import datasets, tables, training
-from bench.host.errors import UsageError
-from bench.host.progress import RunProgress
+from bench.host.measure import training
+from bench.host.pages import tables
+from bench.host.system import datasets
+from bench.host.system.errors import UsageError
+from bench.host.system.progress import RunProgress
 from bench.workload.failures import failures_of
 from bench.workload.generation import Token
 from bench.workload.generators import seeded

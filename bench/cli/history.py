@@ -11,8 +11,8 @@ import click
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, RESULTS, given
-from bench.host import history as historical
-from bench.host import tables
+from bench.host.pages import history as historical
+from bench.host.pages import tables
 
 
 @click.command("history")

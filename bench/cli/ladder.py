@@ -10,9 +10,10 @@ from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, list_data
 from bench.cli.values import Whole
-from bench.host import datasets, tables
-from bench.host import ladder as climbing
-from bench.host.progress import RunProgress
+from bench.host.pages import ladder as climbing
+from bench.host.pages import tables
+from bench.host.system import datasets
+from bench.host.system.progress import RunProgress
 from bench.workload.data import DEFAULT
 
 

@@ -11,7 +11,7 @@ import click
 import engines
 from bench.cli import ending
 from bench.cli.ending import INTERRUPTED, OK
-from bench.host.errors import Interrupted, UsageError
+from bench.host.system.errors import Interrupted, UsageError
 from bench.workload.config import WorkloadError
 
 # A command's module in this package, and the first sentence of its help: the list of all is shown without importing them.

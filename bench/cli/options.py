@@ -11,16 +11,16 @@ import click
 from click.core import ParameterSource
 
 from bench.cli.values import Cpus, Finite, Seconds, Whole
-from bench.host import tables
-from bench.host.errors import UsageError
-from bench.host.results import PlanRecord
+from bench.host.pages import tables
+from bench.host.results.records import PlanRecord
+from bench.host.system.errors import UsageError
 from bench.workload.config import CHOICES, OPTIONS, PRESETS, Config
 from bench.workload.data import DEFAULT, Vocabulary, path_of, read_documents
 from bench.workload.data import embedded as embedded_data
 from bench.workload.generation import Sampling
 
 if TYPE_CHECKING:
-    from bench.host.setup import Request
+    from bench.host.measure.prepare import Request
 
 DEFAULTS = Config()
 
@@ -224,7 +224,7 @@ def request_from(data: str, options: dict[str, Any], rounds: int = 1, **more: An
 
     ``rounds`` where --rounds is no option.
     """
-    from bench.host.setup import Request  # here: commands that only read have no use for it
+    from bench.host.measure.prepare import Request  # here: commands that only read have no use for it
 
     if "config" not in more:
         more["config"] = config_from(options)

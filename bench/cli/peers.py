@@ -9,10 +9,13 @@ import click
 
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import FORMAT, RESULTS, given, measuring_options, request_from
-from bench.host import interpreters, kinds, peer_file, results, tables
-from bench.host import peers as peering
-from bench.host.errors import UsageError
-from bench.host.session import Session, now
+from bench.host.measure import peer_file
+from bench.host.measure import peers as peering
+from bench.host.measure.session import Session, now
+from bench.host.pages import tables
+from bench.host.results import kinds, store
+from bench.host.system import interpreters
+from bench.host.system.errors import UsageError
 from bench.workload.model_file import write_atomically
 
 
@@ -44,7 +47,7 @@ def command(
         measured, found = peering.load(kinds.find(shown, folder, ["peers"]))
     else:
         assert file is not None
-        results.check_name(name)
+        store.check_name(name)
         programs = peer_file.read_file(file)
         options["engine_names"] = options["engine_names"] or ["reference"]
         options["pythons"] = options["pythons"] or [interpreters.newest()]

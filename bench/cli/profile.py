@@ -11,10 +11,12 @@ import engines
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, SECONDS, config_from, workload_options
-from bench.host import datasets, engine_files, interpreters, setup, tables
-from bench.host import profile as profiling
-from bench.host.errors import UsageError
-from bench.host.workspace import Workspace
+from bench.host.measure import engine_files, prepare
+from bench.host.measure import profiler as profiling
+from bench.host.pages import tables
+from bench.host.system import datasets, interpreters
+from bench.host.system.errors import UsageError
+from bench.host.system.workspace import Workspace
 from bench.workload.data import read_documents
 
 
@@ -50,12 +52,12 @@ def command(
     if path.suffix != profiling.suffix(profiler):  # a browser goes by it
         raise UsageError(f"{path}: the flame graph of {profiler} is a file that ends in {profiling.suffix(profiler)}")
     targets.check(path)
-    (runtime,), _ = setup.find_runtimes([interpreters.newest() if python is None else python])
+    (runtime,), _ = prepare.find_runtimes([interpreters.newest() if python is None else python])
     (what,) = engine_files.rows([engine]).values()
     documents = datasets.locate(data).resolve()
     read_documents(documents)  # can it be trained on?
     with Workspace() as workspace:  # both are of one state of the engine
-        loads = setup.take(what, interpreters.ROOT, workspace.folder / "files").subject.loads
+        loads = prepare.take(what, interpreters.ROOT, workspace.folder / "files").subject.loads
         subject = profiling.Subject(runtime, interpreters.ROOT, loads, documents, config.record(), seconds)
         found = profiling.top_functions(subject, profiler)
         profiling.flame_graph(path.resolve(), subject, profiler)

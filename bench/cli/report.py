@@ -9,9 +9,9 @@ import click
 from bench.cli import targets
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import RESULTS
-from bench.host import kinds, results
-from bench.host import report as reporting
-from bench.host.errors import UsageError
+from bench.host.pages import report as reporting
+from bench.host.results import kinds, store
+from bench.host.system.errors import UsageError
 
 
 @click.command("report")
@@ -35,7 +35,7 @@ def command(
 
     RUN is a folder, the name of one under results/, or the latest that run or check made.
     """
-    run = results.load(kinds.find(run_folder, folder, ["run", "check"]))
+    run = store.load(kinds.find(run_folder, folder, ["run", "check"]))
     path = output or run.folder / "report.html"
     targets.check(path)
     if wanted and plots is None:

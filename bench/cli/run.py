@@ -9,9 +9,12 @@ import click
 
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import BASE, FORMAT, RESULTS, measuring_options, request_from
-from bench.host import calibrate as calibrating
-from bench.host import kinds, lockstep, results, tables
-from bench.host.session import Session, now
+from bench.host.gate import calibrate as calibrating
+from bench.host.measure import lockstep
+from bench.host.measure.session import Session, now
+from bench.host.pages import tables
+from bench.host.results import kinds, store
+from bench.host.results.run import Run
 from bench.workload.model_file import write_atomically
 
 
@@ -37,7 +40,7 @@ def command(
     **options: Any,
 ) -> int:
     """Measure engines on runtimes in lockstep and print the tables."""
-    results.check_name(name)
+    store.check_name(name)
     with Session() as session:
         if resume is not None:
             folder = kinds.find(resume, folder)
@@ -58,7 +61,7 @@ def command(
     return OK if measured.good() else FOUND
 
 
-def kept_of(run: results.Run) -> str:
+def kept_of(run: Run) -> str:
     """What an interrupt leaves."""
     return (
         f"interrupted: {len(run.rounds)} of {run.record.plan.rounds} rounds are kept;"

@@ -10,9 +10,11 @@ import click
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import FORMAT, RESULTS, measuring_options, request_from
 from bench.cli.values import Numbers
-from bench.host import interpreters, kinds, results, tables
-from bench.host import scale as scaling
-from bench.host.session import Session, now
+from bench.host.measure import scale as scaling
+from bench.host.measure.session import Session, now
+from bench.host.pages import tables
+from bench.host.results import kinds, store
+from bench.host.system import interpreters
 from bench.workload.config import Config
 from bench.workload.data import DEFAULT
 from bench.workload.model_file import write_atomically
@@ -45,7 +47,7 @@ def command(
     if shown is not None:
         found = scaling.load(kinds.find(shown, folder, ["scale"]))
     else:
-        results.check_name(name)
+        store.check_name(name)
         factors = dict(zip(scaling.FACTORS, (n_embd, n_layer, block_size)))
         scaling.check_factors(factors)
         options["pythons"] = options["pythons"] or [interpreters.newest()]

@@ -8,7 +8,8 @@ import click
 
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import BASE, FORMAT, RESULTS
-from bench.host import kinds, results, tables
+from bench.host.pages import tables
+from bench.host.results import kinds, store
 
 
 @click.command("show")
@@ -19,7 +20,7 @@ from bench.host import kinds, results, tables
 @click.option("--headline", is_flag=True, help="Only the table of speeds over the reference.")
 def command(run_folder: pathlib.Path, folder: pathlib.Path, style: str, base: str | None, headline: bool) -> int:
     """Print a run's tables again. RUN is a folder, the name of one under results/, or 'latest': the latest that run made."""
-    measured = results.load(kinds.find(run_folder, folder))
+    measured = store.load(kinds.find(run_folder, folder))
     click.echo(
         tables.render_table(tables.headline(measured), style) if headline else tables.render(measured, style, base)
     )

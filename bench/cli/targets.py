@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from bench.cli.ending import Output
-from bench.host.errors import UsageError
+from bench.host.system.errors import UsageError
 from bench.workload.model_file import is_special, write_atomically
 
 DASH = pathlib.Path("-")

@@ -14,8 +14,9 @@ from bench.cli import signals, targets
 from bench.cli.ending import INTERRUPTED, OK
 from bench.cli.options import config_from, given, sampling_from, sampling_options, workload_options
 from bench.cli.values import Whole
-from bench.host import datasets, training
-from bench.host.errors import UsageError
+from bench.host.measure import training
+from bench.host.system import datasets
+from bench.host.system.errors import UsageError
 from bench.workload import ladder, model_file
 from bench.workload.config import WorkloadError
 from bench.workload.failures import failures_of

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from bench.host import machine, validity
+from bench.host.results import validity
+from bench.host.system import machine
 
 
 class Finite(click.FloatRange):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 import engines
-from bench.host.parity import compare_losses, keeps
+from bench.host.results.parity import compare_losses, keeps
 from bench.workload.generators import seeded
 from bench.workload.trainer import Trainer
 

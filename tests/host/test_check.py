@@ -10,8 +10,10 @@ import xml.etree.ElementTree
 
 import pytest
 
-from bench.host import calibrate, checking, counters, gate, interpreters, revision
-from bench.host.verdict import Gate
+from bench.host.gate import calibrate, outcome
+from bench.host.measure import counters, revision
+from bench.host.stats.sequential import Gate
+from bench.host.system import interpreters
 from tests.host.conftest import SMALL, engine_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -112,9 +114,9 @@ def test_a_gate_that_measured_nothing_fails(project, check):
     assert done.exit_code == 2 and "FAIL: nothing was measured (1 SKIPPED)" in done.stdout
     done = check("--against", "HEAD", "--engine", "tape", "--name", "tape")
     assert done.exit_code == 1 and "no reference to compare with" in done.stdout  # so that nothing is proven
-    assert checking.exit_status([], False) == 2
+    assert outcome.exit_status([], False) == 2
     words = ["SKIPPED", "SKIPPED"]
-    assert checking.exit_status([checking.Row("x", "y", word, "z") for word in words], False) == 2
+    assert outcome.exit_status([outcome.Row("x", "y", word, "z") for word in words], False) == 2
 
 
 def test_against_a_run_and_what_is_not_like_with_like(check, small_run, bench_command):
@@ -315,7 +317,7 @@ def git(folder, *arguments):
 def test_files_of_another_repository_are_held_against_themselves(check, tmp_path, monkeypatch):
     """As in a repository of engines that uses this project in its workflow."""
     monkeypatch.setattr(counters, "ENOUGH", 1)
-    monkeypatch.setattr(gate, "LAYOUTS", (0,))
+    monkeypatch.setattr(decide, "LAYOUTS", (0,))
     folder, outside = tmp_path / "engines of mine", tmp_path / "outside"
     folder.mkdir()
     outside.mkdir()

@@ -8,8 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from bench.host import claims, interpreters, results
-from bench.host.stats import Ratio
+from bench.host.pages import claims
+from bench.host.results import store
+from bench.host.stats.paired import Ratio
+from bench.host.system import interpreters
 from bench.workload import experiments
 
 ENGINES = ["direct_division", "fused_cross_entropy", "iterative", "no_phantom_zero", "tape"]
@@ -96,7 +98,7 @@ def test_the_page_of_a_run(small_run, bench_command):
     kept = experiments_file.read_bytes()
     assert bench_command("claims", "small", "--output", "again.md").exit_code == 0
     assert pathlib.Path("again.md").read_text() == page and experiments_file.read_bytes() == kept
-    (runtime,) = results.load(pathlib.Path("results/small")).record.runtimes
+    (runtime,) = store.load(pathlib.Path("results/small")).record.runtimes
     experiments_file.write_text("{")
     done = bench_command("claims", "small")
     assert done.exit_code == 2 and "damaged" in done.stderr

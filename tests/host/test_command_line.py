@@ -16,7 +16,7 @@ import pyperf
 import pytest
 
 from bench.cli import main
-from bench.host import results
+from bench.host.results import store
 from bench.workload import model_file
 from tests.host.conftest import SMALL, engine_file
 
@@ -29,7 +29,7 @@ def test_run_show_and_every_format(small_run, bench_command):
     assert "bit-identical" in done.stdout and "fused_dot" in done.stdout and "steps 1 to 3" in done.stdout
     folder = pathlib.Path("results/small")
     assert {path.name for path in folder.iterdir()} == {"run.json", "rounds", "timings", "tables.md"}
-    run = results.load(folder)
+    run = store.load(folder)
     assert len(run.rounds) == 2
     (runtime,) = run.record.runtimes
     assert run.seconds(("fused_dot", runtime)).shape == (2, 3)
@@ -140,7 +140,7 @@ def test_training_options_are_in_the_run_and_the_preset_gives_way(small_run):
     done = small_run("--engine", "vector", "--engine", "tape", *extra)
     assert done.exit_code == 0, done.output
     assert "training options: schedule cosine" in done.stdout
-    run = results.load(pathlib.Path("results/small"))
+    run = store.load(pathlib.Path("results/small"))
     config = run.record.workload.config
     assert config["clip_norm"] == 1.0 and "tied" not in config
     assert all(len(cell.validations) == 1 for entry in run.rounds for cell in entry.cells.values())
@@ -286,7 +286,7 @@ def test_an_engine_that_goes_wrong_does_not_spoil_the_others(small_run, tmp_path
     path = engine_file(tmp_path, "mine", text)
     limit = ["--timeout", "3s"] if "hangs" in text else []
     done = small_run("--engine", "fused_dot", "--engine", path, *limit)
-    run = results.load(pathlib.Path("results/small"))
+    run = store.load(pathlib.Path("results/small"))
     (runtime,) = run.record.runtimes
     assert run.status(("mine", runtime))[0] == status, run.status(("mine", runtime))
     assert words in run.status(("mine", runtime))[1]
@@ -303,7 +303,7 @@ def test_a_broken_promise_fails_the_run(small_run, tmp_path):
     """An engine that says it keeps the bits, and whose losses are one bit too large."""
     text = "ENGINE = replace(mean=lambda losses: BASE.mean(losses) * (1 + 2**-52))"
     done = small_run("--engine", engine_file(tmp_path, "mine", text))
-    run = results.load(pathlib.Path("results/small"))
+    run = store.load(pathlib.Path("results/small"))
     assert run.finding(("mine", next(iter(run.record.runtimes)))).parity == "rounding"
     assert done.exit_code == 1 and "broke its promise" in done.stdout
 
@@ -423,14 +423,14 @@ def test_interrupt_keeps_the_finished_rounds_and_resume_goes_on(bench_command, d
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "go on with: microgpt-bench run --resume results/long" in errors and "Traceback" not in errors
-    kept = len(results.load(pathlib.Path("results/long")).rounds)
+    kept = len(store.load(pathlib.Path("results/long")).rounds)
     assert kept >= 2
     # a smaller plan, so that going on ends soon
     path = pathlib.Path("results/long/run.json")
     path.write_text(path.read_text().replace('"rounds": 200', f'"rounds": {kept + 1}'))
     done = bench_command("run", "--resume", "results/long")
     assert done.exit_code == 0, done.output
-    assert len(results.load(pathlib.Path("results/long")).rounds) == kept + 1
+    assert len(store.load(pathlib.Path("results/long")).rounds) == kept + 1
 
 
 def test_resume_refuses_when_the_data_changed(small_run, bench_command, documents):
@@ -447,7 +447,7 @@ def test_the_budget_ends_a_run_between_rounds(bench_command, documents):
         "--steps", 2, "--rounds", 1000, "--budget", "1s", "--name", "short",
     )  # fmt: skip
     assert done.exit_code == 0
-    assert 1 <= len(results.load(pathlib.Path("results/short")).rounds) < 1000
+    assert 1 <= len(store.load(pathlib.Path("results/short")).rounds) < 1000
     assert "would pass the budget" in done.stderr
 
 
@@ -482,7 +482,7 @@ def test_help_everywhere(bench_command, command):
 def test_names_come_through_the_cache_with_their_checksum(bench_command, tmp_path, monkeypatch):
     import hashlib
 
-    from bench.host import datasets
+    from bench.host.system import datasets
 
     source = tmp_path / "source.txt"
     source.write_text("ab\nba\n")

@@ -10,7 +10,9 @@ import sys
 
 import pytest
 
-from bench.host import counters, interpreters, results
+from bench.host.measure import counters
+from bench.host.results import store
+from bench.host.system import interpreters
 from bench.workload import worker
 from bench.workload.config import Config
 from bench.workload.data import Vocabulary
@@ -90,7 +92,7 @@ def test_count_and_show(few_steps, small_run, bench_command, monkeypatch):
     assert done.exit_code == 0, done.output
     assert "counters of a step" in done.stdout and "instructions" in done.stdout and "gc %" in done.stdout
     assert pathlib.Path("results/small/rounds/001.json").read_bytes() == before
-    found = results.load(pathlib.Path("results/small")).counters
+    found = store.load(pathlib.Path("results/small")).counters
     assert found is not None and found.valgrind.startswith("valgrind-")
     (reference,) = (cell for name, cell in found.cells.items() if name.startswith("reference@"))
     (fused,) = (cell for name, cell in found.cells.items() if name.startswith("fused_dot@"))
@@ -135,7 +137,7 @@ def cells(bench_command, monkeypatch, *arguments):
     with contextlib.ExitStack() as stack:
         stack.enter_context(monkeypatch.context()).setenv("PATH", "")
         assert bench_command("count", "small", *arguments).exit_code == 0
-    found = results.load(pathlib.Path("results/small")).counters
+    found = store.load(pathlib.Path("results/small")).counters
     return {name.partition("@")[0]: cell for name, cell in found.cells.items()}
 
 
@@ -176,7 +178,7 @@ def test_a_version_means_the_runtime_without_switches(small_run, bench_command, 
     """Both have the same --python value."""
     assert small_run("--engine", "fused_dot", "--env", "PYTHONHASHSEED=0").exit_code == 0
     cells(bench_command, monkeypatch, "--engine", "fused_dot", "--python", sys.executable)
-    (counted,) = results.load(pathlib.Path("results/small")).counters.cells
+    (counted,) = store.load(pathlib.Path("results/small")).counters.cells
     assert "PYTHONHASHSEED" not in counted
 
 

@@ -8,7 +8,8 @@ import pathlib
 import numpy as np
 import pytest
 
-from bench.host import history, results
+from bench.host.pages import history
+from bench.host.results import store
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 pytest.importorskip("ruptures", reason="needs the extra report: python -m pip install -e '.[report]'")
@@ -16,7 +17,7 @@ pytest.importorskip("ruptures", reason="needs the extra report: python -m pip in
 
 @pytest.fixture(scope="module")
 def committed():
-    return results.load(ROOT / "results" / "default")
+    return store.load(ROOT / "results" / "default")
 
 
 def copies(committed, folder, slower, engine="combined", noise=0.01, **machine):
@@ -31,7 +32,7 @@ def copies(committed, folder, slower, engine="combined", noise=0.01, **machine):
             engines={name: committed.record.engines[name] for name in ("reference", engine)},
             machine={**committed.record.machine, **machine},
         )
-        run = results.create(folder / f"day{number:02d}", record)
+        run = store.create(folder / f"day{number:02d}", record)
         for entry in committed.rounds:
             cells = {
                 name: cell
@@ -44,7 +45,7 @@ def copies(committed, folder, slower, engine="combined", noise=0.01, **machine):
                 nanoseconds=[time * scale for time in cell.nanoseconds],
                 cpu_nanoseconds=[time * scale for time in cell.cpu_nanoseconds],
             )
-            results.add_round(run, dataclasses.replace(entry, cells=cells))
+            store.add_round(run, dataclasses.replace(entry, cells=cells))
 
 
 def test_runs_of_the_repository(bench_command):

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from bench.host import interpreters, search_path
-from bench.host.errors import UsageError
+from bench.host.system import interpreters, search_path
+from bench.host.system.errors import UsageError
 from bench.workload import runtime
 from tests.conftest import ROOT
 
@@ -84,10 +84,8 @@ def test_names_of_runtimes(described, name):
 
 
 def test_the_noxfile_finds_interpreters_without_our_dependencies():
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from bench.host.search_path import extended_path; extended_path()"
-    )
+    code = "import sys; sys.path.insert(0, sys.argv[1]); from bench.host.system.search_path import extended_path; extended_path()"
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code, str(ROOT)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "from bench.host.search_path import extended_path" in (ROOT / "noxfile.py").read_text()
+    assert "from bench.host.system.search_path import extended_path" in (ROOT / "noxfile.py").read_text()
     assert (ROOT / "noxfile.py").read_text().count("from bench") == 1

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from bench.host import kinds
-from bench.host.errors import UsageError
+from bench.host.results import kinds
+from bench.host.system.errors import UsageError
 from tests.host.conftest import SMALL
 
 SCALE = ["--n-embd", "8,16", "--n-layer", 1, "--block-size", 4, "--steps", 1, "--turn", "0.001", "--engine", "tape"]
@@ -98,7 +98,7 @@ def test_the_latest_of_none():
 
 
 def test_explain_profiles_the_runtime_that_it_names(small_run, bench_command, monkeypatch):
-    from bench.host import profile
+    from bench.host.measure import profiler
 
     done = small_run("--engine", "tape", "--rounds", 1, "--env", "PYTHONOPTIMIZE=1")
     assert done.exit_code == 0, done.output
@@ -108,7 +108,7 @@ def test_explain_profiles_the_runtime_that_it_names(small_run, bench_command, mo
         seen.append((subject.runtime.name, subject.runtime.environment, subject.runtime.described["optimize"]))
         return [("backward (tape.py)", 1.0)]
 
-    monkeypatch.setattr(profile, "top_functions", top_functions)
+    monkeypatch.setattr(profiler, "top_functions", top_functions)
     assert bench_command("explain", "small").exit_code == 0
     plain, switched = json.loads(pathlib.Path("results/small/run.json").read_text())["runtimes"]
     assert seen == [(switched, {"PYTHONOPTIMIZE": "1"}, 1)] * 2

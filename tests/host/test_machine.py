@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from bench.host import machine
+from bench.host.system import machine
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
-from bench.host import explain, interpreters, profile, scale
+from bench.host.measure import profiler, scale
+from bench.host.pages import explain
+from bench.host.system import interpreters
 from bench.workload.config import Config
 from tests.host.conftest import SMALL, engine_file
 
@@ -101,8 +103,8 @@ def test_the_interpreters_own_profiler(bench_command, documents, tmp_path):
 
 
 def test_without_py_spy(bench_command, monkeypatch, documents):
-    monkeypatch.setattr(profile.shutil, "which", lambda _: None)
-    monkeypatch.setattr(profile.sys, "executable", "/nowhere/python")
+    monkeypatch.setattr(profiler.shutil, "which", lambda _: None)
+    monkeypatch.setattr(profiler.sys, "executable", "/nowhere/python")
     done = bench_command("profile", "tape", "--python", "3.11", "--data", documents)
     assert done.exit_code == 2 and "pip install py-spy" in done.stderr
 

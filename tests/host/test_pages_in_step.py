@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from bench.host import results
+from bench.host.results import store
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("results/*.md"), *ROOT.glob("results/*/*.md")]
@@ -37,7 +37,7 @@ def test_written_parts_are_the_committed_runs(page, tmp_path):
 
 
 def test_the_plots_are_the_committed_runs():
-    run = results.load(ROOT / "results" / "default")
+    run = store.load(ROOT / "results" / "default")
     assert run.good()
     for plot in re.findall(r"!\[[^]]*\]\((results/[^)]*)\)", (ROOT / "README.md").read_text(encoding="utf-8")):
         text = (ROOT / plot).read_text(encoding="utf-8")

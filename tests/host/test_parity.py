@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import engines
-from bench.host import parity
-from bench.host.parity import Finding, Parity
+from bench.host.results import parity
+from bench.host.results.parity import Finding, Parity
 from bench.workload.config import Config
 from bench.workload.trainer import Trainer
 from bench.workload.worker import pack

@@ -12,9 +12,9 @@ import time
 import psutil
 import pytest
 
-from bench.host import peer_file as files
-from bench.host import peers, program
-from bench.host.errors import UsageError
+from bench.host.measure import peer_file as files
+from bench.host.measure import peer_process, peers
+from bench.host.system.errors import UsageError
 from tests.host.conftest import SMALL
 
 MARK = "of="  # an option that CPython passes over: with the test's own folder it tells its processes from others'
@@ -237,7 +237,7 @@ def test_what_else_is_wrong(bench_command):
     ],
 )
 def test_agreement_to_the_digits_printed(printed, expected, same):
-    assert program.agrees(printed, expected) is same
+    assert peer_process.agrees(printed, expected) is same
 
 
 def test_the_example_names_real_programs(documents, measure):

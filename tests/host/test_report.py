@@ -10,7 +10,12 @@ import shutil
 
 import pytest
 
-from bench.host import charts, checking, report, results, stats, tables, verdict
+from bench.host.gate import outcome
+from bench.host.pages import charts, report, tables
+from bench.host.results import store
+from bench.host.results.run import Run
+from bench.host.stats import sequential
+from bench.host.stats.paired import Ratio
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MARKUP = "<script>alert(1)</script><b id=bad>\"'&</script><!-- "
@@ -51,7 +56,7 @@ def opened(browser, path, **how):
 def committed(tmp_path_factory):
     """The report of the committed run."""
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(report.page(results.load(ROOT / "results" / "default")), encoding="utf-8")
+    path.write_text(report.page(store.load(ROOT / "results" / "default")), encoding="utf-8")
     return path
 
 
@@ -69,7 +74,7 @@ def marks(page, chart):
 
 def test_it_opens_and_every_chart_is_drawn(browser, committed):
     assert committed.stat().st_size < 6_000_000
-    run = results.load(ROOT / "results" / "default")
+    run = store.load(ROOT / "results" / "default")
     with opened(browser, committed) as page:
         for chart in charts.charts(run):
             assert page.locator(f"#chart-{chart.name} svg").count() == 1
@@ -166,7 +171,7 @@ def test_hovering_tells_the_values(browser, committed):
 def marked_up(small_run, tmp_path):
     """A run with markup in every text of its results."""
     assert small_run("--engine", "tape").exit_code == 0
-    run = results.load(pathlib.Path("results/small"))
+    run = store.load(pathlib.Path("results/small"))
     record = run.record
     (runtime,) = record.runtimes
     described = dict.fromkeys(record.runtimes[runtime].described, MARKUP)
@@ -197,11 +202,11 @@ def marked_up(small_run, tmp_path):
     folder = tmp_path / MARKUP.replace("/", "_")
     folder.mkdir()
     gate = tables.Table(MARKUP, [MARKUP, MARKUP], [MARKUP], [[MARKUP]], [MARKUP])
-    row = checking.Row(MARKUP, MARKUP, "PASS", MARKUP, stats.Ratio(1.01, 0.99, 1.03, 8), rounds=8)
-    answer = {"schema": 1, "against": MARKUP, "exit_status": 1, "gate": dataclasses.asdict(verdict.Gate())}
+    row = outcome.Row(MARKUP, MARKUP, "PASS", MARKUP, Ratio(1.01, 0.99, 1.03, 8), rounds=8)
+    answer = {"schema": 1, "against": MARKUP, "exit_status": 1, "gate": dataclasses.asdict(sequential.Gate())}
     answer |= {"cells": [dataclasses.asdict(row)], "table": dataclasses.asdict(gate)}
-    (folder / checking.ANSWER).write_text(json.dumps(answer), encoding="utf-8")
-    return results.Run(folder, record, rounds)
+    (folder / outcome.ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+    return Run(folder, record, rounds)
 
 
 def test_markup_in_results_stays_text(browser, marked_up, tmp_path):
@@ -232,14 +237,14 @@ def test_a_diverged_cell_has_no_speed_in_it(small_run, bench_command):
     assert done.exit_code == 1
     page = pathlib.Path("report.html").read_text()
     assert "NOT all losses agree" in page and "loss off by 1e-3 at step 2" in page
-    run = results.load(pathlib.Path("results/small"))
+    run = store.load(pathlib.Path("results/small"))
     speeds = next((chart for chart in charts.charts(run) if chart.name == "speed"), None)
     assert speeds is None or all(value["engine"] != "tape" for value in speeds.spec["data"]["values"])
 
 
 def test_the_charts_numbers_are_the_tables(small_run):
     assert small_run("--engine", "tape").exit_code == 0
-    run = results.load(pathlib.Path("results/small"))
+    run = store.load(pathlib.Path("results/small"))
     speeds = next(chart for chart in charts.charts(run) if chart.name == "speed")
     (value,) = (value for value in speeds.spec["data"]["values"] if value["engine"] == "tape")
     (row,) = (row for row in tables.tables(run)[0].rows if row[0] == "tape")
@@ -258,7 +263,7 @@ def test_plots_as_files(small_run, bench_command, style, start):
 
 
 def test_the_page_of_ten_engines_on_six_runtimes_stays_small():
-    run = results.load(ROOT / "results" / "default")
+    run = store.load(ROOT / "results" / "default")
     longer = dataclasses.replace(run.record.plan, steps=60)
     rounds = [
         dataclasses.replace(
@@ -275,7 +280,7 @@ def test_the_page_of_ten_engines_on_six_runtimes_stays_small():
         )
         for entry in run.rounds * 4
     ]
-    large = results.Run(run.folder, dataclasses.replace(run.record, plan=longer), rounds)
+    large = Run(run.folder, dataclasses.replace(run.record, plan=longer), rounds)
     assert len(report.page(large)) < 6_000_000
 
 

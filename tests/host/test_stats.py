@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import signal
 from scipy import stats as scipy_stats
 
-from bench.host.stats import Floats, Ratio, geometric_mean, paired_ratio, round_log_ratios, typical
-from bench.host.verdict import Gate, Verdict, confirmed, signed_rank_ratio, verdict
+from bench.host.stats.paired import Floats, Ratio, geometric_mean, paired_ratio, round_log_ratios, typical
+from bench.host.stats.sequential import Gate, Verdict, confirmed, signed_rank_ratio, verdict
 
 
 @dataclasses.dataclass(frozen=True)

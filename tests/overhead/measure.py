@@ -13,8 +13,9 @@ import sys
 
 import numpy as np
 
-from bench.host import interpreters, stats
-from bench.host.workers import WorkerProcess
+from bench.host.measure.worker_process import WorkerProcess
+from bench.host.stats.paired import paired_ratio
+from bench.host.system import interpreters
 from bench.workload import data
 
 PLAIN = pathlib.Path(__file__).with_name("plain.py")
@@ -69,7 +70,7 @@ def main() -> None:
     documents = str(data.path_of(data.DEFAULT))
     rounds = [one_round(runtime, documents, options.steps, rng) for _ in range(options.rounds)]
     plain, trainer = np.array([r[0] for r in rounds]), np.array([r[1] for r in rounds])
-    ratio = stats.paired_ratio(trainer, plain)
+    ratio = paired_ratio(trainer, plain)
     print(
         f"{runtime.name}: trainer / plain script = {ratio.value:.4f} [{ratio.low:.4f}, {ratio.high:.4f}], losses identical"
     )

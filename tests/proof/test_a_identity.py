@@ -13,7 +13,7 @@ import time
 import pytest
 
 import engines
-from bench.host import engine_files
+from bench.host.measure import engine_files
 from tests.host.conftest import SMALL, engine_file
 from tests.host.test_check import check, git, project
 
@@ -283,16 +283,16 @@ def test_a3_a_helper_hides_no_module_and_no_other_engines_helper(tmp_path):
 
 
 def test_a3_a_changed_helper_is_another_engine_for_the_counts(tmp_path):
-    from bench.host import gate
-    from bench.host.plan import Subject
+    from bench.host.gate import decide
+    from bench.host.measure.plan import Subject
 
     def files(folder, number):
         path = pathlib.Path(in_folder(tmp_path, folder, "mine", "import helper\nENGINE = replace()\n"))
         (path.parent / "helper.py").write_text(f"NUMBER = {number}\n")
-        return gate.files_of(Subject(str(path), ROOT))
+        return decide.files_of(Subject(str(path), ROOT))
 
     assert files("a", 1) == files("b", 1) != files("c", 2)
-    assert gate.files_of(Subject("tape", ROOT)) != gate.files_of(Subject("reference", ROOT))
+    assert decide.files_of(Subject("tape", ROOT)) != decide.files_of(Subject("reference", ROOT))
 
 
 def test_a3_a_page_about_a_run_is_not_made_of_an_engine_edited_since(tmp_path, small_run, bench_command):

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.cli import main
-from bench.host import results
+from bench.host.results import store
 from tests.host.conftest import CommandLine
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -164,7 +164,7 @@ def everything(kept_once, tmp_path_factory):
     top = tmp_path_factory.mktemp("everything")
     folder = top / "results"
     shutil.copytree(kept_once, folder)
-    run = results.load(folder / "small")
+    run = store.load(folder / "small")
     (runtime,) = run.record.runtimes
     cell = {"cycle": 2, "instructions": 1000.5, "steps": [3, 11], "nodes": 5.0, "blocks": 2.0, "peak_bytes": 10.0}
     cells = {
@@ -258,13 +258,16 @@ def test_b6_damaged_files(world, file):
 @pytest.mark.parametrize("command", ["calibrate --add", "run", "claims"])
 def test_b6_damaged_files_of_commands_that_measure(world, monkeypatch, command):
     """Calibrations and experiments are read by commands that measure: here they find something else to refuse."""
-    from bench.host import calibrate, claims, machine, validity
+    from bench.host.gate import calibrate
+    from bench.host.pages import claims
+    from bench.host.results import validity
+    from bench.host.system import machine
 
     if command == "claims":
         path = pathlib.Path("results/claims.json")
 
         def read():
-            results.read(path, claims.ClaimsRecord, validity.check_claims)
+            store.read(path, claims.ClaimsRecord, validity.check_claims)
 
     else:
         (path,) = pathlib.Path("results/calibration").glob("*.json")
@@ -284,7 +287,7 @@ def test_b6_damaged_files_of_commands_that_measure(world, monkeypatch, command):
         path.write_bytes(damaged(raw, random.Random(seed)))
         try:
             read()
-        except results.UsageError as error:
+        except store.UsageError as error:
             assert "\n" not in str(error) and str(path) in str(error)
 
     every_damage()

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from bench.cli import main
-from bench.host import interpreters
+from bench.host.system import interpreters
 from tests.host.conftest import SMALL
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

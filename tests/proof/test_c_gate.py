@@ -12,8 +12,12 @@ import xml.etree.ElementTree
 import pytest
 from rich.console import Console
 
-from bench.host import charts, checking, gate_chart, progress, results, tables
-from bench.host.deadline import Deadline, OutOfTime
+from bench.host.gate import outcome
+from bench.host.pages import charts, gate_chart, tables
+from bench.host.results import store
+from bench.host.results.run import Run
+from bench.host.system import progress
+from bench.host.system.deadline import Deadline, OutOfTime
 from tests.host.conftest import SMALL, engine_file
 from tests.host.test_check import git
 
@@ -375,8 +379,8 @@ def test_c17_the_report_draws_what_the_verdicts_were_made_from(theirs, bench_com
     assert bench_command("report", "r", "--plots", "plots").exit_code == 0
     assert {path.stem for path in pathlib.Path("plots").iterdir()} >= {"verdicts", "losses"}
     assert not {path.stem for path in pathlib.Path("plots").iterdir()} & {"speed", "heat", "bought", "versions"}
-    run = results.load(pathlib.Path("results/r"))
-    answer = checking.answer_of(run)
+    run = store.load(pathlib.Path("results/r"))
+    answer = outcome.answer_of(run)
     verdicts = gate_chart.gate_charts(run, answer)[0]
     (value,) = verdicts.spec["data"]["values"]
     (cell,) = json.loads(pathlib.Path("j.json").read_text())["cells"]
@@ -402,19 +406,19 @@ def test_c17_a_cell_is_undecided_or_decided_never_both(theirs):
 
 def test_c17_what_ended_the_run_is_what_narrows_it(small_run):
     assert small_run("--engine", "tape").exit_code == 0
-    run = results.load(pathlib.Path("results/small"))
+    run = store.load(pathlib.Path("results/small"))
     assert tables.more(run) == "more --rounds narrow it"
     longer = dataclasses.replace(run.record.plan, rounds=50)
     by_budget = dataclasses.replace(longer, budget_seconds=sum(entry.seconds for entry in run.rounds))
     for plan, words_ in ((by_budget, "a longer --budget narrows it"), (longer, "go on with --resume results/small")):
-        found = results.Run(run.folder, dataclasses.replace(run.record, plan=plan), run.rounds)
+        found = Run(run.folder, dataclasses.replace(run.record, plan=plan), run.rounds)
         assert tables.more(found) == words_
 
 
 def test_c17_a_ratio_of_one_round_is_drawn_without_an_interval(small_run):
     done = small_run("--engine", "tape", "--rounds", 1)
     assert done.exit_code == 0 and "1 round of fresh processes" in done.stdout
-    run = results.load(pathlib.Path("results/small"))
+    run = store.load(pathlib.Path("results/small"))
     drawn = {chart.name: chart for chart in charts.charts(run)}
     for name in ("speed", "heat", "bought"):
         assert all(value["uncertain"] for value in drawn[name].spec["data"]["values"])

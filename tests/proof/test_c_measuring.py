@@ -11,9 +11,10 @@ import time
 import numpy as np
 import pytest
 
-from bench.host import results, suspicion
-from bench.host.answers import FIELDS, one_line, problem
-from bench.host.parity import Parity, compare_samples
+from bench.host.measure.answers import FIELDS, one_line, problem
+from bench.host.results import store, suspicion
+from bench.host.results.parity import Parity, compare_samples
+from bench.host.results.records import CellRecord, RoundRecord
 from bench.workload import clocks
 from bench.workload.seal import seal
 from bench.workload.worker import pack
@@ -23,7 +24,7 @@ from tests.host.conftest import SMALL, engine_file
 def only(small_run, tmp_path, text, *options, name="mine"):
     """The exit status, the cell's status and reason, and what was printed, of a run of one engine of the user's."""
     done = small_run("--engine", engine_file(tmp_path, name, text), *options)
-    run = results.load(pathlib.Path("results/small"))
+    run = store.load(pathlib.Path("results/small"))
     (runtime,) = run.record.runtimes
     return run, (name, runtime), done
 
@@ -107,7 +108,7 @@ def test_c12_a_process_left_running_fails_the_cell(small_run, tmp_path, text):
 def steps(wall, cpu, delay=None):
     """Rounds of cells of equal times a step: ``wall`` and ``cpu`` in milliseconds by name, 5 rounds of 6 steps."""
     cells = {
-        name: results.CellRecord(
+        name: CellRecord(
             "ok",
             losses=["0x0p+0"] * 6,
             nanoseconds=[wall[name] * 1e6] * 6,
@@ -117,7 +118,7 @@ def steps(wall, cpu, delay=None):
         )
         for name in wall
     }
-    return [results.RoundRecord(1, number, "", 1.0, 0.0, cells) for number in range(1, 6)]
+    return [RoundRecord(1, number, "", 1.0, 0.0, cells) for number in range(1, 6)]
 
 
 def test_c9_a_machine_that_is_shared_is_nobodys_fault():
@@ -136,7 +137,7 @@ def test_c10_a_coarse_processor_clock_is_seen_by_watching_it_tick(small_run, tmp
     done = small_run("--engine", "fused_dot", "--python", f"coarse={interpreter(tmp_path, coarse)}")
     assert done.exit_code == 0, done.output
     assert "ticks every 15.6 ms" in done.stdout and "(wall)" in done.stdout
-    run = results.load(pathlib.Path("results/small"))
+    run = store.load(pathlib.Path("results/small"))
     assert run.of(("fused_dot", "coarse"))[0].cpu_nanoseconds == []
     assert math.isfinite(run.pair(("reference", "coarse"), ("fused_dot", "coarse"))[0].sum())
 
@@ -218,14 +219,14 @@ def test_c11_a_repeat_that_skips_work_diverges(small_run, tmp_path):
 
 def test_c11_repeats_far_faster_than_the_first_one_are_flagged():
     def record(first, mean, own):
-        return results.CellRecord(
+        return CellRecord(
             "ok", cpu_nanoseconds=[mean] * 6, first_nanoseconds=[first] * 6, own_nanoseconds=[own] * 6, repeats=10
         )
 
     assert "first of a turn's repeats takes 40 times" in suspicion.too_fast([record(40e6, 1e6, 1e6)])
     assert "not seen before" in suspicion.too_fast([record(5e6, 5e6, 1e5)])
     assert suspicion.too_fast([record(60e3, 8e3, 8e3)]) == ""  # a cold start of microseconds
-    assert suspicion.too_fast([results.CellRecord("ok", nanoseconds=[1.0] * 6)]) == ""
+    assert suspicion.too_fast([CellRecord("ok", nanoseconds=[1.0] * 6)]) == ""
 
 
 def test_c11_a_first_pass_that_only_looked_fast_costs_no_long_turn(small_run, tmp_path):

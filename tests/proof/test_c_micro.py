@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from bench.host import interpreters, results
+from bench.host.results import store
+from bench.host.system import interpreters
 
 pytest.importorskip("pytest_benchmark", reason="needs pytest-benchmark, as nox -s micro installs it")
 PARTS = ("forward", "backward", "adam", "release")
@@ -38,7 +39,7 @@ def test_c17a_parts_add_up_to_the_step_that_a_run_measures(tmp_path, bench_comma
         "run", "--python", sys.executable, *options, "--steps", 1, "--rounds", 3, "--timeout", "10m", "--name", "same"
     )  # the first step, as in a micro-benchmark
     assert done.exit_code == 0, done.output
-    run = results.load(tmp_path / "results" / "same")
+    run = store.load(tmp_path / "results" / "same")
     (runtime,) = run.record.runtimes
     of_run = {engine: run.times((engine, runtime)).mean() for engine in ENGINES}
     for engine in ENGINES:

@@ -17,8 +17,9 @@ import time
 import psutil
 import pytest
 
-from bench.host import locks, processes, results, round_files, workspace
-from bench.host.errors import UsageError
+from bench.host.results import round_files, store
+from bench.host.system import locks, processes, workspace
+from bench.host.system.errors import UsageError
 from tests.host.conftest import SMALL, engine_file
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -137,17 +138,17 @@ def test_d18_where_there_are_no_locks_the_living_process_is_one(tmp_path, monkey
 
 def test_d18_a_rounds_file_is_never_replaced(small_run, tmp_path):
     small_run("--engine", "reference")
-    run = results.load(tmp_path / "results" / "small")
+    run = store.load(tmp_path / "results" / "small")
     other = run.folder / "rounds" / "003.json"
     other.write_text("another process's")
-    entry = results.dataclasses.replace(run.rounds[-1], number=3)
+    entry = store.dataclasses.replace(run.rounds[-1], number=3)
     with pytest.raises(UsageError, match=r"003\.json is there already, so round 3 is in 003-of-process-"):
-        results.add_round(run, entry)
+        store.add_round(run, entry)
     assert other.read_text() == "another process's"
     other.unlink()
     (kept,) = other.parent.glob("003-*.json")
     kept.rename(other)
-    assert results.load(run.folder).rounds[-1] == entry
+    assert store.load(run.folder).rounds[-1] == entry
 
 
 @pytest.mark.parametrize("links", [True, False])
@@ -175,7 +176,7 @@ def test_d20_a_thousand_rounds_and_stray_files(small_run, bench_command, tmp_pat
         (folder / "rounds" / f"{number:03d}.json").write_text(json.dumps({**text, "number": number}))
     for stray in ("notes.json", "001 (copy).json", "1.json", "0001.json", ".005.json.part", "002.json~", "²²².json"):
         (folder / "rounds" / stray).write_text("no round")
-    assert [entry.number for entry in results.load(folder).rounds] == list(range(1, 1105))
+    assert [entry.number for entry in store.load(folder).rounds] == list(range(1, 1105))
     (folder / "rounds" / "1000.json").unlink()
     done = bench_command("show", folder)
     assert done.exit_code == 2 and "lacks round 1000" in done.stderr
@@ -186,14 +187,14 @@ def test_d20_a_thousand_rounds_and_stray_files(small_run, bench_command, tmp_pat
 
 def meddle(monkeypatch, what):
     """Do something to the run's folder just before round 2 is written."""
-    usual = results.add_round
+    usual = store.add_round
 
     def add_round(run, entry):
         if entry.number == 2:
             what(run.folder)
         usual(run, entry)
 
-    monkeypatch.setattr(results, "add_round", add_round)
+    monkeypatch.setattr(store, "add_round", add_round)
 
 
 def remove_all(folder):
@@ -221,11 +222,11 @@ def test_d20_a_round_that_goes_or_changes_meanwhile_is_noticed(small_run, monkey
     folder = tmp_path / "results" / "small"
     assert json.loads((folder / "rounds" / "002.json").read_text())["number"] == 2
     if how not in ("changed", "emptied"):
-        assert len(results.load(folder).rounds) == 2
+        assert len(store.load(folder).rounds) == 2
         monkeypatch.undo()
         monkeypatch.chdir(tmp_path)
         assert bench_command("run", "--resume", folder).exit_code == 0
-        assert len(results.load(folder).rounds) == 4
+        assert len(store.load(folder).rounds) == 4
 
 
 def test_d20_a_round_that_is_only_touched_is_the_same(small_run, monkeypatch):
@@ -304,7 +305,7 @@ def test_d21_a_signal_ends_a_run_in_order(started, tmp_path, own_temporary, name
     assert "go on with: microgpt-bench run --resume results/running" in errors
     assert "Traceback" not in errors
     assert not any(own_temporary.iterdir()) and not left(str(own_temporary))
-    assert results.load(folder).rounds and not (folder / locks.NAME).exists()
+    assert store.load(folder).rounds and not (folder / locks.NAME).exists()
 
 
 @pytest.mark.slow

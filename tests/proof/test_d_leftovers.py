@@ -11,8 +11,11 @@ import pytest
 
 from bench import Model
 from bench.cli import ending
-from bench.host import calibrate, charts, interpreters, results
-from bench.host.errors import UsageError
+from bench.host.gate import calibrate
+from bench.host.pages import charts
+from bench.host.results import store
+from bench.host.system import interpreters
+from bench.host.system.errors import UsageError
 from bench.workload.config import WorkloadError
 from tests.proof.test_e_surroundings import script
 
@@ -28,14 +31,14 @@ def changed(run, change):
 
 
 def test_d18_two_runs_begun_in_one_second(kept, tmp_path):
-    record = results.load(kept).record
-    names = [results.create(tmp_path / name, record).folder.name for name in ["20261125-103000"] * 3]
+    record = store.load(kept).record
+    names = [store.create(tmp_path / name, record).folder.name for name in ["20261125-103000"] * 3]
     assert names == ["20261125-103000", "20261125-103000-2", "20261125-103000-3"]
-    names = [results.create(tmp_path / name, record).folder.name for name in ["check-20261125-103000"] * 2]
+    names = [store.create(tmp_path / name, record).folder.name for name in ["check-20261125-103000"] * 2]
     assert names == ["check-20261125-103000", "check-20261125-103000-2"]
-    results.create(tmp_path / "mine", record)
+    store.create(tmp_path / "mine", record)
     with pytest.raises(UsageError, match="exists already"):
-        results.create(tmp_path / "mine", record)
+        store.create(tmp_path / "mine", record)
 
 
 def test_d18_a_run_of_a_version_that_asked_for_fewer_facts_goes_on(kept, bench_command):
@@ -46,7 +49,7 @@ def test_d18_a_run_of_a_version_that_asked_for_fewer_facts_goes_on(kept, bench_c
 
     changed(kept, older)
     done = bench_command("run", "--resume", "small")
-    assert done.exit_code == 0 and len(results.load(kept).rounds) == 3, done.output
+    assert done.exit_code == 0 and len(store.load(kept).rounds) == 3, done.output
     changed(kept, lambda record: next(iter(record["runtimes"].values()))["described"].update(compiler="another"))
     assert "another build" in bench_command("run", "--resume", "small").stderr
 
@@ -55,7 +58,7 @@ def test_b6_a_run_on_a_cpu_that_is_not_there(kept, bench_command):
     changed(kept, lambda record: record["plan"].update(rounds=3, affinity=[99999]))
     done = bench_command("run", "--resume", "small")
     assert done.exit_code == 2 and "was to run on CPU 99999" in done.stderr
-    assert len(results.load(kept).rounds) == 2
+    assert len(store.load(kept).rounds) == 2
 
 
 @pytest.mark.parametrize("values", [1, 2, 3])
@@ -131,7 +134,7 @@ def test_e28_a_summary_that_is_a_pipe_is_not_waited_for(tmp_path, monkeypatch, c
 
 
 def test_c17_a_tick_a_step_where_there_are_few(kept):
-    run = results.load(kept)
+    run = store.load(kept)
     assert '"values": [1, 2, 3]' in json.dumps(charts.picture(run, charts.losses(run), 720))
 
 

@@ -111,7 +111,8 @@ def test_e28_variables_that_a_hook_has_from_git_do_not_decide(project, check, tm
 
 
 def test_e28_a_checkout_in_a_subfolder_of_a_bigger_repository(project, check, tmp_path, monkeypatch):
-    from bench.host import interpreters, revision
+    from bench.host.measure import revision
+    from bench.host.system import interpreters
 
     bigger = tmp_path / "bigger"
     inside = bigger / "vendor" / "a checkout"

@@ -13,8 +13,11 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from bench.host import calibrate, datasets, interpreters, machine, results, search_path, tables
-from bench.host.errors import UsageError
+from bench.host.gate import calibrate
+from bench.host.pages import tables
+from bench.host.results.records import RuntimeRecord
+from bench.host.system import datasets, interpreters, machine, search_path
+from bench.host.system.errors import UsageError
 from tests.host.conftest import SMALL, CommandLine
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -165,10 +168,10 @@ def test_e29_the_jit_that_is_loaded_is_named(tmp_path, kind):
     runtime = interpreters.resolve(str(python), {})
     assert runtime.described["other_jits"] == said
     assert runtime.name == interpreters.resolve(sys.executable, {}).name + suffix
-    line = tables.runtime_line(results.RuntimeRecord("", {}, runtime.described))
+    line = tables.runtime_line(RuntimeRecord("", {}, runtime.described))
     assert f"JIT {said or runtime.described['jit']}, " in line
     earlier = {name: value for name, value in runtime.described.items() if name != "other_jits"}
-    assert f"JIT {runtime.described['jit']}, " in tables.runtime_line(results.RuntimeRecord("", {}, earlier))
+    assert f"JIT {runtime.described['jit']}, " in tables.runtime_line(RuntimeRecord("", {}, earlier))
 
 
 @pytest.mark.slow

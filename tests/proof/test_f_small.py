@@ -9,7 +9,9 @@ import warnings
 import pytest
 
 import engines
-from bench.host import interpreters, program, results
+from bench.host.measure import peer_process
+from bench.host.results import store
+from bench.host.system import interpreters
 from bench.workload import ladder
 from bench.workload.config import Config, WorkloadError
 from bench.workload.model import Model
@@ -101,8 +103,8 @@ def test_f1_too_few_digits_prove_nothing(peers, true, form):
 
 
 def test_f1_zeros_left_out_at_the_end_are_no_lack_of_digits():
-    assert program.digits_of(["3.2326", "3.2", "3.1415"]) == (4, 1)
-    assert program.digits_of(["3.2", "3", "3.1415"]) == (1, 1)
+    assert peer_process.digits_of(["3.2326", "3.2", "3.1415"]) == (4, 1)
+    assert peer_process.digits_of(["3.2", "3", "3.1415"]) == (1, 1)
 
 
 # 2. a pattern that finds nothing
@@ -377,4 +379,4 @@ def test_f8_names_that_would_be_taken_for_something_else(bench_command, document
 
 @pytest.mark.parametrize("name", ["mine", "2026-01-01", "größer", "a b", "v1.2+jit", "x" * 200, "latest-2", "console"])
 def test_f8_names_that_are_names(name):
-    results.check_name(name)
+    store.check_name(name)

@@ -65,7 +65,7 @@ def norm(numbers):
 
 
 def assert_gradients(expected, got):
-    """As bench.host.parity compares them, which needs more than the standard library."""
+    """As bench.host.results.parity compares them, which needs more than the standard library."""
     assert list(expected) == list(got)
     size_of_all = norm([x for numbers in expected.values() for x in numbers])
     for name, numbers in expected.items():

@@ -1,0 +1,156 @@
+"""A whole check: what each engine is held against, the rounds until every one has a verdict, and what came out."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+from bench.host.gate import calibrate, decide, holds, outcome, workflow
+from bench.host.gate.decide import Held, Judgement
+from bench.host.gate.outcome import Row
+from bench.host.measure.plan import Progress
+from bench.host.measure.prepare import Request
+from bench.host.measure.session import Session
+from bench.host.pages.tables import Table
+from bench.host.results import kinds, store
+from bench.host.results.run import Run
+from bench.host.stats.sequential import Gate
+from bench.host.system import interpreters
+from bench.host.system.errors import UsageError
+from bench.workload.model_file import write_atomically
+
+
+@dataclasses.dataclass(frozen=True)
+class Baseline:
+    """What each engine is held against: itself at a ``revision``, itself on another ``python``, or an earlier ``run``.
+
+    One of the three. ``chosen``: somebody named it; the committed run otherwise.
+    """
+
+    revision: str | None = None
+    python: str | None = None
+    run: Run | None = None
+    chosen: bool = True
+
+    @property
+    def way(self) -> str:
+        """As `holds.choose` has it."""
+        return "python" if self.python is not None else "run" if self.run is not None else "revision"
+
+    @property
+    def threshold(self) -> float:
+        """Share of a step's time that may be added unless another one is asked for."""
+        return 0.01 if self.run is None else 0.1 if self.chosen else 0.25
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """How it is decided. ``instructions``: counted too, where that says something; ``anyway``: another machine will do."""
+
+    gate: Gate
+    quantities: Sequence[holds.Quantity] = ()
+    instructions: bool = True
+    strict: bool = False
+    anyway: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What came out: a row for each cell and for each quantity held beside time, the table, and both as JSON."""
+
+    rows: list[Row]
+    table: Table
+    text: str
+    against: str
+    strict: bool
+
+    @property
+    def exit_status(self) -> int:
+        """As `checking.exit_status` says."""
+        return outcome.exit_status(self.rows, self.strict)
+
+    def junit(self) -> str:
+        """For CI servers."""
+        return outcome.junit(self.rows, self.against, self.strict)
+
+
+def baseline(
+    revision: str | None, python: str | None, run: pathlib.Path | None, folder: pathlib.Path, engines: Sequence[str]
+) -> Baseline:
+    """What was asked for, or what a workflow says of these ``engines``, or the committed run. Raises UsageError."""
+    if sum(way is not None for way in (revision, python, run)) > 1:
+        raise UsageError("--against, --against-python and --baseline each say what to hold against: give one of them")
+    if revision is None and python is None and run is None:
+        revision = workflow.base(engines)
+    if python is not None or revision is not None:
+        return Baseline(revision, python)
+    return Baseline(run=store.load(outcome.CLAIMS if run is None else kinds.find(run, folder)), chosen=run is not None)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Holding:
+    """``helds`` are measured; ``left`` are rows of what is held against nothing; ``against`` names what they are held to."""
+
+    helds: list[Held]
+    left: list[Row]
+    against: str
+    notes: list[str]
+
+
+def run(
+    session: Session, request: Request, base: Baseline, rules: Rules, folder: pathlib.Path, notes: Sequence[str] = ()
+) -> Result:
+    """Check the engines of a request, into a new run ``folder`` of this results folder; ``notes`` are shown last.
+
+    Raises UsageError, WorkloadError, EngineError, Interrupted.
+    """
+    pythons = list(request.pythons) or [interpreters.newest()]
+    pythons += [] if base.python is None else [base.python]
+    session.prepare(dataclasses.replace(request, pythons=pythons, against=base.revision))
+    holding = _hold(session, request, base, rules)
+    measured = session.create(folder, calibrate.note(folder.parent))
+    kept = f"rounds are kept in {measured.folder}"
+    helds, against = holding.helds, holding.against
+    with session.measuring(None, lambda: f"interrupted, so no verdict; {len(measured.rounds)} {kept}") as progress:
+        progress.say(f"{len(helds)} cell{'s' * (len(helds) != 1)} against {against}, into {measured.folder}")
+        judgements, not_counted = _judge(
+            session, holding, rules, rules.instructions and base.way == "revision", progress
+        )
+    held_too = outcome.held_too(judgements, measured, rules.quantities, rules.gate, base.run)
+    rows = [*outcome.rows(judgements, measured, against, held_too), *outcome.new_rows(holding.left, measured)]
+    rows += outcome.held_rows(held_too, against)
+    shown = [line for line in (*holding.notes, *session.record.notes, *notes, *not_counted) if line]
+    table = outcome.table(rows, rules.gate, measured, against, shown, rules.strict, rules.quantities)
+    text = outcome.to_json(rows, rules.gate, measured, against, rules.strict, table)
+    write_atomically(measured.folder / outcome.ANSWER, text)
+    return Result(rows, table, text, against, rules.strict)
+
+
+def _hold(session: Session, request: Request, base: Baseline, rules: Rules) -> _Holding:
+    """What is held against what. Raises UsageError where the two cannot be compared."""
+    plan, left, notes = session.plan, list[Row](), list[str]()
+    if base.python is not None:
+        against = plan.runtimes[-1].name
+        helds = outcome.against_python(plan, against)
+    elif plan.before is not None:
+        against, notes = plan.before.label, list(plan.before.notes)
+        helds, left = outcome.against_revision(plan, plan.before)
+    else:
+        assert base.run is not None
+        against = base.run.folder.name
+        helds, left, notes = outcome.against_run(
+            plan, session.record, base.run, rules.anyway or not base.chosen, all_builtin=not request.engine_names
+        )
+    return _Holding(outcome.asked_for(helds, request.engine_names), left, against, notes)
+
+
+def _judge(
+    session: Session, holding: _Holding, rules: Rules, counts: bool, progress: Progress
+) -> tuple[list[Judgement], list[str]]:
+    """A judgement for each cell, with its instructions where ``counts``; and lines about those that were not counted."""
+    plan = session.plan
+    new = [(row.engine, row.runtime) for row in holding.left if row.word == "NEW"]
+    reserve = decide.COUNT_SHARE if counts and decide.to_count(plan, holding.helds) else 0.0
+    judgements = decide.decide(plan, session.run, holding.helds, rules.gate, progress, new, rules.quantities, reserve)
+    return decide.count_instructions(plan, session.run, judgements, progress) if counts else (judgements, [])

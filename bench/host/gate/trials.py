@@ -1,0 +1,139 @@
+"""A whole calibration: the copies of an engine, the trials between them, and the file that is saved after each."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+from bench.host.gate import calibrate
+from bench.host.gate.calibrate import Calibration, Wanted
+from bench.host.measure import engine_files, revision
+from bench.host.measure.plan import Plan
+from bench.host.measure.prepare import Request
+from bench.host.measure.session import Session
+from bench.host.results.records import SCHEMA, PlanRecord
+from bench.host.results.run import Run
+from bench.host.stats.sequential import Gate
+from bench.host.system import interpreters
+from bench.host.system.deadline import Deadline
+from bench.host.system.errors import Interrupted, UsageError
+from bench.workload.config import Config
+from bench.workload.data import DEFAULT
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """How much to try. ``slowdowns``: each a share of a step, and in how many times the ``budget`` it is to be found.
+
+    ``equal``: trials of two equal copies; ``trials``: of each slowdown; ``counts``: comparisons of instruction counts,
+    as many with ``more`` put in. ``burn``: another core is busy in half of them. ``budget`` of a trial and ``limit`` of
+    all, in seconds.
+    """
+
+    equal: int
+    slowdowns: Sequence[tuple[float, float]]
+    trials: int
+    counts: int
+    more: float
+    burn: bool
+    limit: float
+    budget: float
+    gate: Gate
+
+
+def request(engine: str, python: str | None, budget: float, command: Sequence[str]) -> Request:
+    """What is measured in every trial: ``engine`` on one runtime, the newest unless ``python`` says another."""
+    return Request(
+        data=DEFAULT,
+        config=Config(),
+        engine_names=[engine],
+        pythons=[interpreters.newest() if python is None else python],
+        measuring=PlanRecord(6, 0, 0.02, 60.0, budget, "on", order_seed=0, clock="cpu"),
+        base=None,
+        command=command,
+    )
+
+
+def run(session: Session, what: Request, asked: Asked, folder: pathlib.Path, add: bool) -> tuple[Calibration, bool]:
+    """Do the trials; the calibration as it is kept in this results folder, and whether the user ended it early.
+
+    ``add``: to the calibration that is there. Raises UsageError, WorkloadError, EngineError.
+    """
+    session.prepare(what)
+    (row,) = engine_files.rows(what.engine_names)
+    session.plan = dataclasses.replace(session.plan, deadline=Deadline.of_command(asked.limit))
+    wanted = _add_copies(session.plan, row, asked)
+    session.run = Run(session.folder, session.record, [])  # of these rounds only the trials are kept
+    path = calibrate.path_in(folder)
+    calibrate.make_folder(path)
+    session.lock(path.parent)
+    now = _empty(session, row, asked)
+    if add and path.is_file():
+        earlier = calibrate.before(path, now)
+        now.trials.extend(earlier.trials)
+        now.counts.extend(earlier.counts)
+    interrupted = _fill(session, now, wanted, asked, path)
+    if not now.trials and not now.counts:
+        raise UsageError("no trial came to its end: give more time with --limit")
+    found = calibrate.concluded(now)
+    calibrate.save(path, found)
+    return found, interrupted
+
+
+def _add_copies(plan: Plan, row: str, asked: Asked) -> dict[str, Wanted]:
+    """Add the copies of the engine to the plan, equal ones and slower ones; what is wanted of each."""
+    copies = min(calibrate.COPIES, max(1, asked.equal // 2))
+    wanted = {
+        revision.row_at(row, f"equal{number}"): Wanted(0.0, (asked.equal + number) // copies, asked.budget)
+        for number in range(copies)
+    }
+    for share, times in asked.slowdowns:
+        wanted[revision.row_at(row, f"{share:.2%}")] = Wanted(share, asked.trials, asked.budget * times)
+    for copy, want in wanted.items():
+        plan.engines[copy] = dataclasses.replace(plan.engines[row], slowdown=want.slowdown)
+    return wanted
+
+
+def _empty(session: Session, row: str, asked: Asked) -> Calibration:
+    record, runtime = session.record, session.plan.runtimes[0]
+    return Calibration(
+        SCHEMA,
+        record.created,
+        record.command,
+        row,
+        runtime.name,
+        runtime.described["build"],
+        record.plan.steps,
+        asked.budget,
+        asked.gate,
+        record.machine,
+        trials=[],
+        counts=[],
+    )
+
+
+def _fill(session: Session, now: Calibration, wanted: dict[str, Wanted], asked: Asked, path: pathlib.Path) -> bool:
+    """Add trials to the calibration and save it after each; whether the user ended it."""
+
+    def save_counts(found: list[calibrate.CountTrial]) -> None:
+        now.counts[:] = found
+        calibrate.save(path, now)
+
+    try:
+        with session.measuring(None, lambda: "") as progress:
+            for line in session.record.notes:
+                progress.say(line)
+            progress.say(f"{now.engine} on {now.runtime}, into {path}; Ctrl-C keeps what is done")
+            calibrate.measure(
+                *(session.plan, session.run, now.engine, wanted, asked.burn, asked.gate, progress),
+                lambda _: calibrate.save(path, now),
+                now.trials,
+            )
+            if asked.counts:
+                calibrate.measure_counts(
+                    session.plan, now.engine, asked.more, asked.counts, session.folder, progress, save_counts
+                )
+    except Interrupted:
+        return True
+    return False

@@ -1,0 +1,109 @@
+"""A cell in the round under way: its worker, what it said so far, and what speaks against it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from bench.host.measure.worker_process import WorkerProcess
+from bench.host.results import parity
+from bench.host.results.parity import Finding, Parity
+from bench.host.results.records import CellRecord, Status
+
+ASIDE = 0.75  # of a step, that going back to the state before it may take
+UNSAID = 1.3  # times the processor time of its steps that an order may take
+UNSAID_NS = 12_000_000  # and so much more: for the order itself, its documents, and a look at what is sealed
+
+
+class CellState:
+    """A cell in the round under way."""
+
+    def __init__(self, worker: WorkerProcess) -> None:
+        self.worker = worker
+        self.status: Status = "ok"
+        self.reason = ""
+        self.repeats, self.turn = 1, 0.0
+        self.losses: list[float] = []
+        self.validations: list[float] = []
+        self.nanoseconds: list[float] = []
+        self.cpu_nanoseconds: list[float] = []
+        self.delay_nanoseconds: list[float] = []
+        self.yields: list[float] = []
+        self.first_nanoseconds: list[float] = []
+        self.own_nanoseconds: list[float] = []
+        self.off_cpu = ""
+        self.said = self.computed = 0.0  # ns of processor time in the steps so far: its own word, the system's
+        self.repeated: list[float] = []  # losses of the last step's repeats
+        self.suspicious = False
+        self.findings: list[Finding] = []
+        self.started: dict[str, Any] = {}
+        self.finished: dict[str, Any] = {}
+        self.nodes: list[int] | None = None
+        self.drawn: dict[str, Any] = {}
+
+    def end(self, status: Status, reason: str) -> None:
+        """Stop here, for this reason."""
+        self.status, self.reason = status, reason
+        self.worker.stop()
+
+    def suspect(self, answer: Mapping[str, Any], spent: float, computed: float, untimed: int) -> str:
+        """In words, the work that is done outside the clock in two steps one after the other; "" for none or the first.
+
+        ``spent``: the time in ns that it told; ``computed``: processor time that the whole order took, as the system says,
+        with so many steps that are not timed.
+        """
+        least, said = max(1e6, answer["ns"]), spent * answer.get("cpu_ns", answer["ns"]) / answer["ns"]
+        extra = 4.0 * answer["ns"] * untimed + UNSAID_NS
+        found = {
+            "it puts work off until its weights are read, outside the clock": answer.get("late_ns", 0) > least / 4,
+            "it works outside the clock: going back to an earlier state takes as long as a step": (
+                answer.get("aside_ns", 0) > ASIDE * least
+            ),
+            f"it computed for {computed * 1e-6:.0f} ms where its clock says {said * 1e-6:.0f} ms": (
+                "validation" not in answer and computed > UNSAID * said + extra
+            ),
+        }
+        cores = os.cpu_count() or 1
+        found["its clock says less than its threads can have computed in that time"] = (
+            answer.get("cpu_ns", 0) > (cores + 1) * answer["ns"]
+        )
+        if "validation" not in answer:
+            self.said, self.computed = self.said + said + extra / UNSAID, self.computed + computed
+        again, self.suspicious = self.suspicious, any(found.values())
+        return next((why for why, so in found.items() if so), "") if again else ""
+
+    def judge(self, finding: Finding) -> None:
+        """Take in what a comparison found; a diverged cell is not measured any further."""
+        self.findings.append(finding)
+        if finding.parity is Parity.DIVERGED:
+            self.end("diverged", finding.reason)
+
+    def record(self) -> CellRecord:
+        """What goes into the round's file."""
+        parameters = self.finished.get("parameters")
+        return CellRecord(
+            status=self.status,
+            reason=self.reason,
+            losses=[loss.hex() for loss in self.losses],
+            validations=[loss.hex() for loss in self.validations],
+            nanoseconds=self.nanoseconds,
+            cpu_nanoseconds=self.cpu_nanoseconds,
+            delay_nanoseconds=self.delay_nanoseconds,
+            yields=self.yields,
+            first_nanoseconds=self.first_nanoseconds,
+            own_nanoseconds=self.own_nanoseconds,
+            off_cpu=self.off_cpu,
+            repeats=self.repeats,
+            finding=parity.worst(self.findings) if self.findings else None,
+            parameters_sha256=None
+            if parameters is None
+            else hashlib.sha256(parity.unpack(parameters).tobytes()).hexdigest(),
+            peak_bytes=self.finished.get("peak_bytes"),
+            nodes=self.nodes,
+            samples=self.drawn.get("samples"),
+            samples_nanoseconds=self.drawn.get("ns"),
+            samples_delay_nanoseconds=self.drawn.get("delay_ns"),
+            start_nanoseconds=self.started.get("start_ns"),
+        )

@@ -1,0 +1,276 @@
+"""One peer's process: run as it is, its output stamped with the clock as it arrives, each loss checked at once."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import math
+import os
+import pathlib
+import queue
+import re
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+from bench.host.measure.answers import one_line
+from bench.host.measure.peer_file import Peer
+from bench.host.measure.plan import Progress
+from bench.host.measure.worker_process import signal_name
+from bench.host.system import processes
+
+LONGEST = 4096  # bytes: of a line that does not end, no more is kept than could be one with a loss
+TIE = 1e-9  # a loss this near to the middle between two printed numbers may be printed as either
+MOST_DIGITS = 8  # behind the point: what TIE leaves to prove, however many are printed
+# Losses of a model that has hardly learnt lie near log(vocabulary): one digit would prove nothing of a program that
+# prints that number all the time.
+FEWEST_DIGITS = 2
+LOSS = re.compile(r"[+-]?(?:\d+\.?(\d*)|\.(\d+))(?:e([+-]?\d{1,9}))?", re.ASCII | re.IGNORECASE)
+NO_NUMBER = re.compile(r"[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class PeerRound:
+    """A peer's process in one round: ``losses`` as printed; ``arrived``: seconds from its start to each of their lines."""
+
+    status: Literal["ok", "failed", "diverged"]
+    reason: str
+    losses: list[str]
+    arrived: list[float]
+
+
+_numbers = itertools.count(1)
+
+
+class Program:
+    """A peer's process, its output cut into lines as it comes."""
+
+    def __init__(self, peer: Peer, folder: pathlib.Path, steps: int, data: pathlib.Path) -> None:
+        def fill(word: str) -> str:
+            return word.replace("{steps}", str(steps)).replace("{data}", str(data))
+
+        words = [fill(word) for word in peer.command]
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in stop)
+        try:
+            import pty
+
+            self._output, writing = pty.openpty()
+        except ImportError:  # Windows
+            self._output, writing = os.pipe()
+        self._mark = processes.below(next(_numbers))
+        self.started = time.monotonic()
+        try:
+            self._process = subprocess.Popen(
+                words[0] if peer.shell else words,
+                shell=peer.shell,
+                cwd=folder / peer.cwd,
+                env={
+                    **os.environ,
+                    **{name: fill(value) for name, value in peer.env.items()},
+                    processes.MARKER: self._mark,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=writing,
+                stderr=self._errors,
+                start_new_session=True,
+            )
+        except (OSError, ValueError):
+            os.close(self._output)
+            self._errors.close()
+            raise
+        finally:
+            os.close(writing)
+        self._lines: queue.SimpleQueue[tuple[float, str] | None] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        rest = b""
+        while True:
+            try:
+                chunk = os.read(self._output, 65536)
+            except OSError:  # how a pseudo-terminal says that the other side is closed
+                chunk = b""
+            now = time.monotonic() - self.started
+            if not chunk:
+                break
+            *lines, rest = re.split(rb"[\r\n]+", rest + chunk)
+            for line in lines:
+                self._lines.put((now, line.decode(errors="replace")))
+            rest = rest[-LONGEST:]
+        if rest:
+            self._lines.put((now, rest.decode(errors="replace")))
+        self._lines.put(None)
+
+    def line(self, deadline: float) -> tuple[float, str] | None:
+        """The next line and when it came, in seconds from the start; None at the end. Raises queue.Empty at the deadline.
+
+        ``deadline`` is on time.monotonic(). The end is that of the output, or of the program where something that it started
+        holds the output open.
+        """
+        while time.monotonic() < deadline:
+            over = self._process.poll() is not None
+            try:
+                # what an ended program has printed is here in no time
+                return self._lines.get(timeout=0.5 if over else max(0.0, min(0.5, deadline - time.monotonic())))
+            except queue.Empty:
+                if over:
+                    return None
+        raise queue.Empty
+
+    def ending(self, timeout: float) -> str:
+        """Wait for the end and say what was wrong with it, "" where nothing was."""
+        try:
+            status = self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            return f"did not end within {timeout:.0f} s of its last step"
+        if status == 0:
+            return ""
+        said = self.errors()
+        how = f"killed by {signal_name(-status)}" if status < 0 else f"exit status {status}"
+        return f"{how}: {one_line(said[-1], 200)}" if said else how
+
+    def errors(self) -> list[str]:
+        """Lines of standard error so far."""
+        self._errors.seek(0)
+        return self._errors.read().decode(errors="replace").strip().splitlines()
+
+    def stop(self) -> None:
+        """End the process and all that it started."""
+        processes.end_marked([self._mark], [self._process.pid] if self._process.poll() is None else [])
+        processes.end(self._process)
+        self._reader.join(timeout=1)
+        with contextlib.suppress(OSError):
+            os.close(self._output)
+        self._errors.close()
+
+
+def run_once(
+    peer: Peer,
+    folder: pathlib.Path,
+    steps: int,
+    data: pathlib.Path,
+    truth: Sequence[float],
+    timeout: float,
+    progress: Progress,
+) -> PeerRound:
+    """Run a peer to the end of its steps and check each loss as it comes. ``folder``: its file's."""
+    losses: list[str] = []
+    arrived: list[float] = []
+    passed_over = ""  # what was printed since the last loss and has none, as the pattern sees it
+
+    def ended(status: Literal["ok", "failed", "diverged"], reason: str = "") -> PeerRound:
+        return PeerRound(status, reason, losses, arrived)
+
+    def stuck(how: str) -> PeerRound:
+        said = f"the pattern finds no loss in {quoted(passed_over)}" if passed_over else "nothing more was printed"
+        if not losses and not passed_over:
+            said = "nothing was printed to standard output"
+            if elsewhere := program.errors():  # where some programs print their losses
+                said += f", but {quoted(elsewhere[-1])} to standard error"
+        return ended("failed", f"{how}: {said}")
+
+    try:
+        program = Program(peer, folder, steps, data)
+    except (OSError, ValueError) as error:  # the latter for a word or a name that no system takes
+        return ended("failed", f"cannot start {peer.command[0]!r}: {getattr(error, 'strerror', error)}")
+    pattern = re.compile(peer.pattern)
+    deadline = time.monotonic() + timeout
+    try:
+        while len(losses) < steps:
+            try:
+                found = program.line(deadline)
+            except queue.Empty:
+                return stuck(f"no loss for {timeout:.0f} s after {len(losses)} of {steps} steps")
+            if found is None:
+                why = program.ending(timeout) or "exit status 0"
+                return stuck(f"ended after {len(losses)} of {steps} steps ({why})")
+            when, line = found
+            match = pattern.search(line)
+            if match is None:
+                passed_over = telling(passed_over, line)
+                continue
+            step, loss = match.groupdict().get("step"), match["loss"] or ""
+            if step is not None and number(step) != len(losses) + 1:
+                if losses and number(step) == len(losses):
+                    continue  # a line drawn again
+                return ended("failed", f"garbled: step {step[:30]} where {len(losses) + 1} belongs: {quoted(line)}")
+            expected = truth[len(losses)]
+            try:
+                same = agrees(loss, expected)
+            except ValueError:
+                return ended("failed", f"garbled: {quoted(loss, 30)} is no loss: {quoted(line)}")
+            losses.append(loss)
+            arrived.append(round(when, 6))
+            passed_over = ""
+            deadline = time.monotonic() + timeout
+            progress.advance(f"{peer.name}, step {len(losses)}")
+            if not same:
+                return ended(
+                    "diverged", f"step {len(losses)} printed {shortened(loss, 30)} where {expected:.6f} belongs"
+                )
+        if digits_of(losses)[0] < FEWEST_DIGITS:
+            few = f"losses such as {shortened(losses[0], 30)} prove nothing: print at least {FEWEST_DIGITS} digits behind the point"
+            return ended("failed", few)
+        if peer.told_steps:
+            why = program.ending(timeout)
+            if why:
+                return ended("failed", f"after its last step: {why}")
+        return ended("ok")
+    finally:
+        program.stop()
+
+
+def telling(before: str, line: str) -> str:
+    """Of two lines without a loss the one that tells more of why the pattern finds none: one that speaks of a loss, or the later."""
+    speaks = "loss" in line.lower() or "loss" not in before.lower()
+    return line if line.strip() and speaks else before
+
+
+def shortened(text: str, length: int) -> str:
+    """At most so many characters, and a sign that there were more."""
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def quoted(text: str, length: int = 60) -> str:
+    """A program's words in a line of ours: shortened, and nothing in them that a terminal would obey."""
+    return repr(shortened(text.strip(), length))
+
+
+def number(step: str) -> int:
+    """A printed step; −1 for what is none."""
+    return int(step) if re.fullmatch(r"\d{1,18}", step, re.ASCII) else -1
+
+
+def agrees(printed: str, expected: float) -> bool:
+    """Whether a printed loss is this one, to the digits printed. Raises ValueError where it is no number."""
+    digits = decimals(printed)
+    value = float(printed)
+    return math.isfinite(value) and abs(value - expected) <= 0.5 * 10.0**-digits + TIE
+
+
+def decimals(printed: str) -> int:
+    """How many digits behind the point a printed number can prove: 4 for 3.2326, as for 3.23e-2; from 0 to MOST_DIGITS.
+
+    NaN and infinity have none. Raises ValueError where it is no number, which to Python's float some more things are.
+    """
+    if NO_NUMBER.fullmatch(printed):
+        return 0
+    match = LOSS.fullmatch(printed)
+    if match is None:
+        raise ValueError(f"{printed!r} is no number")
+    return min(MOST_DIGITS, max(0, len(match[1] or match[2] or "") - int(match[3] or 0)))
+
+
+def digits_of(losses: Sequence[str]) -> tuple[int, int]:
+    """To how many digits behind the point at least half of the printed losses go, and how many of them to fewer.
+
+    Many programs leave zeros at the end out: 3.2 may be rounded to four digits.
+    """
+    each = sorted((decimals(loss) for loss in losses), reverse=True)
+    typical = each[len(each) // 2]
+    return typical, sum(digits < typical for digits in each)

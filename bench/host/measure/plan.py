@@ -1,0 +1,77 @@
+"""What is to be measured: which engine stands behind each row, on which runtimes, how often."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from bench.host.results.records import Cell, PlanRecord
+from bench.host.system.deadline import Deadline
+from bench.host.system.interpreters import Runtime
+
+REFERENCE = "reference"
+
+
+class Progress(Protocol):
+    """Where the measuring tells how far it is."""
+
+    def advance(self, doing: str) -> None:
+        """One order was carried out."""
+
+    def say(self, line: str) -> None:
+        """Something the user should read at once."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What stands behind a row's name: an engine, by name or file, from a copy of the sources that workers import.
+
+    ``slowdown`` is injected, to prove that it is found: 0.05 makes each timed step 5 % longer. ``config``: sizes of its
+    own in place of the plan's. ``reference``: the row whose losses prove this one's.
+    """
+
+    loads: str
+    source: pathlib.Path
+    slowdown: float = 0.0
+    config: Mapping[str, Any] | None = None
+    reference: str = REFERENCE
+
+
+@dataclasses.dataclass(frozen=True)
+class Before:
+    """What rows are held against at a git revision, shown as ``label``: ``held`` has the other row of each that has one.
+
+    ``new`` rows have none; the engines ``removed`` are not there any more; ``notes`` are for the reader of the verdicts.
+    """
+
+    label: str
+    held: Mapping[str, str]
+    new: Sequence[str]
+    removed: Sequence[str]
+    notes: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What to measure, and until when. ``engines``: row name to what the workers load for it."""
+
+    engines: dict[str, Subject]
+    runtimes: list[Runtime]
+    documents: pathlib.Path
+    config: dict[str, Any]
+    record: PlanRecord
+    deadline: Deadline = dataclasses.field(default_factory=Deadline)
+    before: Before | None = None
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every engine on every runtime."""
+        return [(engine, runtime.name) for runtime in self.runtimes for engine in self.engines]
+
+    def orders(self, rounds_done: int) -> int:
+        """Orders still to give where nothing fails: a start, the steps and an end a cell; samples and nodes once."""
+        rounds = self.record.rounds - rounds_done
+        once = 0 if rounds_done else len(self.engines) + len(self.cells)
+        return rounds * len(self.cells) * (self.record.steps + 2) + once

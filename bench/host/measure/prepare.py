@@ -1,0 +1,283 @@
+"""From the user's wishes to a plan: everything is checked here, before anything is written or started."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import hashlib
+import importlib.metadata
+import pathlib
+import re
+import shlex
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+
+import engines
+from bench.host.measure import engine_files, revision
+from bench.host.measure.plan import REFERENCE, Plan
+from bench.host.results import store
+from bench.host.results.records import SCHEMA, PlanRecord, RunRecord, RuntimeRecord, WorkloadRecord
+from bench.host.results.run import Run
+from bench.host.system import datasets, interpreters, machine
+from bench.host.system.deadline import Deadline
+from bench.host.system.errors import UsageError
+from bench.workload.config import Config
+from bench.workload.data import Vocabulary, cut, read_documents
+from bench.workload.gpt import count_parameters
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What the user asked for. ``pythons`` and ``engine_names`` empty: all that there are.
+
+    ``switches``: ``[RUNTIME:]NAME=VALUE …`` texts, each a further runtime beside every one that it fits.
+    ``against``: git revision at which the engines become rows of their own, to hold today's against.
+    ``slowdowns``: injected, by row. ``kind``: the command that asks, one of kinds.KINDS.
+    """
+
+    data: str
+    config: Config
+    engine_names: Sequence[str]
+    pythons: Sequence[str]
+    measuring: PlanRecord
+    base: str | None
+    command: Sequence[str]
+    switches: Sequence[str] = ()
+    against: str | None = None
+    slowdowns: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    kind: str = "run"
+
+
+def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord, list[str]]:
+    """The plan, what to record of it, and the lines about what was left out. Nothing is written but to ``workspace``.
+
+    Raises UsageError, WorkloadError, EngineError.
+    """
+    chosen = choose(request.engine_names)
+    path = datasets.locate(request.data)
+    read_documents(path)  # what is wrong with it is said of the user's own file
+    path = _copy_documents(path, workspace)
+    documents = read_documents(path)
+    runtimes, missing = find_runtimes(request.pythons, request.switches)
+    if request.base not in (None, *(runtime.name for runtime in runtimes)):
+        raise UsageError(
+            f"no runtime {request.base} in this run: choose from {', '.join(runtime.name for runtime in runtimes)}"
+        )
+    source = _copy_source(workspace)
+    taken = {row: take(what, source, workspace / "files" / f"new{n}") for n, (row, what) in enumerate(chosen.items())}
+    before = None
+    if request.against is not None:
+        # the reference may be here only to prove the others by
+        asked = {
+            row: what
+            for row, what in chosen.items()
+            if not request.engine_names or row in request.engine_names or what.endswith(".py")
+        }
+        before, old = revision.before(request.against, asked, not request.engine_names, workspace, source)
+        taken |= old
+    subjects = {row: one.subject for row, one in taken.items()}
+    for row, slowdown in request.slowdowns.items():
+        if row not in subjects:
+            raise UsageError(f"no engine {row} in this run: choose from {', '.join(subjects)}")
+        subjects[row] = dataclasses.replace(subjects[row], slowdown=slowdown)
+    record = dataclasses.replace(
+        _record(request, path, documents, runtimes),
+        engines={row: one.record for row, one in taken.items()},
+        source_sha256=_source_sha256(source),
+    )
+    plan = Plan(
+        subjects,
+        runtimes,
+        path,
+        request.config.record(),
+        request.measuring,
+        Deadline.of_command(request.measuring.budget_seconds),
+        before,
+    )
+    return plan, record, missing
+
+
+def resume(folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] | None = None) -> tuple[Plan, Run]:
+    """The plan of a run on disk, to go on with. Raises UsageError where anything it measures has changed since.
+
+    ``only``: the runtimes to plan for and to look at; None for all.
+    """
+    run = store.load(folder)
+    record = run.record
+    source = _copy_source(workspace)
+    if _source_sha256(source) != record.source_sha256:
+        raise UsageError(f"the engines or the workload have changed since {folder} was begun: start a new run")
+    if machine.describe()["identity"] != record.machine["identity"]:
+        raise UsageError(f"{folder} was begun on another machine: start a new run")
+    if record.plan.affinity is not None and (lacking := set(record.plan.affinity) - machine.allowed_cpus()):
+        raise UsageError(f"{folder} was to run on CPU {min(lacking)}, which is not there for us: start a new run")
+    path = datasets.locate_again(record.workload.data)
+    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != record.workload.sha256:
+        raise UsageError(f"the dataset {record.workload.data} has changed since {folder} was begun: start a new run")
+    runtimes = []
+    for name, about in record.runtimes.items():
+        if only is not None and name not in only:
+            continue
+        runtime = find_again(name, about)
+        both = runtime.described.keys() & about.described  # an older version may have asked for fewer facts
+        if any(runtime.described[fact] != about.described[fact] for fact in both):
+            raise UsageError(f"{about.specification} is another build than when {folder} was begun: start a new run")
+        runtimes.append(runtime)
+    subjects = {}
+    for number, (row, engine) in enumerate(record.engines.items()):
+        if engine.path is None and row not in engines.NAMES:
+            raise UsageError(
+                f"{folder} has the row {row}, of another revision: only check can measure that, start anew"
+            )
+        taken = take(engine.path or row, source, workspace / "files" / f"new{number}")
+        if taken.record.source_sha256 != engine.source_sha256:
+            raise UsageError(f"the engine {engine.path or row} has changed since {folder} was begun: start a new run")
+        subjects[row] = taken.subject
+    deadline = Deadline.of_command(record.plan.budget_seconds)
+    plan = Plan(
+        subjects, runtimes, _copy_documents(path, workspace), dict(record.workload.config), record.plan, deadline
+    )
+    return plan, run
+
+
+def find_again(name: str, about: RuntimeRecord) -> interpreters.Runtime:
+    """A run's runtime by its name there, with its switches. Raises UsageError where it is gone or no longer the same Python."""
+    runtime = interpreters.resolve(about.specification, {})
+    if about.environment:
+        runtime = interpreters.with_switches(runtime, about.environment)
+    switched = [fact for fact, _ in interpreters.EFFECTS.values()]
+    for fact in ("implementation", "version", "build", *switched):
+        if fact in about.described and runtime.described[fact] != about.described[fact]:
+            raise UsageError(
+                f"{about.specification} is no longer the {name} of the run, with {fact} {about.described[fact]}: it has"
+                f" {runtime.described[fact]}"
+            )
+    return dataclasses.replace(runtime, name=name)
+
+
+# --------------------------------------------------------------------- parts
+
+
+def choose(names: Sequence[str]) -> dict[str, str]:
+    """Row to what it stands for, the reference always among them. Raises EngineError."""
+    chosen = engine_files.rows(names or engines.NAMES)
+    return chosen if REFERENCE in chosen else {REFERENCE: REFERENCE, **chosen}
+
+
+def _record(
+    request: Request, path: pathlib.Path, documents: Sequence[str], runtimes: Sequence[interpreters.Runtime]
+) -> RunRecord:
+    """What to record of a run but for its engines. ``path``: of the documents."""
+    vocabulary = len(Vocabulary(documents))
+    now = datetime.datetime.now(datetime.UTC)
+    notes = [f"warning: {line}" for line in machine.warnings()]
+    # scale has documents that are longer on purpose
+    if request.kind != "scale" and (note := cut(documents, request.config.block_size)):
+        notes.append(note)
+    return RunRecord(
+        schema=SCHEMA,
+        created=now.isoformat(timespec="seconds"),
+        version=importlib.metadata.version("microgpt-bench"),
+        command=shlex.join(request.command),
+        workload=WorkloadRecord(
+            data=request.data,
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            documents=len(documents),
+            vocabulary=vocabulary,
+            parameters=count_parameters(request.config, vocabulary),
+            config=request.config.record(),
+        ),
+        plan=request.measuring,
+        machine=machine.describe(),
+        runtimes={
+            runtime.name: RuntimeRecord(runtime.specification, runtime.environment, runtime.described)
+            for runtime in runtimes
+        },
+        engines={},
+        notes=notes,
+        kind=request.kind,
+        source_sha256="",
+    )
+
+
+def take(what: str, source: pathlib.Path, folder: pathlib.Path) -> engine_files.Taken:
+    """An engine as it is now; of a file, a copy in ``folder``. Raises EngineError."""
+    if not what.endswith(".py"):
+        return engine_files.builtin(what, source)
+    path = pathlib.Path(what)
+    return engine_files.take(path.name, engine_files.OnDisk(path.parent), folder, source, what)
+
+
+def find_runtimes(pythons: Sequence[str], switches: Sequence[str] = ()) -> tuple[list[interpreters.Runtime], list[str]]:
+    """The runtimes asked for, or the default matrix; and a line for each that was left out. Raises UsageError."""
+    missing: list[str] = []
+    if pythons:
+        plain = [interpreters.resolve(python, {}) for python in pythons]
+    else:
+        plain, missing = interpreters.matrix({})
+        if not plain:
+            raise UsageError(
+                f"none of CPython {', '.join(interpreters.default_versions())} is installed: give one with --python PATH"
+            )
+    runtimes = list(plain)
+    for text in switches:
+        which, environment = _parse_switches(text)
+        fitting = [runtime for runtime in plain if which in ("", runtime.name, runtime.specification)]
+        if not fitting:
+            raise UsageError(f"--env {text}: no runtime {which} here: choose from {', '.join(r.name for r in plain)}")
+        for runtime in fitting:
+            try:
+                runtimes.append(interpreters.with_switches(runtime, environment))
+            except UsageError as error:
+                if pythons or which:  # asked for by name
+                    raise
+                missing.append(f"skipped: {error}")
+    return interpreters.with_distinct_names(runtimes), missing
+
+
+def _parse_switches(text: str) -> tuple[str, dict[str, str]]:
+    """``[RUNTIME:]NAME=VALUE [NAME=VALUE …]`` as the runtime's name or version, "" for all, and the variables."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--env {text}: {error}: quote as in a shell, NAME='a value'") from None
+    if not words:
+        raise UsageError("--env is empty: write NAME=VALUE, as in --env PYTHON_JIT=1")
+    which, colon, first = words[0].partition(":")
+    if colon and "=" not in which:
+        words[0] = first
+    else:
+        which = ""
+    for word in words:
+        if not re.fullmatch(r"[A-Za-z_]\w*=.*", word):
+            raise UsageError(f"--env {text}: {word!r} is not NAME=VALUE, as in --env PYTHON_JIT=1")
+    return which, dict(word.split("=", 1) for word in words)
+
+
+def _copy_source(workspace: pathlib.Path) -> pathlib.Path:
+    """A copy of what a worker imports, so that a run measures one state of it, edited meanwhile or not."""
+    source = workspace / "source"
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(interpreters.ROOT / "bench" / "workload", source / "bench" / "workload", ignore=ignore)
+    shutil.copy(interpreters.ROOT / "bench" / "__init__.py", source / "bench")
+    shutil.copytree(interpreters.ROOT / "engines", source / "engines", ignore=ignore)
+    for built in (interpreters.ROOT / "native").glob("*.so"):  # where it was built in place
+        (source / "native").mkdir(exist_ok=True)
+        shutil.copy(built, source / "native")
+    return source
+
+
+def _copy_documents(path: pathlib.Path, workspace: pathlib.Path) -> pathlib.Path:
+    return pathlib.Path(shutil.copy(path, workspace / "documents.txt"))
+
+
+def _sha256(path: pathlib.Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _source_sha256(source: pathlib.Path) -> str:
+    """One digest of every Python file that a worker may import."""
+    digest = hashlib.sha256()
+    for path in sorted(source.rglob("*.py")):
+        digest.update(f"{path.relative_to(source).as_posix()} {_sha256(path)}\n".encode())
+    return digest.hexdigest()

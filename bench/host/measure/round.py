@@ -1,0 +1,417 @@
+"""One round: fresh worker processes, every cell in lockstep, each step compared with the reference's.
+
+The turns: in an order shuffled each turn, the host orders one worker to do its next step, waits for the answer, and only
+then turns to the next worker, so that one worker runs at any time and a drift of the machine meets all cells alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import math
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.host.measure import copies
+from bench.host.measure.cell import UNSAID, UNSAID_NS, CellState
+from bench.host.measure.plan import REFERENCE, Plan, Progress
+from bench.host.measure.worker_process import (
+    EngineUnavailable,
+    NoAnswer,
+    WorkerFailed,
+    WorkerProcess,
+    left_behind,
+    stop_all,
+)
+from bench.host.results import parity
+from bench.host.results.parity import Finding
+from bench.host.results.records import SCHEMA, Cell, RoundRecord, key
+from bench.host.system.deadline import Deadline
+from bench.workload.clocks import CHAIN, COARSE_NS
+from bench.workload.generation import COMPARED
+
+SAMPLES = 20  # drawn from the trained model, in the first round
+NODES_STEPS = 20  # steps whose graph nodes are counted, in the first round
+PROBED = 8  # repeats of a step that the reference does too, at most
+TICKS_A_TURN = 20  # of the clock, at least
+MOST_TURNS = 4  # times as long as planned is a turn's time for repeats at most
+LONGEST_TURN = 1_000  # repeats of one step at the most
+OTHER_WORKER = "its worker is of another version"
+
+
+class Probe:
+    """Which of a step's repeats the reference does too: a few from the step's own state on, so many chains later.
+
+    ``late``: of any chain that a cell taken at random comes to, not the first. Of the cell with the most repeats it
+    would nearly always be one that no other comes to.
+    """
+
+    def __init__(self, late: bool) -> None:
+        self.late, self.chain = late, 0
+        self.count = 2 + secrets.randbelow(PROBED - 1)
+
+    def choose(self, repeats: Sequence[int]) -> None:
+        """``repeats``: how many each cell does of the step."""
+        most = secrets.choice(repeats) if self.late and repeats else 1
+        self.chain = secrets.randbelow(max(1, (most - 1) // CHAIN))
+
+    def of(self, losses: list[float], reference: bool) -> list[float]:
+        """Its losses among those of all repeats; the reference did no others."""
+        first = 0 if reference else self.chain * CHAIN
+        return losses[first : first + self.count]
+
+
+def repeats_for(turn: float, step: float) -> int:
+    """How often to do a step of ``step`` ns, so that it fills a turn of ``turn`` ns."""
+    return min(LONGEST_TURN, max(1, math.ceil(turn / max(1.0, step))))
+
+
+class Round:
+    """One round of some of a plan's cells, from starting the workers to comparing the final parameters.
+
+    ``truth``: what references said in an earlier round, for a round that leaves them out; the seeded
+    state is the same in every round, so its gradients, losses and parameters are too. ``introduce``: give the user a
+    first look, once a run; ``samples``: how many to draw after the last step; ``nodes``: count them, once a run.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        number: int,
+        cells: Sequence[Cell],
+        progress: Progress,
+        truth: Mapping[Cell, CellState] | None = None,
+        introduce: bool = False,
+        samples: int = 0,
+        nodes: bool = False,
+    ) -> None:
+        self.plan, self.number, self.cells, self.progress = plan, number, cells, progress
+        self.truth, self.introduce, self.samples, self.nodes = truth or {}, introduce, samples, nodes
+        # the same plan gives the same orders again
+        self.rng = random.Random(f"{plan.record.order_seed}/{number}")
+        # but nobody knows beforehand what repeats are made of, and at which steps they are looked at
+        steps = range(1, plan.record.steps + 1)
+        self.nonces = {step: secrets.token_hex(8) for step in steps}
+        self.looked = secrets.choice(
+            steps[: max(1, len(steps) - 1)]
+        )  # what is odd then is looked at in the next step too
+        self.probes: dict[int, Probe] = {}
+        if not self.truth:
+            chosen = secrets.SystemRandom().sample(steps, k=min(2, len(steps)))
+            self.probes = {step: Probe(late=number == 1) for number, step in enumerate(chosen)}
+        self.states: dict[Cell, CellState] = {}
+        self.copies = copies.of(plan.documents.parent, plan.runtimes)
+        self.deadline = plan.deadline if number > 1 else Deadline()
+        self.once_seconds = 0.0  # for what only the first round does
+
+    def run(self) -> RoundRecord:
+        """Measure. Every worker is ended however this is left.
+
+        Raises OutOfTime where the plan's deadline passes meanwhile, unless it is the run's first round.
+        """
+        begun, started, computing = datetime.datetime.now(datetime.UTC), time.monotonic(), time.process_time()
+        try:
+            for runtime in self.plan.runtimes:
+                # shuffled too: who starts last finds the machine's caches warm at its first step
+                for cell in self._shuffled([cell for cell in self.cells if cell[1] == runtime.name]):
+                    self._start(cell)
+                self._check_gradients(runtime.name)
+                if self.introduce:
+                    self._say_first_look(runtime.name)
+            for step in range(1, self.plan.record.steps + 1):
+                if step in self.probes:
+                    self.probes[step].choose([self.states[cell].repeats for cell in self._alive()])
+                for cell in self._shuffled(self._alive()):
+                    self._step(cell, step)
+                self._check_losses(step)
+            for cell in self._alive():
+                self._finish(cell)
+            self._check_parameters()
+            self._check_left_behind()
+            compared = time.monotonic()
+            if self.samples:
+                self._draw_samples()
+            if self.nodes:  # last, as counting needs memory of its own
+                self._count_nodes()
+            self.once_seconds = time.monotonic() - compared
+        finally:
+            stop_all(state.worker for state in self.states.values())
+        return RoundRecord(
+            schema=SCHEMA,
+            number=self.number,
+            started=begun.isoformat(timespec="seconds"),
+            seconds=round(time.monotonic() - started, 3),
+            host_cpu_seconds=round(time.process_time() - computing, 3),
+            cells={key(cell): self.states[cell].record() for cell in self.cells},
+        )
+
+    def references(self) -> dict[Cell, CellState]:
+        """What the references said where they went to the end: the ``truth`` of later rounds."""
+        rows = self._references()
+        return {cell: state for cell, state in self.states.items() if cell[0] in rows and state.status == "ok"}
+
+    # ----------------------------------------------------------------- orders
+
+    def _alive(self) -> list[Cell]:
+        return [cell for cell, state in self.states.items() if state.status == "ok"]
+
+    def _shuffled(self, cells: list[Cell]) -> Iterator[Cell]:
+        order = cells[:]
+        self.rng.shuffle(order)
+        # a cell may be dropped while the turn is under way
+        return (cell for cell in order if cell not in self.states or self.states[cell].status == "ok")
+
+    def _ask(self, cell: Cell, fields: Sequence[str], optional: bool = False, **order: Any) -> dict[str, Any] | None:
+        """Give a cell's worker an order; None where it ended the cell. ``fields``: what the answer must have.
+
+        ``optional``: a worker that is silent for too long is ended, and its cell keeps what it has.
+        """
+        state = self.states[cell]
+        self.progress.advance(f"{cell[0]} on {cell[1]}")
+        try:
+            answer = state.worker.ask(self.deadline.timeout(self.plan.record.timeout_seconds), **order)
+            missing = [field for field in fields if field not in answer]
+            if left := state.worker.children():
+                raise WorkerFailed(f"it leaves a process running ({left[0]}), whose time nobody can tell from its own")
+            if missing:  # another revision's worker
+                hint = "measure with --clock wall" if missing == ["cpu_ns"] else "choose a newer revision"
+                raise WorkerFailed(f"{OTHER_WORKER} and does not say {', '.join(missing)}: {hint}")
+            return answer
+        except EngineUnavailable as why:
+            # only at its start: what could begin and does not go on has failed
+            state.end("failed" if state.started else "skipped", str(why))
+        except WorkerFailed as why:
+            self.deadline.timeout(0)  # not its failure where the time is up
+            if optional and isinstance(why, NoAnswer):
+                state.worker.stop()
+                self.progress.say(f"{cell[0]} on {cell[1]}: {why}; its times are kept")
+                return None
+            state.end("failed", str(why))
+            self.progress.say(f"{cell[0]} on {cell[1]} failed: {why}")
+        return None
+
+    def _start(self, cell: Cell) -> None:
+        runtime = next(runtime for runtime in self.plan.runtimes if runtime.name == cell[1])
+        subject, affinity = self.plan.engines[cell[0]], self.plan.record.affinity
+        injected: dict[str, Any] = {"slowdown": subject.slowdown} if subject.slowdown else {}
+        if changed := self.copies.mend():
+            self.progress.say(f"an engine changed {', '.join(changed)}, which workers import: it is as it was again")
+        state = self.states[cell] = CellState(WorkerProcess(runtime, str(subject.source), affinity=affinity))
+        answer = self._ask(
+            cell,
+            ["runtime", "engine", "shapes", "gradients", "estimate_ns", *(["affinity"] if affinity else [])],
+            do="start",
+            engine=subject.loads,
+            documents=str(self.plan.documents),
+            config=dict(subject.config or self.plan.config),
+            gc=self.plan.record.gc,
+            **injected,
+        )
+        if answer is not None and any(
+            fact in runtime.described and runtime.described[fact] != said for fact, said in answer["runtime"].items()
+        ):
+            # a switch, or the interpreter itself, is not what the tables will say
+            state.end("failed", f"the worker runs on another build or with other switches than {runtime.name} said")
+        elif answer is not None and (changed := self.copies.mend()):
+            state.end("failed", f"the engine tampered with what measures it: it changed {', '.join(changed)}")
+        elif answer is not None and affinity is not None and answer["affinity"] != sorted(affinity):
+            state.end("failed", f"the worker runs on CPUs {answer['affinity']} in spite of --affinity")
+        elif answer is not None:
+            state.started = answer
+            state.turn = max(self.plan.record.turn_seconds * 1e9, TICKS_A_TURN * answer.get("wall_tick_ns", 0))
+            state.repeats = repeats_for(state.turn, answer["estimate_ns"])
+            if answer.get("cpu_tick_ns", 0) > COARSE_NS:
+                state.off_cpu = f"its processor clock ticks every {answer['cpu_tick_ns'] / 1e6:.1f} ms"
+
+    def _step(self, cell: Cell, step: int) -> None:
+        state = self.states[cell]
+        started, computed = time.monotonic(), state.worker.processor_seconds()
+        look, repeats = step == self.looked or state.suspicious, state.repeats
+        untimed: dict[str, Any] = {}
+        if step in self.probes and cell[0] in self._references():
+            probe, repeats = self.probes[step], 1
+            untimed = {"untimed": probe.count, "skip": probe.chain}
+        answer = self._ask(
+            cell,
+            ["loss", "ns", *(["cpu_ns"] if self.plan.record.clock == "cpu" and not state.off_cpu else [])],
+            do="step",
+            repeats=repeats,
+            nonce=self.nonces[step],
+            most_ns=MOST_TURNS * state.turn,
+            **({"look": True} if look and (repeats > 1 or not self.truth) else {}),
+            **untimed,
+        )
+        if answer is None:
+            return
+        elapsed = (time.monotonic() - started) * 1e9
+        computed = (state.worker.processor_seconds() - computed) * 1e9
+        repeats = answer.get("repeats", repeats)
+        spent = answer["ns"] * repeats
+        state.losses.append(float.fromhex(answer["loss"]))
+        if "validation" in answer:
+            state.validations.append(float.fromhex(answer["validation"]))
+        state.repeated = [float.fromhex(loss) for loss in answer.get("repeated", [])]
+        state.nanoseconds.append(round(answer["ns"], 1))
+        if "cpu_ns" in answer and not state.off_cpu:
+            state.cpu_nanoseconds.append(round(answer["cpu_ns"], 1))
+        for field, times in (
+            ("delay_ns", state.delay_nanoseconds),
+            ("yields", state.yields),
+            ("first_ns", state.first_nanoseconds),
+            ("own_ns", state.own_nanoseconds),
+        ):
+            if field in answer:  # not of an older revision's worker
+                times.append(round(answer[field], 1))
+        if not answer["ns"] > 0 or not answer.get("cpu_ns", 1) > 0:
+            state.end("failed", "its step took no time on this clock, which ticks too coarsely: give a longer --turn")
+        elif spent > elapsed * 1.01 + 1e6:
+            state.end("failed", f"it says {spent / 1e9:.3f} s of a step that was over after {elapsed / 1e9:.3f} s")
+        elif why := state.suspect(answer, spent, computed, untimed.get("untimed", 0) + 3 * look):
+            state.end("failed", why)
+        elif (
+            not state.turn / 4 < spent < MOST_TURNS * state.turn and not untimed
+        ):  # other than its first pass seemed to be
+            state.repeats = repeats_for(state.turn, answer["ns"])
+
+    def _draw_samples(self) -> None:
+        """The reference first, where it is not known yet: at each place of its samples the others say their probabilities."""
+        rows = self._references()
+        cells = list(self._shuffled(self._alive()))
+        for cell in sorted(cells, key=lambda cell: bool(self.truth) or cell[0] not in rows):
+            truth = self._truth(cell)
+            known = truth is not None and "samples" in truth.drawn and cell[0] not in rows
+            told = {"along": truth.drawn["samples"][:COMPARED]} if truth is not None and known else {}
+            answer = self._ask(cell, ["samples", "ns"], do="generate", samples=self.samples, **told)
+            if answer is not None:
+                self.states[cell].drawn = answer
+        self._against_reference(
+            [cell for cell in self._alive() if "along" in self.states[cell].drawn],
+            lambda reference, state: parity.compare_samples(
+                reference.drawn,
+                state.drawn,
+                vocabulary=reference.started["shapes"]["wte"][0],
+                block_size=reference.started["shapes"]["wpe"][0],
+            ),
+        )
+
+    def _count_nodes(self) -> None:
+        """Once per engine: the graph is the same on every runtime. One that takes too long has its times all the same."""
+        for engine in self.plan.engines:
+            cell = next((cell for cell in self._alive() if cell[0] == engine), None)
+            steps = min(NODES_STEPS, self.plan.record.steps)
+            answer = cell and self._ask(cell, ["nodes"], optional=True, do="nodes", steps=steps)
+            if cell and answer:
+                self.states[cell].nodes = answer["nodes"]
+
+    def _finish(self, cell: Cell) -> None:
+        state = self.states[cell]
+        answer = self._ask(cell, ["parameters", "peak_bytes"], do="finish")
+        if answer is None:
+            return
+        state.finished = answer
+        if answer.get("late_ns", 0) > max(5 * UNSAID_NS, float(np.median(state.nanoseconds))):
+            state.end("failed", "it works when its weights are read after the last step, outside the clock")
+        elif state.computed > UNSAID * state.said:
+            told = f"{state.said * 1e-6:.0f} ms where the system says {state.computed * 1e-6:.0f} ms"
+            state.end("failed", f"its clock says that its steps took {told}")
+
+    def _say_first_look(self, runtime: str) -> None:
+        """One line a runtime as soon as there is something to show; tables come from the rounds alone."""
+        estimates = {
+            cell[0]: state.started["estimate_ns"]
+            for cell, state in self.states.items()
+            if cell[1] == runtime and state.status == "ok"
+        }
+        if REFERENCE in estimates:
+            reference = estimates.pop(REFERENCE)
+            rough = ", ".join(
+                f"{engine} {reference / max(1, ns):.1f}x"
+                for engine, ns in sorted(estimates.items(), key=lambda item: item[1])
+            )
+            self.progress.say(
+                f"{runtime}: reference about {reference / 1e6:.0f} ms on the first document"
+                + (f"; first gradients agree; roughly {rough}" if rough else "")
+            )
+
+    # ----------------------------------------------------------------- parity
+
+    def _against_reference(self, cells: list[Cell], compare: Callable[[CellState, CellState], Finding]) -> None:
+        """Judge each cell against the reference on its runtime; without one, nothing can be proven."""
+        for cell in cells:
+            state, reference = self.states[cell], self._truth(cell)
+            if reference is None or reference.status not in ("ok", "diverged"):
+                state.end("failed", "no reference to compare with on this runtime")
+            else:
+                state.judge(compare(reference, state))
+                if state.status == "diverged":
+                    self.progress.say(f"{cell[0]} on {cell[1]} DIVERGED: {state.reason}")
+
+    def _truth(self, cell: Cell) -> CellState | None:
+        """The reference that a cell is held against: of this round, or of the one in which references were measured."""
+        truth = (self.plan.engines[cell[0]].reference, cell[1])
+        return self.states.get(truth, self.truth.get(truth))
+
+    def _check_gradients(self, runtime: str) -> None:
+        self._against_reference(
+            [cell for cell in self._alive() if cell[1] == runtime],
+            lambda reference, state: parity.compare_gradients(
+                parity.unpack(reference.started["gradients"]),
+                parity.unpack(state.started["gradients"]),
+                reference.started["shapes"],
+            ),
+        )
+
+    def _check_losses(self, step: int) -> None:
+        self._against_reference(
+            self._alive(),
+            lambda reference, state: parity.compare_losses(
+                reference.losses[step - 1 : step], state.losses[step - 1 : step], first_step=step
+            ),
+        )
+        if step in self.probes:
+            self._check_repeats(step, self.probes[step])
+        if step % (self.plan.config.get("validate_every") or step + 1) == 0:
+            self._against_reference(
+                self._alive(),
+                lambda reference, state: parity.compare_losses(
+                    reference.validations[-1:], state.validations[-1:], first_step=step
+                ),
+            )
+
+    def _check_repeats(self, step: int, probe: Probe) -> None:
+        """Each repeat's loss comes of all the work of those before it in its chain."""
+
+        def compare(reference: CellState, state: CellState) -> Finding:
+            expected, found = probe.of(reference.repeated, True), probe.of(state.repeated, False)
+            finding = parity.compare_losses(expected[: len(found)], found, first_step=step)
+            reason = finding.reason and f"in a repeat of it on other documents, {finding.reason}"
+            return dataclasses.replace(finding, first_step=None, reason=reason)
+
+        references = self._references()
+        cells = [cell for cell in self._alive() if cell[0] not in references]
+        self._against_reference([cell for cell in cells if probe.of(self.states[cell].repeated, False)], compare)
+
+    def _references(self) -> set[str]:
+        """The rows that others are proven by."""
+        return {subject.reference for subject in self.plan.engines.values()}
+
+    def _check_parameters(self) -> None:
+        self._against_reference(
+            self._alive(),
+            lambda reference, state: parity.compare_parameters(
+                parity.unpack(reference.finished["parameters"]), parity.unpack(state.finished["parameters"])
+            ),
+        )
+
+    def _check_left_behind(self) -> None:
+        """A process that an engine hid from its parent computes unseen: the cell has failed."""
+        hiding = left_behind(self.states[cell].worker for cell in self._alive())
+        for cell in self._alive():
+            if self.states[cell].worker in hiding:
+                self.states[cell].end("failed", "it leaves a process running that is its child no more")
+                self.progress.say(f"{cell[0]} on {cell[1]} failed: {self.states[cell].reason}")

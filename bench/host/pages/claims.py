@@ -1,0 +1,402 @@
+"""The page of claims: what others say that each change brings, beside what is found here, on each runtime.
+
+Every verdict is worked out by the rule that stands beside it, from a run's times and node counts and from two experiments
+that each runtime does by itself: how deep a graph an engine can walk, and how far apart logits may lie.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import decimal
+import functools
+import json
+import math
+import subprocess
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, Literal
+
+from bench.host.measure import peers, prepare
+from bench.host.measure.plan import REFERENCE, Progress
+from bench.host.pages import tables
+from bench.host.pages.tables import NOTHING, Table, ratio_text
+from bench.host.results import store, validity
+from bench.host.results.records import SCHEMA
+from bench.host.results.run import Run
+from bench.host.stats.paired import Ratio, paired_ratio
+from bench.host.system.errors import UsageError
+from bench.host.system.interpreters import MARK, ROOT, Runtime, answer_in, worker_environment
+from bench.workload.experiments import DEPTHS
+
+Verdict = Literal["confirmed", "refuted", "not separable", "not measured"]
+DIRECT, FUSED, ITERATIVE, PHANTOM = "direct_division", "fused_cross_entropy", "iterative", "no_phantom_zero"
+HEADLINE = 8.0  # times as fast as CPython 3.14 that a TypeScript port says it is
+DIGITS = 16.0  # of a double, about
+HALF = 8.0
+LUCK = 5  # of gap, two digits: gaps nearer than this are lost a little earlier or later by how the numbers round
+SCRIPT = (
+    "import json, os, sys; sys.path[0] = sys.argv[1]\n"
+    "from bench.workload import experiments\n"
+    "found = {how: {name: getattr(experiments, how)(name) for name in names}\n"
+    "         for how, names in json.loads(sys.argv[2]).items()}\n"
+    "with os.fdopen(1, 'w') as answer: answer.write('\\n' + sys.argv[3] + json.dumps(found) + '\\n')\n"
+)
+EXPERIMENTS = {"depth": [REFERENCE, ITERATIVE], "stability": [REFERENCE, FUSED]}
+
+
+@dataclasses.dataclass(frozen=True)
+class ClaimsRecord:
+    """claims.json: by runtime what its experiments said, as bench.workload.experiments returns it."""
+
+    schema: int
+    runtimes: dict[str, dict[str, Any]]
+
+
+# --------------------------------------------------------------------- the experiments
+
+
+def experiment(runtime: Runtime) -> dict[str, Any]:
+    """Both experiments in an interpreter. Raises UsageError where it fails."""
+    done = subprocess.run(
+        [runtime.executable, "-s", "-c", SCRIPT, str(ROOT), json.dumps(EXPERIMENTS), MARK],
+        env=worker_environment(runtime.environment),
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=300,
+    )
+    answer = answer_in(done.stdout)
+    if done.returncode or answer is None:
+        raise UsageError(
+            f"{runtime.name} cannot do the experiments: {(done.stderr.strip() or 'no message').splitlines()[-1]}"
+        )
+    return answer
+
+
+def measure(run: Run, again: bool, progress: Progress) -> ClaimsRecord:
+    """The experiments of a run's runtimes, saved beside it; those that are there already are not done again."""
+    path = run.folder / "claims.json"
+    found = ClaimsRecord(SCHEMA, {})
+    if path.exists() and not again:
+        found = store.read(path, ClaimsRecord, validity.check_claims)
+    for name, about in run.record.runtimes.items():
+        if name in found.runtimes:
+            continue
+        progress.advance(f"experiments on {name}")
+        found.runtimes[name] = experiment(prepare.find_again(name, about))
+        store.write_json(path, found, indent=None)  # hundreds of small answers
+    return found
+
+
+@functools.cache
+def exact(gap: int, target: int) -> list[Decimal]:
+    """The loss and its gradients for the logits (gap, 0, −1), to fifty digits."""
+    with decimal.localcontext(prec=50):
+        logits = [Decimal(gap), Decimal(0), Decimal(-1)]
+        exps = [(x - logits[0]).exp() for x in logits]
+        total = sum(exps, Decimal(0))
+        # ln of a number near 1 needs as many digits again as its distance from 1 has zeros
+        with decimal.localcontext(prec=50 + int(gap / math.log(10))):
+            loss = sum(((x - logits[0]).exp() for x in logits), Decimal(0)).ln() - (logits[target] - logits[0])
+        return [+loss, *(e / total - (i == target) for i, e in enumerate(exps))]
+
+
+def digits_kept(answer: dict[str, Any]) -> float:
+    """Decimal digits that are right in the loss and in each gradient, the fewest of them; 0 after an error."""
+    if answer["error"]:
+        return 0.0
+    fewest = DIGITS
+    for got, expected in zip([answer["loss"], *answer["gradients"]], exact(answer["gap"], answer["target"])):
+        value = float.fromhex(got)
+        if not math.isfinite(value):
+            return 0.0
+        if abs(expected) < Decimal("1e-307"):  # beyond what doubles can tell from 0
+            continue
+        error = abs(Decimal(value) - expected) / abs(expected)
+        fewest = min(fewest, DIGITS if not error else float(-error.log10()))
+    return max(0.0, fewest)
+
+
+def first_bad_gap(answers: Sequence[dict[str, Any]], target: int) -> dict[str, Any] | None:
+    """The smallest gap from which on half of the digits are lost, or more; None where that is nowhere."""
+    mine = sorted((answer for answer in answers if answer["target"] == target), key=lambda answer: int(answer["gap"]))
+    bad = [answer for answer in mine if digits_kept(answer) < HALF]
+    return bad[0] if bad else None
+
+
+# --------------------------------------------------------------------- the verdicts
+
+
+def fewer_nodes(before: float, after: float, least: float, most: float) -> Verdict:
+    """Is the share of nodes that went between ``least`` and ``most``, or above? Counts are exact."""
+    share = 1 - after / before
+    return "confirmed" if share >= least and (share <= most or most == 1) else "refuted"
+
+
+def steadier(first_before: int | None, first_after: int | None) -> Verdict:
+    """Does the changed form lose its digits at a gap larger by LUCK or more, or never?"""
+    before, after = (math.inf if first is None else first for first in (first_before, first_after))
+    if before == after or abs(after - before) < LUCK:
+        return "not separable"
+    return "confirmed" if after > before else "refuted"
+
+
+def deeper(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> Verdict:
+    """Does the changed sort reach every depth, where the other one fails?"""
+    if any(answer["error"] for answer in after):
+        return "refuted"
+    return "confirmed" if any(answer["error"] for answer in before) else "not separable"
+
+
+def about(ratio: Ratio, claimed: float) -> Verdict:
+    """Is the claimed ratio inside the interval? One that is wider than a factor of 2 says nothing."""
+    if ratio.low is None or ratio.high is None or ratio.high > 2 * ratio.low:
+        return "not separable"
+    return "confirmed" if ratio.low <= claimed <= ratio.high else "refuted"
+
+
+def at_least(ratio: Ratio, claimed: float) -> Verdict:
+    """Is all of the interval on one side of the claim?"""
+    if ratio.low is None or ratio.high is None or ratio.low < claimed <= ratio.high:
+        return "not separable"
+    return "confirmed" if ratio.low >= claimed else "refuted"
+
+
+# --------------------------------------------------------------------- the page
+
+
+def page(run: Run, found: ClaimsRecord, ports: tuple[Run, peers.PeersRecord] | None = None) -> str:
+    """results/claims.md. ``ports``: a run of `peers` with a port on Node. Raises UsageError for a run that lacks engines."""
+    missing = [name for name in (REFERENCE, DIRECT, FUSED, ITERATIVE, PHANTOM) if name not in run.record.engines]
+    if missing:
+        raise UsageError(f"{run.folder.name} did not measure {missing[0]}: measure all engines first")
+    if not run.rounds:
+        raise UsageError(f"{run.folder} has no finished round")
+    names = [name for name in run.record.runtimes if name in found.runtimes]
+    # each table, and what of a row stands in the summary
+    found_out: list[tuple[Table, Callable[[list[str]], str]]] = [
+        (_division(run, names), lambda row: f"nodes {row[1]}"),
+        (_cross_entropy(run, names), lambda row: f"nodes {row[1]}"),
+        (_stability(found, names), lambda row: f"{row[1]} target: {row[2]} → {row[3]}"),
+        (_depth(run, found, names), lambda row: f"{row[1]} → {row[2]}"),
+        (_phantom(run, names), lambda row: f"nodes {row[1]}"),
+        (_headline(run, names), lambda row: row[0]),
+        *([(_ports(*ports), lambda row: f"{row[1]} over {row[0]}: {row[2]}")] if ports else []),
+    ]
+    parts = [
+        "# What is claimed, and what is found",
+        "An optimized variant of microgpt.py lists what its changes bring, and a TypeScript port says how much faster it is."
+        " Here each claim stands beside the measurement, on every CPython of one run, and the verdict is worked out by the"
+        " rule above its table.",
+        f"Made from {_linked(run)}{f' and {_linked(ports[0])}' if ports else ''} by `microgpt-bench claims {run.folder.name}"
+        + (f" --peers {ports[0].folder.name}" if ports else "")
+        + f"`; the experiments are in `{run.folder.name}`.",
+        "\n".join(f"{line}<br>" for line in tables.preamble(run)[:3]),
+        *(tables.render_table(table, "github") for table in (_summary(found_out), *(table for table, _ in found_out))),
+        "Node counts, depths and digits are the same on any machine with the same Python; ratios of times are this machine's."
+        " What would change elsewhere is how far apart Python's versions lie, and all that is said of JavaScript, whose"
+        " compilers differ from one processor to another more than CPython's loop does.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _linked(run: Run) -> str:
+    return f"[`{run.folder.name}`]({run.folder.name}/tables.md)"
+
+
+def _summary(found_out: Sequence[tuple[Table, Callable[[list[str]], str]]]) -> Table:
+    """A row for each thing found and verdict; the runtimes are named where they differ."""
+    rows = []
+    for table, what in found_out:
+        groups: dict[tuple[str, str], list[str]] = {}
+        for row in table.rows:
+            if len(row) < len(table.headers):  # not measured there
+                continue
+            if "verdict" in table.headers:
+                groups.setdefault((what(row), row[-1]), []).append(row[0])
+            else:  # an engine's row: as fast on each runtime?
+                words = {cell.rpartition(" ")[2] for cell in row[1:] if cell != NOTHING}
+                word = "confirmed" if words == {"yes"} else "refuted" if words == {"no"} else "not separable"
+                groups.setdefault((word, word), []).append(what(row))
+        for (text, verdict), where in groups.items():
+            if "verdict" not in table.headers:
+                text = f"by {', '.join(where)}"
+            elif len(where) < len({row[0] for row in table.rows}) and where[0] not in text:
+                text += f" (on {', '.join(tables.columns(where))})"
+            rows.append([table.title, text, verdict])
+    return Table(
+        "In short",
+        [
+            "On every Python of the run, unless some are named. The tables below have the rule of each verdict, and the speeds."
+        ],
+        ["claim", "found", "verdict"],
+        rows,
+        [],
+    )
+
+
+def _speed(run: Run, engine: str, name: str) -> Ratio:
+    return paired_ratio(*run.pair((REFERENCE, name), (engine, name)))
+
+
+def _rows(run: Run, names: Sequence[str], engine: str, row: Callable[[str], list[str]]) -> list[list[str]]:
+    """A row for each runtime on which both the engine and the reference were measured."""
+    return [
+        row(name) if all(run.status((e, name))[0] == "ok" for e in (engine, REFERENCE)) else [name, NOTHING]
+        for name in names
+    ]
+
+
+def _nodes(run: Run, engine: str, least: float, most: float) -> tuple[str, Verdict]:
+    before, after = run.nodes(REFERENCE), run.nodes(engine)
+    if before is None or after is None:
+        return NOTHING, "not measured"
+    return f"{before:,.0f} → {after:,.0f} ({after / before - 1:+.1%})", fewer_nodes(before, after, least, most)
+
+
+def _division(run: Run, names: Sequence[str]) -> Table:
+    nodes, verdict = _nodes(run, DIRECT, 0.2, 0.3)
+    rows = _rows(run, names, DIRECT, lambda name: [name, nodes, ratio_text(_speed(run, DIRECT, name)), verdict])
+    return Table(
+        "“Direct division: 20–30 % fewer graph nodes”",
+        [
+            "A node of its own for a / b, in place of a · b⁻¹. Confirmed where 20 to 30 % of the nodes go; node counts are exact.",
+        ],
+        ["runtime", "nodes a step", "speed over the reference", "verdict"],
+        rows,
+        [
+            "The GPT divides once per probability and once per normalized row; nearly all its nodes are sums and products."
+        ],
+    )
+
+
+def _cross_entropy(run: Run, names: Sequence[str]) -> Table:
+    nodes, verdict = _nodes(run, FUSED, 1e-9, 1)
+    rows = _rows(run, names, FUSED, lambda name: [name, nodes, ratio_text(_speed(run, FUSED, name)), verdict])
+    return Table(
+        "“Fused cross-entropy: fewer nodes”",
+        ["One node for −log softmax(x)[target]. Confirmed where any nodes go."],
+        ["runtime", "nodes a step", "speed over the reference", "verdict"],
+        rows,
+        [],
+    )
+
+
+def _gap(answer: dict[str, Any] | None) -> str:
+    if answer is None:
+        return "nowhere"
+    return f"{answer['gap']} ({answer['error'].partition(':')[0] or f'{digits_kept(answer):.0f} digits left'})"
+
+
+def _stability(found: ClaimsRecord, names: Sequence[str]) -> Table:
+    rows = []
+    for name in names:
+        answers = found.runtimes[name]["stability"]
+        for target, what in ((1, "improbable"), (0, "probable")):
+            before, after = (first_bad_gap(answers[engine], target) for engine in (REFERENCE, FUSED))
+            verdict = steadier(*(answer["gap"] if answer else None for answer in (before, after)))
+            rows.append([name, what, _gap(before), _gap(after), verdict])
+    return Table(
+        "“Fused cross-entropy: better stability”",
+        [
+            "Logits (gap, 0, −1) with a gap that grows. Where does the loss or one of its gradients keep fewer than eight of its"
+            " sixteen digits, or does the engine fail? Exact values have fifty digits.",
+            f"Confirmed where the fused form gets further by {LUCK} or more: in less two digits are lost, and how numbers round makes"
+            " a digit. The target: the logit 0 (improbable), or the largest (probable).",
+        ],
+        ["runtime", "target", "softmax, then log", "fused", "verdict"],
+        rows,
+        [
+            "Both subtract the largest logit first. What differs is the logarithm: of a probability, which is 0 when the gap"
+            " passes 745, or of a sum that is never below 1.",
+        ],
+    )
+
+
+def _depth(run: Run, found: ClaimsRecord, names: Sequence[str]) -> Table:
+    rows = []
+    for name in names:
+        depths = found.runtimes[name]["depth"]
+        reached = []
+        for engine in (REFERENCE, ITERATIVE):
+            good = [answer["length"] for answer in depths[engine] if not answer["error"]]
+            bad = next((answer for answer in depths[engine] if answer["error"]), None)
+            reached.append(f"{max(good, default=0):,}" + (f", {bad['error']} at {bad['length']:,}" if bad else ""))
+        ok = all(run.status((engine, name))[0] == "ok" for engine in (ITERATIVE, REFERENCE))
+        speed = ratio_text(_speed(run, ITERATIVE, name)) if ok else NOTHING
+        rows.append([name, *reached, speed, deeper(depths[REFERENCE], depths[ITERATIVE])])
+    return Table(
+        "“An iterative sort removes the recursion limit”",
+        [
+            f"The longest chain of nodes, {DEPTHS[0]:,} to {DEPTHS[-1]:,}, that backward walks with Python's own limit.",
+            "Confirmed where the recursive sort fails and the iterative one reaches all.",
+        ],
+        ["runtime", "recursive", "iterative", "speed over the reference", "verdict"],
+        rows,
+        [],
+    )
+
+
+def _phantom(run: Run, names: Sequence[str]) -> Table:
+    nodes, verdict = _nodes(run, PHANTOM, 1e-9, 1)
+    rows = _rows(run, names, PHANTOM, lambda name: [name, nodes, ratio_text(_speed(run, PHANTOM, name)), verdict])
+    return Table(
+        "“Removes the phantom node”",
+        [
+            "sum() begins with the number 0, which becomes a node, and so does the first addition to it. The variant removes"
+            " those of one sum, this engine those of all. Confirmed where any nodes go.",
+        ],
+        ["runtime", "nodes a step", "speed over the reference", "verdict"],
+        rows,
+        [],
+    )
+
+
+def _headline(run: Run, names: Sequence[str]) -> Table:
+    fast = ("tape", "fused_dot", "combined", "vector_exact", "compiled", "vector", "compiled_unordered")
+    pure = [e for e in fast if e in run.record.engines]
+    word = {"confirmed": "yes", "refuted": "no", "not separable": "?"}
+    rows = []
+    for engine in pure:
+        cells = []
+        for name in names:
+            if any(run.status((e, name))[0] != "ok" for e in (engine, REFERENCE)):
+                cells.append(NOTHING)
+                continue
+            ratio = _speed(run, engine, name)
+            cells.append(f"{ratio_text(ratio, short=True)} {word[at_least(ratio, HEADLINE)]}")
+        rows.append([engine, *cells])
+    return Table(
+        "“TypeScript is 8 times as fast as Python”: as fast in Python alone",
+        [
+            "The claim: 1,000 steps in 6.3 s on Node 25 and in 50.2 s on CPython 3.14. It is true of one way of writing it. Which"
+            " engines in plain Python are 8 times as fast as that way, on the same CPython?",
+            f"yes: all of the interval is at 8 or above; no: all of it is below; ?: 8 is inside. {tables.SHORT}",
+        ],
+        ["engine", *tables.columns(names)],
+        rows,
+        [],
+    )
+
+
+def _ports(run: Run, found: peers.PeersRecord) -> Table:
+    rows = []
+    for engine, runtime in run.cells:
+        if engine != REFERENCE or run.status((engine, runtime))[0] != "ok":
+            continue
+        for peer in found.peers:
+            ratio = peers.over(run, found, (engine, runtime), peer.name)
+            if ratio is not None:
+                rows.append([runtime, peer.name, ratio_text(ratio), about(ratio, HEADLINE)])
+    return Table(
+        "“TypeScript is 8 times as fast as Python”: a JavaScript port here",
+        [
+            f"{run.record.plan.steps} steps in {len(found.rounds)} interleaved rounds of the run {run.folder.name}, every loss"
+            " checked. Time of the reference over the port's.",
+            "Confirmed where 8 is in the interval.",
+        ],
+        ["runtime", "program", "times as fast", "verdict"],
+        rows,
+        [],
+    )

@@ -1,0 +1,135 @@
+"""A run as one page: charts, tables and all that they need in a single HTML file that asks no network for anything."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.host.gate import outcome
+from bench.host.pages import charts, gate_chart, tables
+from bench.host.pages.tables import LEGEND
+from bench.host.results.run import Run
+from bench.host.system.errors import UsageError
+from bench.workload.model_file import write_atomically
+
+TEMPLATE = pathlib.Path(__file__).with_name("report.html.j2")
+# Vega's shapes as paths in a square from -1 to 1, for the legend that the page itself has
+PATHS = {
+    "circle": "M-1 0a1 1 0 1 0 2 0a1 1 0 1 0-2 0Z",
+    "square": "M-.9-.9h1.8v1.8h-1.8Z",
+    "triangle-up": "M0-1 1 .9H-1Z",
+    "diamond": "M0-1.1 1 0 0 1.1-1 0Z",
+    "cross": "M-.35-1h.7v.65H1v.7H.35V1h-.7V.35H-1v-.7h.65Z",
+    "triangle-down": "M0 1-1-.9H1Z",
+    "triangle-right": "M1 0-.9-1v2Z",
+    "triangle-left": "M-1 0 .9-1v2Z",
+}
+
+
+def _libraries() -> tuple[Any, Any]:
+    """Jinja2 and vl-convert. Raises UsageError where they are missing, saying how to get them."""
+    try:
+        import jinja2
+        import vl_convert
+    except ImportError as error:
+        raise UsageError(
+            f"reports need {error.name}: python -m pip install -e '.[report]', or use nox -s report"
+        ) from None
+    return jinja2, vl_convert
+
+
+def page(run: Run) -> str:
+    """The whole report as HTML. Raises UsageError for a run without rounds, and where a library is missing."""
+    jinja2, vl_convert = _libraries()
+    if not run.rounds:
+        raise UsageError(f"{run.folder} has no finished round: go on with --resume {run.folder}")
+    answer = outcome.answer_of(run)
+    found = _charts(run)
+    engines, runtimes = charts.names(run)
+    specs = json.dumps({chart.name: chart.spec for chart in found}, separators=(",", ":"))
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
+        TEMPLATE.read_text(encoding="utf-8")
+    )
+    text: str = template.render(
+        run=run,
+        good=run.good(),
+        verdict=verdict(run),
+        gate=answer,
+        preamble=tables.preamble(run),
+        legends={
+            "engines": _legend(engines, {name: run.record.engines[name].summary for name in engines}),
+            "runtimes": _legend(runtimes, dict(zip(runtimes, map(tables.runtime_line, run.record.runtimes.values())))),
+        },
+        charts=found,
+        tables=tables.tables(run),
+        legend=LEGEND,
+        # inside a script element only these three can end or change what a browser takes for data
+        specs=jinja2.utils.markupsafe.Markup(
+            specs.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+        ),
+        bundle=jinja2.utils.markupsafe.Markup(
+            vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
+        ),
+    )
+    return text
+
+
+def _charts(run: Run) -> list[charts.Chart]:
+    """Those that the run has something to show in: of a gate's run the gate's own."""
+    answer = outcome.answer_of(run)
+    return charts.charts(run) if answer is None else gate_chart.gate_charts(run, answer)
+
+
+def _legend(names: list[str], about: Mapping[str, str]) -> list[dict[str, str]]:
+    """Each name with its colour and the path of its shape, as the charts have them, and words about it."""
+    shapes, colours = charts.SHAPES, charts.COLOURS
+    return [
+        {
+            "name": name,
+            "colour": colours[i % len(colours)],
+            "path": PATHS[shapes[i % len(shapes)]],
+            "about": f"{about[name]}. ",
+        }
+        for i, name in enumerate(names)
+    ]
+
+
+def verdict(run: Run) -> str:
+    """One line about the run's parity."""
+    measured = [cell for cell in run.cells if run.status(cell)[0] != "skipped"]
+    bad = [cell for cell in measured if run.status(cell)[0] != "ok"] + run.broken_promises()
+    if bad:
+        listed = ", ".join(dict.fromkeys(f"{engine} on {runtime}" for engine, runtime in bad))
+        return f"NOT all losses agree, or a cell failed: {listed}"
+    return (
+        f"all losses agree: {len(measured)} cells, every step of {len(run.rounds)} round{'s' * (len(run.rounds) != 1)}"
+    )
+
+
+def write_plots(
+    run: Run, folder: pathlib.Path, style: str, wanted: Sequence[str] = (), width: int = 720
+) -> list[pathlib.Path]:
+    """The charts wanted, or all, as files NAME.svg or NAME.png in a folder; the paths. Raises UsageError."""
+    _, vl_convert = _libraries()
+    if str(folder) == "-":
+        raise UsageError("--plots - would be standard output, and charts are several files: give a folder")
+    if not run.rounds:
+        raise UsageError(f"{run.folder} has no finished round")
+    found = {chart.name: chart for chart in _charts(run)}
+    for name in wanted:
+        if name not in found:
+            raise UsageError(f"{run.folder.name} has no chart {name}: choose from {', '.join(found)}")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
+    paths = []
+    for name in wanted or found:
+        path, spec = folder / f"{name}.{style}", charts.picture(run, found[name], width)
+        write_atomically(
+            path, vl_convert.vegalite_to_svg(spec) if style == "svg" else vl_convert.vegalite_to_png(spec, scale=2)
+        )
+        paths.append(path)
+    return paths

@@ -1,0 +1,450 @@
+"""Tables from a run: made of what is on disk, never measuring. One model, four formats."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+import math
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from tabulate import tabulate
+
+from bench.host.measure.plan import REFERENCE
+from bench.host.measure.round import NODES_STEPS, SAMPLES
+from bench.host.results import suspicion
+from bench.host.results.parity import Finding, Parity
+from bench.host.results.records import Cell, RuntimeRecord, key
+from bench.host.results.run import Run
+from bench.host.stats.paired import Ratio, geometric_mean, paired_ratio, typical
+from bench.host.system.errors import UsageError
+from bench.workload.config import OPTIONS
+from bench.workload.runtime import jits
+
+# columns that a narrow terminal goes without
+LESS_IMPORTANT = ("samples", "MB", "machine", "runtimes", "rounds", "held against")
+FORMATS = ("plain", "github", "html", "json")
+NOTHING = "–"
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """A title, column heads and rows of text; what stands above and below it."""
+
+    title: str
+    above: list[str]
+    headers: list[str]
+    rows: list[list[str]]
+    below: list[str]
+
+
+def tables(run: Run, base: str | None = None) -> list[Table]:
+    """One table per runtime, engines by speed; with several runtimes also one across them."""
+    runtimes = list(run.record.runtimes)
+    base = base or runtimes[0]
+    if base not in runtimes:
+        raise UsageError(f"no runtime {base} in this run: choose from {', '.join(runtimes)}")
+    found = [_of_runtime(run, runtime) for runtime in runtimes]
+    if len(runtimes) > 1 and not run.gated:
+        found += [_speedups(run), _across(run, base)]
+    return found + counter_tables(run)
+
+
+def counter_tables(run: Run) -> list[Table]:
+    """One table of exact counters per runtime, of those that were counted."""
+    return [table for runtime in run.record.runtimes if (table := _counters(run, runtime)).rows or table.below]
+
+
+def headline(run: Run) -> Table:
+    """Speed over the reference, engines by runtimes: the README's table."""
+    return _speedups(run)
+
+
+# --------------------------------------------------------------------- the tables
+
+
+def _of_runtime(run: Run, runtime: str) -> Table:
+    measured, rows, below = [], [], []
+    for engine in run.record.engines:
+        cell = (engine, runtime)
+        status, reason = run.status(cell)
+        finding = run.finding(cell)
+        if status == "ok":
+            assert finding is not None
+            seconds = run.seconds(cell)
+            ratio = paired_ratio(*run.pair((REFERENCE, runtime), cell))
+            measured.append((ratio.value, engine, typical(seconds), ratio, finding))
+        elif status == "skipped":
+            below.append(f"skipped: {reason}")
+        else:
+            rows.append(
+                [engine, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, "DIVERGED" if status == "diverged" else "failed"]
+            )
+            below.append(f"{engine} {'DIVERGED' if status == 'diverged' else status}: {reason}")
+    broken = run.broken_promises()
+    for _, engine, seconds_per_step, ratio, finding in sorted(measured, key=lambda row: -row[0]):
+        nodes, peak = run.nodes(engine), run.peak_bytes((engine, runtime))
+        drawing = run.samples_seconds((engine, runtime))
+        rows.append(
+            [
+                engine,
+                number(seconds_per_step * 1e3),
+                "1"
+                if engine == REFERENCE
+                else NOTHING
+                if run.gated and ratio.low is None
+                else ratio_text(ratio) + (" (wall)" if run.off_cpu((engine, runtime)) else ""),
+                NOTHING if nodes is None else f"{nodes:,.0f}",
+                NOTHING if peak is None else f"{peak / 1e6:.0f}",
+                NOTHING if drawing is None else number(drawing * 1e3),
+                parity_text(finding),
+            ]
+        )
+        expected = run.samples((REFERENCE, runtime))
+        if expected is not None and run.samples((engine, runtime)) not in (None, expected):
+            why = ": a rounding error decided between two tokens" if finding.parity is Parity.ROUNDING else ""
+            below.append(f"{engine} draws other samples than the reference{why}")
+        if (engine, runtime) in broken:
+            below.append(f"{engine} broke its promise: {run.record.engines[engine].parity}")
+        below += [f"{engine}: {remark}" for remark in remarks(run, (engine, runtime))]
+    others = [ratio for _, engine, _, ratio, _ in measured if engine != REFERENCE]
+    if any(ratio.low is None for ratio in others):
+        below.append(GATED if run.gated else f"{ONE_ROUND}; {more(run)}")
+    elif not all(ratio.separable for ratio in others):
+        below.append("(=) the interval includes 1: this run cannot tell it from the reference; " + more(run))
+    rows = [row for row in rows if row[1] != NOTHING] + [row for row in rows if row[1] == NOTHING]
+    return Table(
+        title=runtime,
+        above=[runtime_line(run.record.runtimes[runtime])],
+        headers=["engine", "ms/step", "speed", "nodes", "MB", "samples", "parity"],
+        rows=rows,
+        below=below,
+    )
+
+
+def remarks(run: Run, cell: Cell) -> list[str]:
+    """What the reader of a cell's times should know of them."""
+    found = []
+    if why := run.off_cpu(cell):
+        found.append(f"{why}: its speed is by the wall's clock")
+    if why := suspicion.too_fast(run.of(cell)):
+        found.append(why)
+    if run.record.engines[cell[0]].collector != "on" and run.record.plan.gc != "off":
+        found.append("without the cyclic garbage collector, as its file says")
+    return found
+
+
+def _speedups(run: Run) -> Table:
+    runtimes = list(run.record.runtimes)
+    rows = []
+    for engine in run.record.engines:
+        cells = [(engine, runtime) for runtime in runtimes]
+        if engine == REFERENCE or all(run.status(cell)[0] == "skipped" for cell in cells):
+            continue
+        rows.append([engine, *(_speedup(run, engine, runtime) for runtime in runtimes)])
+    return Table(
+        title="Speed over the reference on the same runtime",
+        above=["Time of the reference over time of the engine, paired step by step: above 1 is faster.", SHORT],
+        headers=["engine", *columns(runtimes)],
+        rows=rows,
+        below=[f"{ONE_ROUND}; {more(run)}"] if len(run.rounds) == 1 else [],
+    )
+
+
+def _speedup(run: Run, engine: str, runtime: str) -> str:
+    status, _ = run.status((engine, runtime))
+    if status != "ok":
+        return "DIVERGED" if status == "diverged" else NOTHING if status == "skipped" else status
+    return ratio_text(paired_ratio(*run.pair((REFERENCE, runtime), (engine, runtime))), short=True)
+
+
+def _across(run: Run, base: str) -> Table:
+    runtimes = list(run.record.runtimes)
+    rows = []
+    pairs: dict[str, list[tuple[Any, Any]]] = {runtime: [] for runtime in runtimes}
+    for engine in run.record.engines:
+        row = [engine]
+        for runtime in runtimes:
+            if run.status((engine, runtime))[0] != "ok" or run.status((engine, base))[0] != "ok":
+                row.append(NOTHING)
+                continue
+            pair = run.pair((engine, base), (engine, runtime))
+            pairs[runtime].append(pair)
+            row.append("1" if runtime == base else ratio_text(paired_ratio(*pair), short=True))
+        if any(cell != NOTHING for cell in row[1:]):
+            rows.append(row)
+    means = [
+        "1"
+        if runtime == base
+        else ratio_text(geometric_mean(pairs[runtime]), short=True)
+        if pairs[runtime]
+        else NOTHING
+        for runtime in runtimes
+    ]
+    rows.append(["geometric mean", *means])
+    return Table(
+        title=f"Speed over the same engine on {base}",
+        above=[f"Time on {base} over time on the runtime, paired step by step: above 1 is faster.", SHORT],
+        headers=["engine", *columns(runtimes)],
+        rows=rows,
+        below=[f"{ONE_ROUND}; {more(run)}"] if len(run.rounds) == 1 else [],
+    )
+
+
+def _counters(run: Run, runtime: str) -> Table:
+    counters = run.counters
+    counted = {
+        engine: counters.cells[key((engine, runtime))]
+        for engine in run.record.engines
+        if counters and key((engine, runtime)) in counters.cells
+    }
+    reference = counted[REFERENCE].instructions if REFERENCE in counted else None
+    rows, below = [], []
+    for engine, found in counted.items():
+        own = found.instructions
+        rows.append(
+            [
+                engine,
+                NOTHING if own is None else f"{own:,.0f}",
+                NOTHING if own is None or reference is None else f"{reference / own:.{_digits(reference / own)}f}",
+                NOTHING if found.nodes is None else f"{found.nodes:,.0f}",
+                NOTHING if found.blocks is None else f"{found.blocks:,.0f}",
+                NOTHING
+                if found.peak_bytes is None
+                else f"{found.peak_bytes / 1e3:,.{0 if found.peak_bytes >= 1e5 else 1}f}",
+                NOTHING if found.collector_share is None else f"{100 * found.collector_share:.1f}",
+                NOTHING if found.collections is None else f"{found.collections:.1f}",
+            ]
+        )
+        if found.failed:
+            below.append(f"{engine} failed: {found.failed}")
+        if found.not_counted:
+            below.append(f"{engine}, instructions: {found.not_counted}")
+    fine = [found for found in counted.values() if not found.failed]
+    jit = run.record.runtimes[runtime].described["implementation"] != "cpython"
+    if jit and any(found.instructions is not None for found in fine):
+        below.append(
+            "instructions: those of compiling included; with this interpreter's JIT they do not repeat exactly"
+        )
+    if fine and all(found.collector_share is None for found in fine):
+        below.append("gc: this interpreter's collector does not tell when it works")
+    if fine and all(found.blocks is None for found in fine):
+        below.append("blocks, kB: this interpreter has no tracemalloc")
+    if counters and any(found.instructions is None and not found.not_counted for found in fine):
+        below += counters.notes
+    headers = ["engine", "instructions", "ratio", "nodes", "blocks", "kB", "gc %", "gcs"]
+    # a column that nothing is in is left out, and a line above says why
+    kept = [column for column in range(len(headers)) if any(row[column] != NOTHING for row in rows)]
+    return Table(
+        title=f"{runtime}: counters of a step",
+        above=[],
+        headers=[headers[column] for column in kept],
+        rows=[[row[column] for column in kept] for row in rows],
+        below=below,
+    )
+
+
+def columns(runtimes: Sequence[str]) -> list[str]:
+    """Column heads: where all are CPython the version says it, so that six fit on 80 columns."""
+    prefix = "cpython-"
+    return (
+        [name.removeprefix(prefix) for name in runtimes]
+        if all(name.startswith(prefix) for name in runtimes)
+        else list(runtimes)
+    )
+
+
+# --------------------------------------------------------------------- words
+
+SHORT = "±: half the 95 % interval in per cent of the ratio. =: the interval includes 1."
+ONE_ROUND = "no interval can be made of one round, so these speeds may be chance"
+GATED = (
+    "no speed where the reference was measured once, to prove the others by: the gate's own table says what it found"
+)
+
+
+def more(run: Run) -> str:
+    """What would narrow a run's intervals: what ended it was the number of rounds, the budget, or the user."""
+    plan, taken = run.record.plan, [entry.seconds for entry in run.rounds]
+    if run.gated or len(taken) >= plan.rounds:
+        return "a longer --budget narrows it" if run.gated else "more --rounds narrow it"
+    # starting, and the tables, are in the budget too
+    if plan.budget_seconds is not None and 1.1 * (sum(taken) + max(taken, default=0)) + 5 > plan.budget_seconds:
+        return "a longer --budget narrows it"
+    return f"go on with --resume {run.folder}"
+
+
+def ratio_text(ratio: Ratio, short: bool = False) -> str:
+    """A ratio with its interval; (=) where it cannot be told from 1. Short: half the interval in per cent of the ratio."""
+    digits = _digits(ratio.value)
+    mark = "" if ratio.separable else " (=)"
+    if ratio.low is None or ratio.high is None:
+        return f"{ratio.value:.{digits}f}{'±?' if short else ' [one round]'}"
+    if short:
+        half = 50 * (ratio.high - ratio.low) / ratio.value
+        return f"{ratio.value:.{digits}f}±{half:.0f}{'=' if not ratio.separable else ''}"
+    return f"{ratio.value:.{digits}f} [{ratio.low:.{digits}f}, {ratio.high:.{digits}f}]{mark}"
+
+
+def number(value: float) -> str:
+    """With about three significant digits."""
+    return f"{value:.{_digits(value)}f}"
+
+
+def _digits(value: float) -> int:
+    return 0 if value >= 1000 else 1 if value >= 100 else 2 if value >= 0.1 else 4
+
+
+def parity_text(finding: Finding) -> str:
+    """bit-identical, or the largest |Δloss| and the first step that differs."""
+    if finding.parity is Parity.ROUNDING:
+        return f"{finding.largest:.0e} @ {finding.first_step}" if finding.first_step else "losses equal"
+    return str(finding.parity)
+
+
+def runtime_line(runtime: RuntimeRecord) -> str:
+    """The build and its switches in a line."""
+    about = runtime.described
+    parts = [
+        f"{about['implementation']} {about['version']}"
+        + (f" (Python {about['python']})" if about["version"] != about["python"] else ""),
+        about["compiler"],
+        about["optimization"],
+        "+".join(flag.upper() for flag in ("pgo", "lto") if about[flag]) or "no PGO or LTO recorded",
+        f"GIL {'on' if about['gil'] else 'off'}",
+        f"JIT {jits(about)}" if about["implementation"] == "cpython" or about.get("other_jits") else "",
+        "debug build" if about["debug"] else "",
+        about["libc"],
+        *(f"{name}={value}" for name, value in runtime.environment.items()),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def preamble(run: Run) -> list[str]:
+    """What was run, on what, how often: the lines above all tables."""
+    record, plan, workload = run.record, run.record.plan, run.record.workload
+    config = workload.config
+    sizes = ", ".join(f"{name} {config[name]}" for name in ("n_layer", "n_embd", "n_head", "block_size"))
+    options = [f"{name} {value}" for name, value in config.items() if name in OPTIONS]
+    return [
+        f"{workload.data}: {workload.documents:,} documents, {workload.vocabulary} tokens; {sizes}; {workload.parameters:,} parameters; seed {config['seed']}",
+        *(["training options: " + ", ".join(options)] if options else []),
+        f"steps 1 to {plan.steps} of a schedule of {config['schedule_steps']}, {len(run.rounds)} round{'s' * (len(run.rounds) != 1)} of fresh processes, "
+        f"in lockstep; cyclic garbage collector {plan.gc}"
+        + ("" if plan.affinity is None else f"; workers on CPU {', '.join(map(str, plan.affinity))} only"),
+        f"{record.machine['cpu']}, {record.machine['cores']} cores, {record.machine['platform']}; {record.created}",
+        *record.notes,
+    ]
+
+
+LEGEND = [
+    "ms/step: median. speed: time of the reference / time of the engine, with 95 % interval.",
+    f"nodes: of the graph per step, mean over the first {NODES_STEPS} steps at most. MB: the process's peak.",
+    f"samples: ms to draw {SAMPLES} texts after the last step, once, on the wall's clock.",
+    "parity with the reference at every step, of the first gradients and the final parameters:",
+    "bit-identical, or the largest |difference of a loss| @ the first step that differs.",
+]
+
+COUNTERS_LEGEND = [
+    "Counters are means a step over the first documents. instructions: by Valgrind; ratio: the reference's over these.",
+    "blocks: memory blocks alive after backward, above those before the step. kB: the most allocated within a step.",
+    "gc %: of the time, spent in the cyclic garbage collector; gcs: its collections a step.",
+]
+
+
+# --------------------------------------------------------------------- formats
+
+
+def render(run: Run, style: str, base: str | None = None) -> str:
+    """All tables of a run in one of FORMATS. Raises UsageError for a base runtime that is not in the run."""
+    if not run.rounds:
+        raise UsageError(f"{run.folder} has no finished round: go on with --resume {run.folder}")
+    found = tables(run, base)
+    if style == "json":
+        return json.dumps(
+            {
+                "run": run.folder.name,
+                "preamble": preamble(run),
+                "good": run.good(),
+                "tables": [dataclasses.asdict(t) for t in found],
+            },
+            indent=1,
+            ensure_ascii=False,
+        )
+    parts = ["\n".join(_prose(preamble(run), style))]
+    parts += [render_table(table, style) for table in found]
+    parts += ["\n".join(_prose(LEGEND + (COUNTERS_LEGEND if run.counters else []), style))]
+    return "\n\n".join(parts)
+
+
+def render_counters(run: Run, style: str) -> str:
+    """Only the tables of counters, in one of FORMATS."""
+    found = counter_tables(run)
+    if style == "json":
+        return json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False)
+    return "\n\n".join([*(render_table(table, style) for table in found), "\n".join(_prose(COUNTERS_LEGEND, style))])
+
+
+def narrowed(table: Table) -> Table:
+    """The table without its least important columns, as far as needed for a terminal of the width at hand.
+
+    What is written to a file or a pipe keeps all its columns.
+    """
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else math.inf
+    for column in LESS_IMPORTANT:
+        if max(map(len, grid(table.headers, table.rows, "plain").splitlines())) > width and column in table.headers:
+            at = table.headers.index(column)
+            rows = [[*row[:at], *row[at + 1 :]] for row in table.rows]
+            table = dataclasses.replace(
+                table,
+                headers=[*table.headers[:at], *table.headers[at + 1 :]],
+                rows=rows,
+                below=[*table.below, f"({column} is left out here: the terminal is too narrow)"],
+            )
+    return table
+
+
+def render_table(table: Table, style: str, left: bool = False) -> str:
+    """One table with its title and lines."""
+    if style == "plain":
+        table = narrowed(table)
+    title = {
+        "plain": table.title,
+        "github": f"### {_markdown(table.title)}",
+        "html": f"<h3>{html.escape(table.title)}</h3>",
+    }[style]
+    above = ["\n".join(_prose(table.above, style))] if table.above else []
+    blocks = [title, *above, grid(table.headers, table.rows, style, left)]
+    if table.below:
+        blocks.append("\n".join(_prose(table.below, style)))
+    return ("\n" if style == "plain" else "\n\n").join(blocks)
+
+
+def grid(headers: Sequence[str], rows: Sequence[Sequence[str]], style: str, left: bool = False) -> str:
+    """The cells alone."""
+    return tabulate(
+        rows if style != "github" else [[_markdown(cell) for cell in row] for row in rows],
+        headers=headers,
+        tablefmt={"plain": "simple", "github": "github", "html": "html"}[style],
+        disable_numparse=True,
+        colalign=["left", *["left" if left else "right"] * (len(headers) - 1)],
+    )
+
+
+def _prose(lines: Sequence[str], style: str) -> list[str]:
+    if style == "html":
+        return [f"<p>{html.escape(line)}</p>" for line in lines]
+    if style == "github":
+        return [f"{_markdown(line)}<br>" if line != lines[-1] else _markdown(line) for line in lines]
+    return list(lines)
+
+
+def _markdown(text: str) -> str:
+    for character in "\\`*|[]<>":
+        text = text.replace(
+            character, "\\" + character if character not in "<>" else {"<": "&lt;", ">": "&gt;"}[character]
+        )
+    return text

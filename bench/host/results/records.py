@@ -1,0 +1,177 @@
+"""What stands in a run's files, field by field: the schema. ``results/SCHEMA.md`` says the same in words.
+
+Losses and other floats whose bits matter are written as ``float.hex``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.host.results.parity import Finding
+
+SCHEMA = 1
+Status = Literal["ok", "diverged", "failed", "skipped"]
+Cell = tuple[str, str]  # engine, runtime
+GATE_ANSWER = "gate.json"  # in the folder of a run that the gate made
+Floats = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkloadRecord:
+    """What every cell did: ``config`` are the fields of bench.workload.config.Config."""
+
+    data: str
+    sha256: str
+    documents: int
+    vocabulary: int
+    parameters: int
+    config: dict[str, str | int | float]
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineRecord:
+    """An engine as it described itself, ``source_sha256`` of its file, or of all that it brings; ``path`` only where it is a user's own file."""
+
+    summary: str
+    parent: str | None
+    change: str
+    parity: str
+    source_sha256: str
+    path: str | None = None
+    collector: str = "on"
+
+
+@dataclasses.dataclass(frozen=True)
+class RuntimeRecord:
+    """An interpreter build: the ``--python`` value that finds it, its switches, and what it says of itself."""
+
+    specification: str
+    environment: dict[str, str]
+    described: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanRecord:
+    """How it was to be measured. ``turn_seconds``: a shorter turn is filled with repeats of its step.
+
+    ``affinity``: the only CPUs that workers may run on; None leaves it to the system. ``clock``: what ratios are made
+    of, "cpu" or "wall" time.
+    """
+
+    steps: int
+    rounds: int
+    turn_seconds: float
+    timeout_seconds: float
+    budget_seconds: float | None
+    gc: str
+    order_seed: int
+    affinity: list[int] | None = None
+    clock: str = "wall"
+
+
+@dataclasses.dataclass(frozen=True)
+class CellRecord:
+    """One cell in one round. Both times are per step, means over ``repeats`` of it; ``nodes`` of the first steps.
+
+    ``nanoseconds`` passed on the clock, ``cpu_nanoseconds`` are those in which the worker had a processor, children
+    that it waited for included; none where ``off_cpu`` says why they can't be had. In ``delay_nanoseconds`` it could have
+    run and had no processor; ``yields``: how often it gave it away to wait. In processor time too: ``first_nanoseconds`` of the first of the repeats, ``own_nanoseconds`` of
+    the last, which is the step itself.
+    """
+
+    status: Status
+    reason: str = ""
+    losses: list[str] = dataclasses.field(default_factory=list)
+    validations: list[str] = dataclasses.field(default_factory=list)  # after each step that one follows
+    nanoseconds: list[float] = dataclasses.field(default_factory=list)
+    cpu_nanoseconds: list[float] = dataclasses.field(default_factory=list)
+    delay_nanoseconds: list[float] = dataclasses.field(default_factory=list)
+    yields: list[float] = dataclasses.field(default_factory=list)
+    first_nanoseconds: list[float] = dataclasses.field(default_factory=list)
+    own_nanoseconds: list[float] = dataclasses.field(default_factory=list)
+    off_cpu: str = ""
+    repeats: int = 1
+    finding: Finding | None = None
+    parameters_sha256: str | None = None
+    peak_bytes: int | None = None
+    nodes: list[int] | None = None
+    samples: list[str] | None = None  # drawn after the last step
+    samples_nanoseconds: int | None = None  # all of them, on the wall's clock
+    samples_delay_nanoseconds: int | None = None  # of them it could have run and had no processor
+    start_nanoseconds: int | None = None  # to import the engine and come to the first gradients, such delays left out
+
+
+@dataclasses.dataclass(frozen=True)
+class RoundRecord:
+    """One round: fresh processes, every cell. ``cells`` by engine and runtime, joined by @.
+
+    ``seconds`` of wall time, of which the host itself computed for ``host_cpu_seconds``.
+    """
+
+    schema: int
+    number: int
+    started: str
+    seconds: float
+    host_cpu_seconds: float
+    cells: dict[str, CellRecord]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunRecord:
+    """What stands in run.json. ``notes``: what the reader of a table should know, a line each.
+
+    ``kind``: the command that made it, as kinds.kind_of says also where an older version left it out.
+    """
+
+    schema: int
+    created: str
+    version: str
+    command: str
+    workload: WorkloadRecord
+    plan: PlanRecord
+    machine: dict[str, str | int | float]
+    runtimes: dict[str, RuntimeRecord]
+    engines: dict[str, EngineRecord]
+    notes: list[str]
+    source_sha256: str
+    kind: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class CounterRecord:
+    """A cell's exact counters: means a step over ``cycle`` documents; None where there is no such counter.
+
+    ``instructions``: the difference of two counts, of ``steps[0]`` and ``steps[1]`` steps; ``not_counted`` says why not.
+    ``failed``: why there are no counters at all.
+    """
+
+    cycle: int
+    instructions: float | None = None
+    steps: list[int] | None = None
+    nodes: float | None = None
+    blocks: float | None = None
+    peak_bytes: float | None = None
+    collector_share: float | None = None
+    collections: float | None = None
+    not_counted: str = ""
+    failed: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class CountersRecord:
+    """What stands in counters.json. ``cells`` as in a round; ``valgrind``: its version, empty where there was none."""
+
+    schema: int
+    created: str
+    valgrind: str
+    notes: list[str]
+    cells: dict[str, CounterRecord]
+
+
+def key(cell: Cell) -> str:
+    """A cell's name in a round's file."""
+    return "@".join(cell)

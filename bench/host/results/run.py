@@ -1,0 +1,137 @@
+"""A run that was read or is being made, and the questions that it answers."""
+
+from __future__ import annotations
+
+import math
+import pathlib
+
+import numpy as np
+
+from bench.host.results import round_files, suspicion
+from bench.host.results.parity import Finding, keeps, worst
+from bench.host.results.records import (
+    GATE_ANSWER,
+    Cell,
+    CellRecord,
+    CountersRecord,
+    Floats,
+    RoundRecord,
+    RunRecord,
+    Status,
+    key,
+)
+
+
+class Run:
+    """A run's record, rounds and counters, with the few questions that tables ask of them."""
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        record: RunRecord,
+        rounds: list[RoundRecord],
+        counters: CountersRecord | None = None,
+    ) -> None:
+        self.folder, self.record, self.rounds, self.counters = folder, record, rounds, counters
+        self.watch = round_files.Watch(folder, (entry.number for entry in rounds))
+        self._waits: dict[tuple[Cell, int], str] = {}
+        self._turns: list[suspicion.Turns] = []  # of the rounds looked at so far
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Every engine on every runtime, runtime by runtime."""
+        return [(engine, runtime) for runtime in self.record.runtimes for engine in self.record.engines]
+
+    @property
+    def gated(self) -> bool:
+        """Whether `microgpt-bench check` made it: its rounds have only the cells that were still open."""
+        return (self.folder / GATE_ANSWER).exists()
+
+    def of(self, cell: Cell) -> list[CellRecord]:
+        """The cell's records, a round each."""
+        return [entry.cells[key(cell)] for entry in self.rounds if key(cell) in entry.cells]
+
+    def status(self, cell: Cell) -> tuple[Status, str]:
+        """ok only if every round was, else the first other status and its reason."""
+        records = self.of(cell)
+        bad = next((record for record in records if record.status != "ok"), None)
+        if bad is not None:
+            return bad.status, bad.reason
+        return ("ok", "") if records else ("skipped", "not measured")
+
+    def times(self, cell: Cell, since: int = 0, clock: str | None = None) -> Floats:
+        """Seconds per step, (rounds from index ``since`` on, steps), by the plan's clock unless the cell is off it.
+
+        Only for a cell whose status is ok. A round that it was not measured in, as in the gate's runs, is NaN. Ratios are
+        made of a `pair` of them.
+        """
+        records = [entry.cells.get(key(cell)) for entry in self.rounds[since:]]
+        cpu = (clock or ("wall" if self.off_cpu(cell) else self.record.plan.clock)) == "cpu"
+        missing = [math.nan] * self.record.plan.steps
+        taken = [missing if one is None else one.cpu_nanoseconds if cpu else one.nanoseconds for one in records]
+        return np.array([times or missing for times in taken], dtype=np.float64) * 1e-9
+
+    def pair(self, baseline: Cell, cell: Cell, since: int = 0) -> tuple[Floats, Floats]:
+        """The times that a ratio of two cells is made of: both on the wall's clock where one is off processor time."""
+        clock = "wall" if self.off_cpu(baseline) or self.off_cpu(cell) else None
+        return self.times(baseline, since, clock), self.times(cell, since, clock)
+
+    def off_cpu(self, cell: Cell) -> str:
+        """Why this cell's processor time does not say how long its steps take; "" where it does."""
+        if self.record.plan.clock != "cpu":
+            return ""
+        records = self.of(cell)
+        told = next((record.off_cpu for record in records if record.off_cpu), "")
+        if not told and any(time <= 0 for record in records for time in record.cpu_nanoseconds):
+            told = "its processor clock ticks too coarsely"
+        return told or self.waits(cell)
+
+    def waits(self, cell: Cell) -> str:
+        """In words, how much of the cell's time is explained by nothing that the machine did; "" where all is."""
+        rounds = len(self.rounds)  # they are added, and never changed
+        if (cell, rounds) not in self._waits:
+            self._turns += map(suspicion.turns_of, self.rounds[len(self._turns) :])
+            self._waits[cell, rounds] = suspicion.waits(self.rounds, key(cell), self._turns)
+        return self._waits[cell, rounds]
+
+    def seconds(self, cell: Cell) -> Floats:
+        """Seconds per step on the wall's clock, (rounds, steps). Only for a cell whose status is ok."""
+        return np.array([record.nanoseconds for record in self.of(cell)]) * 1e-9
+
+    def finding(self, cell: Cell) -> Finding | None:
+        """Parity with the reference over all rounds; None where nothing was compared."""
+        findings = [record.finding for record in self.of(cell) if record.finding is not None]
+        return worst(findings) if findings else None
+
+    def nodes(self, engine: str) -> float | None:
+        """Graph nodes per step, a mean over the first steps; the same on every runtime."""
+        counts = [
+            record.nodes for runtime in self.record.runtimes for record in self.of((engine, runtime)) if record.nodes
+        ]
+        return float(np.mean(counts[0])) if counts else None
+
+    def samples_seconds(self, cell: Cell) -> float | None:
+        """Wall seconds for all samples of the cell; measured once, None where it was not."""
+        found = [record.samples_nanoseconds for record in self.of(cell) if record.samples_nanoseconds]
+        return found[0] * 1e-9 if found else None
+
+    def samples(self, cell: Cell) -> list[str] | None:
+        """What the trained model drew, None where it did not."""
+        return next((record.samples for record in self.of(cell) if record.samples is not None), None)
+
+    def peak_bytes(self, cell: Cell) -> int | None:
+        """The worker's largest resident memory over the rounds."""
+        return max((record.peak_bytes for record in self.of(cell) if record.peak_bytes), default=None)
+
+    def broken_promises(self) -> list[Cell]:
+        """Cells found to be worse than their engine promises, diverged ones included."""
+        broken = []
+        for cell in self.cells:
+            finding, promised = self.finding(cell), self.record.engines[cell[0]].parity
+            if finding and not keeps(finding, promised):
+                broken.append(cell)
+        return broken
+
+    def good(self) -> bool:
+        """Did every cell that could run measure, agree and keep its promise?"""
+        return not self.broken_promises() and all(self.status(cell)[0] in ("ok", "skipped") for cell in self.cells)

@@ -1,0 +1,1 @@
+"""What the machine has: interpreters, git, data, processes, files."""
