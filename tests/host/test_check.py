@@ -10,7 +10,7 @@ import xml.etree.ElementTree
 
 import pytest
 
-from bench.host.gate import calibrate, outcome
+from bench.host.gate import calibrate, decide, outcome
 from bench.host.measure import counters, revision
 from bench.host.stats.sequential import Gate
 from bench.host.system import interpreters
