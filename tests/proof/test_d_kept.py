@@ -1,6 +1,7 @@
 """Kept means kept: one process at a time writes into a run, its rounds stay as they are, and nothing is left lying about."""
 
 import contextlib
+import dataclasses
 import errno
 import fcntl
 import hashlib
@@ -141,7 +142,7 @@ def test_d18_a_rounds_file_is_never_replaced(small_run, tmp_path):
     run = store.load(tmp_path / "results" / "small")
     other = run.folder / "rounds" / "003.json"
     other.write_text("another process's")
-    entry = store.dataclasses.replace(run.rounds[-1], number=3)
+    entry = dataclasses.replace(run.rounds[-1], number=3)
     with pytest.raises(UsageError, match=r"003\.json is there already, so round 3 is in 003-of-process-"):
         store.add_round(run, entry)
     assert other.read_text() == "another process's"
