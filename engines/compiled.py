@@ -2,8 +2,8 @@
 
 A general loop spends more on its bookkeeping than on its arithmetic: it takes tuples apart, advances iterators, looks
 into lists. Where the shape is known, none of that is needed: numbers become local variables, named in the text, and a
-sum of sixteen products is one expression. Per term there are left two loads, a multiplication and an addition, all of
-which CPython from 3.11 on specializes for floats. What is written out:
+sum of sixteen products is one expression. What is written out, in part in modules beside this one (`written_products`,
+by way of `source_writing`):
 
 - `product`: sums of products of a few vectors, unpacked once into locals, with many others, one after the other.
   Forwards four positions meet the rows of the weights, backwards four gradients their columns, and for the weights'
@@ -14,16 +14,12 @@ which CPython from 3.11 on specializes for floats. What is written out:
 - whole rows of `add` and of `rmsnorm` with its chain rule, a head's scores in attention, and Adam, which goes through
   lines of the weights and replaces them one by one: the memory that a line frees serves the next, still in the cache.
 
-Larger matrices are cut in tiles of about `TILE` numbers, and wider rows than `WIDE` fall back to loops: no text grows
-with the model, and a tile has no more locals than one byte can name, but for a few. ``generated()`` gives the texts,
-``source(name)`` one of them.
+``generated()`` gives the texts, ``source(name)`` one of them.
 
-Not faster in the very first pass, which compiles, before the interpreter specializes
-code that has run a few times; nor on a runtime that compiles loops itself. Nor does it help where the time goes into
+Not faster in the very first pass, which compiles, before the interpreter specializes code that has run a few times; nor on a runtime that compiles loops itself. Nor does it help where the time goes into
 the arithmetic, as in Adam: two powers and three divisions per weight, which CPython does not specialize.
 
-Every bit is the reference's, by the orders of summation that `vector_exact` explains. A sum is cut only between two of
-its terms, and the next tile begins with what the last one found.
+Every bit is the reference's, by the orders of summation that `vector_exact` explains.
 """
 
 import math
@@ -32,10 +28,23 @@ from itertools import chain, compress
 from operator import itemgetter
 
 from bench.workload.engine import Engine, Parity, without_tape
+from engines import written_products
+from engines.activation_rows import (
+    by_entry,
+    check_sum,
+    count_reached,
+    entries,
+    indices,
+    shape,
+    side_by_side,
+    spread,
+    targets_of,
+)
+from engines.dot_products import dot
+from engines.source_writing import names, one_a_line, sum_text, text_of, writer
+from engines.weight_lines import Matrix, read_gradients, read_values
+from engines.written_products import TILE, WIDE, add_rows, combine, mix, multiply
 
-TILE = 256  # numbers of a matrix that one function holds in locals; at least 16, and WIDE
-BLOCK = 4  # positions that are multiplied at a time
-WIDE = 64  # rows up to this width are written out number by number
 TAPE = []  # (chain rule, output, inputs and what the chain rule wants to know), oldest first
 
 
@@ -54,241 +63,24 @@ class Node:
         self.waiting = []  # during backward: shares of linears whose sums must be merged
 
 
-class Matrix:
-    """Weights (n_out, n_in) as lines: rows, or columns where these are shorter, as behind a relu.
-
-    ``grad`` is a list of the lines' gradients, in which None is a line of zeros; None while all are zero.
-    """
-
-    __slots__ = ("_finite", "_rows", "by_column", "grad", "lines", "shape", "share")
-
-    def __init__(self, rows):
-        rows = [tuple(map(float, row)) for row in rows]
-        if not rows or not rows[0] or len(set(map(len, rows))) != 1:
-            raise ValueError(f"a matrix has rows of numbers, all of one length: got the lengths {[*map(len, rows)]}")
-        self.shape = len(rows), len(rows[0])
-        self.by_column = len(rows[0]) > len(rows)
-        self.place(list(zip(*rows)) if self.by_column else rows)
-
-    def place(self, lines):
-        self.lines, self._rows, self._finite, self.grad = lines, None, None, None
-        self.share = None  # where a linear alone gave the gradient: its inputs and its output's gradient
-
-    @property
-    def rows(self):
-        if self._rows is None:
-            self._rows = list(zip(*self.lines)) if self.by_column else self.lines
-        return self._rows
-
-    @property
-    def finite(self):
-        """Whether 0 times any line is 0; where not, no factor 0 may be passed over."""
-        if self._finite is None:
-            self._finite = math.isfinite(sum(map(sum, self.lines)))
-        return self._finite
-
-    def gather(self, grad):
-        """Add the lines' gradients."""
-        if self.grad is not None:
-            grad = [b if a is None else a if b is None else add_rows([a], [b])[0] for a, b in zip(self.grad, grad)]
-        self.grad = grad
-
-
 # --------------------------------------------------------------------- writing source
 
-GENERATED = {}  # name: text of every function so far
 
-
-def writer(write):
-    """Turn a function that writes the text for a shape into one that returns the function, compiled once per shape."""
-
-    @lru_cache(maxsize=None)  # noqa: UP033 - functools.cache is this one behind another call
-    def function_for(*shape):
-        name = "_".join(map(str, (write.__name__, *shape)))
-        text = f"def {name}{write(*shape)}"
-        names = {"exp": math.exp, "dot": dot}
-        exec(compile(text, f"<generated {name}>", "exec"), names)
-        GENERATED[name] = text
-        return names[name]
-
-    return function_for
+GENERATED = {}  # name: text of every function written here so far
+written = writer(GENERATED, exp=math.exp, dot=dot)
 
 
 def generated():
     """The text of every function compiled so far, by name."""
-    return dict(GENERATED)
+    return {**written_products.GENERATED, **GENERATED}
 
 
 def source(name):
     """The text of one generated function. Raises KeyError, with the names there are."""
-    if name not in GENERATED:
-        raise KeyError(f"nothing generated is called {name!r}; so far there are: {', '.join(GENERATED) or 'none'}")
-    return GENERATED[name]
+    return text_of(name, generated())
 
 
-def names(letter, n):
-    """x0, x1, …: the numbers of a vector. A single one has a comma, so that it is a tuple too."""
-    return ", ".join(f"{letter}{i}" for i in range(n)) + "," * (n == 1)
-
-
-def nested(letter, rows, n):
-    """((v0_0, v0_1, …), (v1_0, …), …): the numbers of a matrix, a row to a line."""
-    lines = (f"({names(f'{letter}{r}_', n)})" for r in range(rows))
-    return f"({one_a_line(lines, 8)}\n    )"
-
-
-def one_a_line(expressions, indent=12):
-    return "".join(f"\n{' ' * indent}{e}," for e in expressions)
-
-
-def total(terms, start=""):
-    """start + the first term + the second …"""
-    return " + ".join([start, *terms] if start else terms)
-
-
-# --------------------------------------------------------------------- products
-
-
-def dot(a, b):
-    """Σ aᵢ·bᵢ, left to right."""
-    total = 0.0
-    for ai, bi in zip(a, b):
-        total += ai * bi
-    return total
-
-
-@writer
-def product(lines, width, over, onto=""):
-    """For each tuple of factors, the sums of its products with a matrix given as lines; ``onto`` other sums if said.
-
-    Over "lines": Σ_k f_k · line k, elementwise. Over "width": for each line Σ_k f_k · line[k].
-    """
-    terms, outs = (lines, width) if over == "lines" else (width, lines)
-    entry = "f{k} * v{k}_{o}" if over == "lines" else "f{k} * v{o}_{k}"
-    sums = [total((entry.format(k=k, o=o) for k in range(terms)), onto and f"s{o}") for o in range(outs)]
-    loop = f"for {names('f', terms)} in factors"
-    if onto:
-        loop = f"for ({names('f', terms)}), ({names('s', outs)}) in zip(factors, starts)"
-    return f"""(factors, lines{onto and ", starts"}):
-    {nested("v", lines, width)} = lines
-    return [
-        ({one_a_line(sums)}
-        )
-        {loop}
-    ]
-"""
-
-
-@lru_cache(maxsize=None)  # noqa: UP033
-def pieces(n, most):
-    """Slices that cut n things as evenly as can be, into as few parts of at most ``most`` as there can be."""
-    count = -(-n // most)
-    ends = [n * i // count for i in range(count + 1)]
-    return [slice(a, b) for a, b in zip(ends, ends[1:])]
-
-
-def mix(factors, vectors):
-    """Σ_k f_k · v_k for each tuple of factors: (sets, terms), (terms, n) → (sets, n)."""
-    terms, n = len(vectors), len(vectors[0])
-    if terms * n <= TILE:
-        return product(terms, n, "lines")(factors, vectors)
-    most = min(terms, max(16, TILE // n))
-    found = []
-    for out in pieces(n, TILE // most):
-        sums = []
-        for term in pieces(terms, most):
-            part = [v[out] for v in vectors[term]]
-            function = product(len(part), len(part[0]), "lines", *["onto" for _ in sums])
-            sums = [function([f[term] for f in factors], part, *sums)]
-        found += sums
-    return [tuple(chain.from_iterable(rows)) for rows in zip(*found)]
-
-
-def multiply(x, rows):
-    """Σ_k x_pk · row_k for each position p and each row: (positions, terms), (n, terms) → (positions, n).
-
-    The activations are the ones in locals: there are fewer of them than weights. `BLOCK` positions go at a time, so
-    that a document of another length needs no other functions.
-    """
-    terms = len(x[0])
-    found = []
-    for block in pieces(len(x), BLOCK):
-        if terms * BLOCK <= TILE:
-            sums = [blocks(terms)[block.stop - block.start](rows, x[block])]
-        else:
-            sums = []
-            for term in pieces(terms, TILE // BLOCK):
-                part = [v[term] for v in x[block]]
-                function = product(len(part), len(part[0]), "width", *["onto" for _ in sums])
-                sums = [function([row[term] for row in rows], part, *sums)]
-        found += zip(*sums[0])
-    return found
-
-
-@lru_cache(maxsize=None)  # noqa: UP033
-def blocks(terms):
-    """What multiplies 0 to `BLOCK` positions, compiled at once: the next document's length may need any."""
-    return [None, *(product(n, terms, "width") for n in range(1, BLOCK + 1))]
-
-
-@writer
-def combination(terms, width, onto=""):
-    """Σ_k f_k · v_k of so many vectors, ``onto`` another one if said."""
-    sums = [total((f"f{k} * v{k}_{o}" for k in range(terms)), onto and f"s{o}") for o in range(width)]
-    return f"""(factors, vectors, start=None):
-    {names("f", terms)} = factors
-    {nested("v", terms, width)} = vectors
-    {f"{names('s', width)} = start" if onto else "# start is for those that add onto one"}
-    return ({one_a_line(sums, 8)}
-    )
-"""
-
-
-def combine(factors, vectors):
-    """As `mix`, but passes over factors 0, and finds None where all are. Adding 0·v changes no finite sum."""
-    sums = combinations(len(vectors[0]), len(vectors))
-    used = [tuple(filter(None, row)) for row in factors]
-    return [sums[len(u)](u, compress(vectors, row)) for u, row in zip(used, factors)]
-
-
-@lru_cache(maxsize=None)  # noqa: UP033
-def combinations(width, most):
-    """Functions that add so many products: by their number, 0 to ``most``, as any of them may be next."""
-
-    def later(n):
-        def first_time(factors, vectors):
-            found[n] = in_parts(n)
-            return found[n](factors, vectors)
-
-        return first_time
-
-    def in_parts(n):
-        parts = pieces(n, at_once)
-        parts = [(p, combination(p.stop - p.start, width, *["onto"][: p.start])) for p in parts]
-
-        def add_parts(factors, vectors):
-            vectors, sums = tuple(vectors), None
-            for part, function in parts:
-                sums = function(factors[part], vectors[part], sums)
-            return sums
-
-        return add_parts
-
-    def wide(factors, vectors):
-        return mix([factors], tuple(vectors))[0]
-
-    def no_term(factors, vectors):
-        return None
-
-    if width > WIDE:
-        return [no_term] + [wide] * most
-    at_once = min(16, TILE // width)
-    found = [no_term, *(combination(n, width) for n in range(1, min(at_once, most) + 1))]
-    found += [later(n) for n in range(len(found), most + 1)]
-    return found
-
-
-@writer
+@written
 def dots(width):
     """One vector's dot products with each of some lines, from the last term to the first."""
     if width > TILE:
@@ -299,42 +91,19 @@ def dots(width):
     return f"""(vector, lines):
     {names("f", width)} = vector
     return [
-        {total(f"f{k} * v{k}" for k in reversed(range(width)))}
+        {sum_text(f"f{k} * v{k}" for k in reversed(range(width)))}
         for {names("v", width)} in lines
     ]
 """
 
 
-# --------------------------------------------------------------------- rows
-
-
-@writer
-def sum_of_rows(width):
-    if width > WIDE:
-        return """(a, b):
-    return [tuple([x + y for x, y in zip(*rows)]) for rows in zip(a, b)]
-"""
-    return f"""(a, b):
-    return [
-        ({one_a_line(f"a{i} + b{i}" for i in range(width))}
-        )
-        for ({names("a", width)}), ({names("b", width)}) in zip(a, b)
-    ]
-"""
-
-
-def add_rows(a, b):
-    """a + b, elementwise: (positions, n) both."""
-    return sum_of_rows(len(a[0]))(a, b)
-
-
-@writer
+@written
 def normalize(width):
     """Rows over their root mean square, and what the chain rule needs."""
     if width > WIDE:
         row, squares, scaled = "x", "dot(x, x)", "tuple([xi * scale for xi in x])"
     else:
-        row, squares = names("x", width), total(f"x{i} * x{i}" for i in range(width))
+        row, squares = names("x", width), sum_text(f"x{i} * x{i}" for i in range(width))
         scaled = f"({one_a_line(f'x{i} * scale' for i in range(width))}\n        )"
     return f"""(rows):
     found, saved = [], []
@@ -347,7 +116,7 @@ def normalize(width):
 """
 
 
-@writer
+@written
 def normalize_grad(width, onto=""):
     """d x of `normalize`: scale · g, then twice, once for each factor of a square, x · d; ``onto`` rows if said."""
     added = (onto and "s{i} + ") + "scale * g{i} + x{i} * d + x{i} * d"
@@ -357,7 +126,7 @@ def normalize_grad(width, onto=""):
         found = f"tuple([{added.format(i='i')} for xi, gi{onto and ', si'} in zip(x, g{onto and ', s'})])"
     else:
         x, g, s = (f"({names(letter, width)})" for letter in "xgs")
-        products = total(f"x{i} * g{i}" for i in reversed(range(width)))
+        products = sum_text(f"x{i} * g{i}" for i in reversed(range(width)))
         found = f"({one_a_line(added.format(i=i) for i in range(width))}\n        )"
     return f"""(rows, grads, saved{onto and ", starts"}):
     found = []
@@ -368,14 +137,14 @@ def normalize_grad(width, onto=""):
 """
 
 
-@writer
+@written
 def attend(size):
     """A head's exponentials, their sum and its inverse, and its weights with zeros for what is still to come."""
     if size > WIDE:
         row, scores = "q", "dot(q, k) * c for k in keys[:seen]"
     else:
         row = f"({names('q', size)})"
-        scores = f"({total(f'q{j} * k{j}' for j in range(size))}) * c for {names('k', size)} in keys[:seen]"
+        scores = f"({sum_text(f'q{j} * k{j}' for j in range(size))}) * c for {names('k', size)} in keys[:seen]"
     return f"""(queries, keys, seen, c):
     saved, factors, zeros = [], [], [0.0] * len(keys)
     for {row} in queries:
@@ -393,14 +162,14 @@ def attend(size):
 """
 
 
-@writer
+@written
 def attend_grad(size):
     """From the gradients of a head's outputs to those of its scores, c included, from the last entry to the first."""
     if size > WIDE:
         row, weights = "g", "dot(reversed(g), reversed(v)) for v in values[:seen]"
     else:
         row = f"({names('g', size)})"
-        products = total(f"g{j} * v{j}" for j in reversed(range(size)))
+        products = sum_text(f"g{j} * v{j}" for j in reversed(range(size)))
         weights = f"{products} for {names('v', size)} in values[:seen]"
     return f"""(grads, values, saved, seen, c):
     found, zeros = [], [0.0] * len(values)
@@ -416,7 +185,7 @@ def attend_grad(size):
 """
 
 
-@writer
+@written
 def adam(width, corrected=""):
     """Update lines of weights and moments in place; a line without a gradient needs no squares.
 
@@ -467,18 +236,6 @@ def give(x, grad, masked=False):
     x.grad = grad if x.grad is None else add_rows(x.grad, grad)
 
 
-def shape(x):
-    return len(x.data), len(x.data[0])
-
-
-def indices(index, limit):
-    """One index or a sequence of them as a list. Raises IndexError outside 0 … limit − 1."""
-    index = [index] if isinstance(index, int) else list(index)
-    if min(index) < 0 or max(index) >= limit:
-        raise IndexError(f"an index in {index} is outside 0 to {limit - 1}")
-    return index
-
-
 def embedding(w, index):
     """Rows of w. Each row's gradient gathers those of the positions that read it."""
     index = indices(index, w.shape[0])
@@ -518,8 +275,7 @@ def tied_grad(y, w, index):
 
 def add(a, b):
     """a + b: both get the output's gradient."""
-    if len(a.data) != len(b.data) or len(a.data[0]) != len(b.data[0]):
-        raise ValueError(f"cannot add the shapes {shape(a)} and {shape(b)}")
+    check_sum(a, b)
     y = Node(add_rows(a.data, b.data))
     TAPE.append((add_grad, y, (a, b)))
     return y
@@ -566,12 +322,6 @@ def linear_grad(y, x, w):
         give(x, target_last(y.grad, w, y.visit[1]))
     else:
         x.waiting.append((*y.visit, y.grad, w))
-
-
-def spread(row, numbers):
-    """The numbers in the places where row is not 0, zeros elsewhere."""
-    numbers = iter(numbers)
-    return [next(numbers) if x else 0.0 for x in row]
 
 
 def target_last(grad, w, targets):
@@ -675,15 +425,8 @@ def attention(q, keys, values, n_head):
     dwₜ = dy·vₜ, d(Σe) = −(Σe)⁻² · Σ eₜ·dwₜ, deₜ = (Σe)⁻¹·dwₜ + d(Σe), and with rₜ = c·eₜ·deₜ: dq = Σ rₜ·kₜ. Over the
     positions p that see entry t: dkₜ = Σ rₚₜ·qₚ and dvₜ = Σ wₚₜ·dyₚ. What a position does not see has factor 0.
     """
+    k_rows, v_rows, past = entries(q, keys, values, n_head)
     n = len(q.data[0])
-    k_rows = list(chain.from_iterable(k.data for k in keys))
-    v_rows = list(chain.from_iterable(v.data for v in values))
-    past = len(k_rows) - len(q.data)
-    if n_head < 1 or n % n_head or len(k_rows) != len(v_rows) or past < 0 or {*map(len, k_rows + v_rows)} != {n}:
-        raise ValueError(
-            f"queries {shape(q)}, keys {[*map(shape, keys)]} and values {[*map(shape, values)]}"
-            f" do not fit together and {n_head} heads"
-        )
     size = n // n_head
     c = (size**0.5) ** -1
     scores = attend(size)
@@ -699,11 +442,6 @@ def attention(q, keys, values, n_head):
     return y
 
 
-def side_by_side(heads):
-    """(heads, positions, d) → (positions, heads · d)."""
-    return [tuple(chain.from_iterable(rows)) for rows in zip(*heads)]
-
-
 def attention_grad(y, q, keys, values, heads, c, past):
     dq, dk, dv = [], [], []
     to_scores = attend_grad(len(heads[0][1][0]))
@@ -715,23 +453,14 @@ def attention_grad(y, q, keys, values, heads, c, past):
         dk.append(mix(list(zip(*scores[::-1]))[::-1], q_h[::-1]))
         dv.append(mix(list(zip(*weights[::-1])), grads[::-1]))
     give(q, side_by_side(dq))
-    give_entries(keys, side_by_side(dk))
-    give_entries(values, side_by_side(dv))
+    for entry, rows in (*by_entry(keys, side_by_side(dk)), *by_entry(values, side_by_side(dv))):
+        give(entry, rows)
     visitor = len(heads), past == 0  # a new tuple: its identity tells this attention from others
     q.visit = "q", visitor
     for k in keys:
         k.visit = "k", visitor
     for v in values:
         v.visit = "v", visitor
-
-
-def give_entries(entries, grad):
-    """Each entry of the cache gets the gradient of its own positions."""
-    start = 0
-    for entry in entries:
-        stop = start + len(entry.data)
-        give(entry, grad[start:stop])
-        start = stop
 
 
 def softmax(x):
@@ -755,9 +484,7 @@ def cross_entropy(logits, target):
 
     Every logit gets eᵢ·d(Σe), the target's e_target·((Σe)⁻¹·dp + d(Σe)).
     """
-    target = indices(target, len(logits.data[0]))
-    if len(target) != len(logits.data):
-        raise ValueError(f"{len(target)} targets for {len(logits.data)} positions: give one each")
+    target = targets_of(target, logits)
     saved = [exponentials(row) for row in logits.data]
     chosen = [exps[t] * inverse for (exps, _, inverse), t in zip(saved, target)]
     y = Node([-math.log(p) for p in chosen])
@@ -811,34 +538,12 @@ def backward(loss):
             y.grad = y.visit = None
 
 
-def count_nodes(loss):
-    """Operations and matrices that the loss depends on."""
-    reached = {loss}
-    for _, output, known in reversed(TAPE):
-        if output in reached:
-            for item in known:
-                for part in item if isinstance(item, tuple) else (item,):
-                    if isinstance(part, (Node, Matrix)):
-                        reached.add(part)
-    return len(reached)
-
-
 def probabilities(logits, temperature):
     if len(logits.data) != 1:
         raise ValueError(f"probabilities are of one position, not of {len(logits.data)}")
     inverse_temperature = temperature**-1
     exps, _, inverse = exponentials([x * inverse_temperature for x in logits.data[0]])
     return [e * inverse for e in exps]
-
-
-def read_values(w):
-    return [list(row) for row in w.rows]
-
-
-def read_gradients(w):
-    zero = (0.0,) * len(w.lines[0])
-    lines = [line or zero for line in w.grad or [None] * len(w.lines)]
-    return [list(row) for row in (zip(*lines) if w.by_column else lines)]
 
 
 class Adam:
@@ -896,7 +601,7 @@ ENGINE = Engine(
     backward=backward,
     reset=TAPE.clear,
     no_graph=partial(without_tape, globals()),
-    count_nodes=count_nodes,
+    count_nodes=partial(count_reached, TAPE),
     matrix=Matrix,
     read_values=read_values,
     read_gradients=read_gradients,

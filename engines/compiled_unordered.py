@@ -15,16 +15,28 @@ Source is generated once per shape, as in `compiled`; what it says may round dif
 Losses keep within 1e-12 of the reference's.
 """
 
-import math
-from functools import lru_cache, partial
+from functools import partial
 from itertools import chain, compress, repeat
-from math import exp, isfinite, log, sqrt
+from math import exp, log, sqrt
 
 from bench.workload.engine import Engine, Parity, without_tape
+from engines import written_products
+from engines.activation_rows import (
+    by_entry,
+    check_sum,
+    count_reached,
+    entries,
+    indices,
+    shape,
+    side_by_side,
+    spread,
+    targets_of,
+)
+from engines.dot_products import LONG, sumprod
+from engines.source_writing import names, one_a_line, sum_text, text_of, writer
+from engines.weight_lines import Matrix, read_gradients, read_values
+from engines.written_products import TILE, WIDE, add_rows, combine, mix
 
-TILE = 256  # numbers of a matrix that one function holds in locals; at least 16, and WIDE
-BLOCK = 4  # positions that are multiplied at a time
-WIDE = 64  # rows up to this width are written out number by number
 TAPE = []  # (chain rule, output, inputs and what the chain rule wants to know), oldest first
 
 
@@ -42,246 +54,30 @@ class Node:
         self.waiting = []  # during backward: the linears that read these rows, with their gradients
 
 
-class Matrix:
-    """Weights (n_out, n_in) as lines: rows, or columns where these are shorter, as behind a relu.
-
-    ``grad`` is a list of the lines' gradients, in which None is a line of zeros; None while all are zero.
-    """
-
-    __slots__ = ("_finite", "_rows", "by_column", "grad", "lines", "shape")
-
-    def __init__(self, rows):
-        rows = [tuple(map(float, row)) for row in rows]
-        if not rows or not rows[0] or len(set(map(len, rows))) != 1:
-            raise ValueError(f"a matrix has rows of numbers, all of one length: got the lengths {[*map(len, rows)]}")
-        self.shape = len(rows), len(rows[0])
-        self.by_column = len(rows[0]) > len(rows)
-        self.place(list(zip(*rows)) if self.by_column else rows)
-
-    def place(self, lines):
-        self.lines, self._rows, self._finite, self.grad = lines, None, None, None
-
-    @property
-    def rows(self):
-        if self._rows is None:
-            self._rows = list(zip(*self.lines)) if self.by_column else self.lines
-        return self._rows
-
-    @property
-    def finite(self):
-        """Whether 0 times any line is 0; where not, no factor 0 may be passed over."""
-        if self._finite is None:
-            self._finite = isfinite(sum(map(sum, self.lines)))
-        return self._finite
-
-    def gather(self, grad):
-        """Add the lines' gradients."""
-        if self.grad is not None:
-            grad = [b if a is None else a if b is None else add_rows([a], [b])[0] for a, b in zip(self.grad, grad)]
-        self.grad = grad
-
-
 # --------------------------------------------------------------------- writing source
 
-GENERATED = {}  # name: text of every function so far
-
-
-def writer(write):
-    """Turn a function that writes the text for a shape into one that returns the function, compiled once per shape."""
-
-    @lru_cache(maxsize=None)  # noqa: UP033 - functools.cache is this one behind another call
-    def function_for(*shape):
-        name = "_".join(map(str, (write.__name__, *shape)))
-        text = f"def {name}{write(*shape)}"
-        names = {"exp": exp, "sumprod": sumprod}
-        exec(compile(text, f"<generated {name}>", "exec"), names)
-        GENERATED[name] = text
-        return names[name]
-
-    return function_for
+GENERATED = {}  # name: text of every function written here so far
+written = writer(GENERATED, exp=exp, sumprod=sumprod)
 
 
 def generated():
     """The text of every function compiled so far, by name."""
-    return dict(GENERATED)
+    return {**written_products.GENERATED, **GENERATED}
 
 
 def source(name):
     """The text of one generated function. Raises KeyError, with the names there are."""
-    if name not in GENERATED:
-        raise KeyError(f"nothing generated is called {name!r}; so far there are: {', '.join(GENERATED) or 'none'}")
-    return GENERATED[name]
-
-
-def names(letter, n):
-    """x0, x1, …: the numbers of a vector. A single one has a comma, so that it is a tuple too."""
-    return ", ".join(f"{letter}{i}" for i in range(n)) + "," * (n == 1)
-
-
-def nested(letter, rows, n):
-    """((v0_0, v0_1, …), (v1_0, …), …): the numbers of a matrix, a row to a line."""
-    lines = (f"({names(f'{letter}{r}_', n)})" for r in range(rows))
-    return f"({one_a_line(lines, 8)}\n    )"
-
-
-def one_a_line(expressions, indent=12):
-    return "".join(f"\n{' ' * indent}{e}," for e in expressions)
-
-
-def total(terms, start=""):
-    """start + the first term + the second …"""
-    return " + ".join([start, *terms] if start else terms)
-
-
-# --------------------------------------------------------------------- products
-
-
-def sum_of_products(a, b):
-    """In place of `math.sumprod`, which CPython has from 3.12 on."""
-    total = 0.0
-    for ai, bi in zip(a, b):
-        total += ai * bi
-    return total
-
-
-sumprod = getattr(math, "sumprod", sum_of_products)
-LONG = 16 if sumprod is not sum_of_products else math.inf  # so many terms are sooner added by sumprod than written out
-
-
-@writer
-def product(lines, width, over, onto=""):
-    """For each tuple of factors, the sums of its products with a matrix given as lines; ``onto`` other sums if said.
-
-    Over "lines": Σ_k f_k · line k, elementwise. Over "width": for each line Σ_k f_k · line[k].
-    """
-    terms, outs = (lines, width) if over == "lines" else (width, lines)
-    entry = "f{k} * v{k}_{o}" if over == "lines" else "f{k} * v{o}_{k}"
-    sums = [total((entry.format(k=k, o=o) for k in range(terms)), onto and f"s{o}") for o in range(outs)]
-    loop = f"for {names('f', terms)} in factors"
-    if onto:
-        loop = f"for ({names('f', terms)}), ({names('s', outs)}) in zip(factors, starts)"
-    return f"""(factors, lines{onto and ", starts"}):
-    {nested("v", lines, width)} = lines
-    return [
-        ({one_a_line(sums)}
-        )
-        {loop}
-    ]
-"""
-
-
-@lru_cache(maxsize=None)  # noqa: UP033
-def pieces(n, most):
-    """Slices that cut n things as evenly as can be, into as few parts of at most ``most`` as there can be."""
-    count = -(-n // most)
-    ends = [n * i // count for i in range(count + 1)]
-    return [slice(a, b) for a, b in zip(ends, ends[1:])]
-
-
-def mix(factors, vectors):
-    """Σ_k f_k · v_k for each tuple of factors: (sets, terms), (terms, n) → (sets, n)."""
-    terms, n = len(vectors), len(vectors[0])
-    if terms * n <= TILE:
-        return product(terms, n, "lines")(factors, vectors)
-    most = min(terms, max(16, TILE // n))
-    found = []
-    for out in pieces(n, TILE // most):
-        sums = []
-        for term in pieces(terms, most):
-            part = [v[out] for v in vectors[term]]
-            function = product(len(part), len(part[0]), "lines", *["onto" for _ in sums])
-            sums = [function([f[term] for f in factors], part, *sums)]
-        found += sums
-    return [tuple(chain.from_iterable(rows)) for rows in zip(*found)]
+    return text_of(name, generated())
 
 
 def multiply(x, rows):
-    """Σ_k x_pk · row_k for each position p and each row: (positions, terms), (n, terms) → (positions, n).
-
-    Where sums are written out, the activations are the numbers in locals: there are fewer of them than weights. `BLOCK`
-    positions go at a time, so that a document of another length needs no other functions.
-    """
-    terms = len(x[0])
-    if terms >= LONG:
+    """Σ_k x_pk · row_k for each position p and each row: (positions, terms), (n, terms) → (positions, n)."""
+    if len(x[0]) >= LONG:
         return [list(map(sumprod, repeat(row), rows)) for row in x]
-    found = []
-    for block in pieces(len(x), BLOCK):
-        if terms * BLOCK <= TILE:
-            sums = [blocks(terms)[block.stop - block.start](rows, x[block])]
-        else:
-            sums = []
-            for term in pieces(terms, TILE // BLOCK):
-                part = [v[term] for v in x[block]]
-                function = product(len(part), len(part[0]), "width", *["onto" for _ in sums])
-                sums = [function([row[term] for row in rows], part, *sums)]
-        found += zip(*sums[0])
-    return found
+    return written_products.multiply(x, rows)
 
 
-@lru_cache(maxsize=None)  # noqa: UP033
-def blocks(terms):
-    """What multiplies 0 to `BLOCK` positions, compiled at once: the next document's length may need any."""
-    return [None, *(product(n, terms, "width") for n in range(1, BLOCK + 1))]
-
-
-@writer
-def combination(terms, width, onto=""):
-    """Σ_k f_k · v_k of so many vectors, ``onto`` another one if said."""
-    sums = [total((f"f{k} * v{k}_{o}" for k in range(terms)), onto and f"s{o}") for o in range(width)]
-    return f"""(factors, vectors, start=None):
-    {names("f", terms)} = factors
-    {nested("v", terms, width)} = vectors
-    {f"{names('s', width)} = start" if onto else "# start is for those that add onto one"}
-    return ({one_a_line(sums, 8)}
-    )
-"""
-
-
-def combine(factors, vectors):
-    """As `mix`, but passes over factors 0, and finds None where all are. Adding 0·v changes no finite sum."""
-    sums = combinations(len(vectors[0]), len(vectors))
-    used = [tuple(filter(None, row)) for row in factors]
-    return [sums[len(u)](u, compress(vectors, row)) for u, row in zip(used, factors)]
-
-
-@lru_cache(maxsize=None)  # noqa: UP033
-def combinations(width, most):
-    """Functions that add so many products: by their number, 0 to ``most``, as any of them may be next."""
-
-    def later(n):
-        def first_time(factors, vectors):
-            found[n] = in_parts(n)
-            return found[n](factors, vectors)
-
-        return first_time
-
-    def in_parts(n):
-        parts = pieces(n, at_once)
-        parts = [(p, combination(p.stop - p.start, width, *["onto"][: p.start])) for p in parts]
-
-        def add_parts(factors, vectors):
-            vectors, sums = tuple(vectors), None
-            for part, function in parts:
-                sums = function(factors[part], vectors[part], sums)
-            return sums
-
-        return add_parts
-
-    def wide(factors, vectors):
-        return mix([factors], tuple(vectors))[0]
-
-    def no_term(factors, vectors):
-        return None
-
-    if width > WIDE:
-        return [no_term] + [wide] * most
-    at_once = min(16, TILE // width)
-    found = [no_term, *(combination(n, width) for n in range(1, min(at_once, most) + 1))]
-    found += [later(n) for n in range(len(found), most + 1)]
-    return found
-
-
-@writer
+@written
 def dots(width):
     """One vector's dot products with each of some lines."""
     if width >= LONG or width > TILE:
@@ -291,42 +87,19 @@ def dots(width):
     return f"""(vector, lines):
     {names("f", width)} = vector
     return [
-        {total(f"f{k} * v{k}" for k in range(width))}
+        {sum_text(f"f{k} * v{k}" for k in range(width))}
         for {names("v", width)} in lines
     ]
 """
 
 
-# --------------------------------------------------------------------- rows
-
-
-@writer
-def sum_of_rows(width):
-    if width > WIDE:
-        return """(a, b):
-    return [tuple([x + y for x, y in zip(*rows)]) for rows in zip(a, b)]
-"""
-    return f"""(a, b):
-    return [
-        ({one_a_line(f"a{i} + b{i}" for i in range(width))}
-        )
-        for ({names("a", width)}), ({names("b", width)}) in zip(a, b)
-    ]
-"""
-
-
-def add_rows(a, b):
-    """a + b, elementwise: (positions, n) both."""
-    return sum_of_rows(len(a[0]))(a, b)
-
-
-@writer
+@written
 def normalize(width):
     """Rows over their root mean square, and the factors that made them."""
     if width > WIDE:
         row, squares, scaled = "x", "sumprod(x, x)", "tuple([xi * scale for xi in x])"
     else:
-        row, squares = names("x", width), total(f"x{i} * x{i}" for i in range(width))
+        row, squares = names("x", width), sum_text(f"x{i} * x{i}" for i in range(width))
         scaled = f"({one_a_line(f'x{i} * scale' for i in range(width))}\n        )"
     return f"""(rows):
     found, scales = [], []
@@ -338,7 +111,7 @@ def normalize(width):
 """
 
 
-@writer
+@written
 def normalize_grad(width, onto=""):
     """d x of `normalize`; ``onto`` rows if said."""
     changed = (onto and "s{i} + ") + "scale * g{i} - back * x{i}"
@@ -348,7 +121,7 @@ def normalize_grad(width, onto=""):
         found = f"tuple([{changed.format(i='i')} for xi, gi{onto and ', si'} in zip(x, g{onto and ', s'})])"
     else:
         x, g, s = (f"({names(letter, width)})" for letter in "xgs")
-        products = total(f"x{i} * g{i}" for i in range(width))
+        products = sum_text(f"x{i} * g{i}" for i in range(width))
         found = f"({one_a_line(changed.format(i=i) for i in range(width))}\n        )"
     return f"""(rows, grads, scales{onto and ", starts"}):
     found = []
@@ -359,14 +132,14 @@ def normalize_grad(width, onto=""):
 """
 
 
-@writer
+@written
 def attend(size):
     """A head's weights, with zeros for what is still to come."""
     if size > WIDE:
         row, scores = "q", "sumprod(q, k) * c for k in keys[:seen]"
     else:
         row = f"({names('q', size)})"
-        scores = f"({total(f'q{j} * k{j}' for j in range(size))}) * c for {names('k', size)} in keys[:seen]"
+        scores = f"({sum_text(f'q{j} * k{j}' for j in range(size))}) * c for {names('k', size)} in keys[:seen]"
     return f"""(queries, keys, seen, c):
     found, zeros = [], [0.0] * len(keys)
     for {row} in queries:
@@ -380,14 +153,14 @@ def attend(size):
 """
 
 
-@writer
+@written
 def attend_grad(size):
     """From the gradients of a head's outputs to those of its scores, c included."""
     if size > WIDE:
         row, shares = "g", "sumprod(g, v) for v in values[:seen]"
     else:
         row = f"({names('g', size)})"
-        shares = f"{total(f'g{j} * v{j}' for j in range(size))} for {names('v', size)} in values[:seen]"
+        shares = f"{sum_text(f'g{j} * v{j}' for j in range(size))} for {names('v', size)} in values[:seen]"
     return f"""(grads, values, weights, seen, c):
     found, zeros = [], [0.0] * len(values)
     for {row}, ws in zip(grads, weights):
@@ -401,7 +174,7 @@ def attend_grad(size):
 """
 
 
-@writer
+@written
 def adam(width):
     """Update lines of weights and moments in place; a line without a gradient keeps its moments.
 
@@ -450,18 +223,6 @@ def give(x, grad, masked=False):
     x.grad = grad if x.grad is None else add_rows(x.grad, grad)
 
 
-def shape(x):
-    return len(x.data), len(x.data[0])
-
-
-def indices(index, limit):
-    """One index or a sequence of them as a list. Raises IndexError outside 0 … limit − 1."""
-    index = [index] if isinstance(index, int) else list(index)
-    if min(index) < 0 or max(index) >= limit:
-        raise IndexError(f"an index in {index} is outside 0 to {limit - 1}")
-    return index
-
-
 def embedding(w, index):
     """Rows of w. Each row's gradient gathers those of the positions that read it."""
     index = indices(index, w.shape[0])
@@ -484,8 +245,7 @@ def embedding_grad(y, w, index):
 
 def add(a, b):
     """a + b: both get the output's gradient."""
-    if len(a.data) != len(b.data) or len(a.data[0]) != len(b.data[0]):
-        raise ValueError(f"cannot add the shapes {shape(a)} and {shape(b)}")
+    check_sum(a, b)
     y = Node(add_rows(a.data, b.data))
     TAPE.append((add_grad, y, (a, b)))
     return y
@@ -536,12 +296,6 @@ def settle(x):
         give(x, multiply(list(zip(*grads)), list(zip(*rows))))
 
 
-def spread(row, numbers):
-    """The numbers in the places where row is not 0, zeros elsewhere."""
-    numbers = iter(numbers)
-    return [next(numbers) if x else 0.0 for x in row]
-
-
 def rmsnorm(x):
     """y = x·s with s = (mean x² + ε)^−½: dx = s·dy − x · s³ · mean(x·dy)."""
     rows, scales = normalize(len(x.data[0]))(x.data)
@@ -577,15 +331,8 @@ def attention(q, keys, values, n_head):
     dwₜ = dy·vₜ, and with rₜ = wₜ·(dwₜ − Σ wₜ·dwₜ)/√d: dq = Σ rₜ·kₜ. Over the positions p that see entry t: dkₜ = Σ rₚₜ·qₚ and
     dvₜ = Σ wₚₜ·dyₚ. What a position does not see has weight 0.
     """
+    k_rows, v_rows, past = entries(q, keys, values, n_head)
     n = len(q.data[0])
-    k_rows = list(chain.from_iterable(k.data for k in keys))
-    v_rows = list(chain.from_iterable(v.data for v in values))
-    past = len(k_rows) - len(q.data)
-    if n_head < 1 or n % n_head or len(k_rows) != len(v_rows) or past < 0 or {*map(len, k_rows + v_rows)} != {n}:
-        raise ValueError(
-            f"queries {shape(q)}, keys {[*map(shape, keys)]} and values {[*map(shape, values)]}"
-            f" do not fit together and {n_head} heads"
-        )
     size = n // n_head
     c = 1 / sqrt(size)
     weigh = attend(size)
@@ -601,11 +348,6 @@ def attention(q, keys, values, n_head):
     return y
 
 
-def side_by_side(heads):
-    """(heads, positions, d) → (positions, heads · d)."""
-    return [tuple(chain.from_iterable(rows)) for rows in zip(*heads)]
-
-
 def attention_grad(y, q, keys, values, heads, c, past):
     dq, dk, dv = [], [], []
     to_scores = attend_grad(len(heads[0][1][0]))
@@ -616,17 +358,8 @@ def attention_grad(y, q, keys, values, heads, c, past):
         dk.append(mix(list(zip(*scores)), q_h))
         dv.append(mix(list(zip(*weights)), grads))
     give(q, side_by_side(dq))
-    give_entries(keys, side_by_side(dk))
-    give_entries(values, side_by_side(dv))
-
-
-def give_entries(entries, grad):
-    """Each entry of the cache gets the gradient of its own positions."""
-    start = 0
-    for entry in entries:
-        stop = start + len(entry.data)
-        give(entry, grad[start:stop])
-        start = stop
+    for entry, rows in (*by_entry(keys, side_by_side(dk)), *by_entry(values, side_by_side(dv))):
+        give(entry, rows)
 
 
 def probabilities_of(rows):
@@ -657,9 +390,7 @@ def softmax_grad(y, x):
 
 def cross_entropy(logits, target):
     """log Σ exp(x − max x) − (x_target − max x) per position, which no logits overflow: dx = g·(softmax(x) − onehot)."""
-    target = indices(target, len(logits.data[0]))
-    if len(target) != len(logits.data):
-        raise ValueError(f"{len(target)} targets for {len(logits.data)} positions: give one each")
+    target = targets_of(target, logits)
     saved, losses = [], []
     for row, t in zip(logits.data, target):
         top = max(row)
@@ -713,32 +444,10 @@ def backward(loss):
             y.grad = None
 
 
-def count_nodes(loss):
-    """Operations and matrices that the loss depends on."""
-    reached = {loss}
-    for _, output, known in reversed(TAPE):
-        if output in reached:
-            for item in known:
-                for part in item if isinstance(item, tuple) else (item,):
-                    if isinstance(part, (Node, Matrix)):
-                        reached.add(part)
-    return len(reached)
-
-
 def probabilities(logits, temperature):
     if len(logits.data) != 1:
         raise ValueError(f"probabilities are of one position, not of {len(logits.data)}")
     return probabilities_of([[x / temperature for x in logits.data[0]]])[0]
-
-
-def read_values(w):
-    return [list(row) for row in w.rows]
-
-
-def read_gradients(w):
-    zero = (0.0,) * len(w.lines[0])
-    lines = [line or zero for line in w.grad or [None] * len(w.lines)]
-    return [list(row) for row in (zip(*lines) if w.by_column else lines)]
 
 
 class Adam:
@@ -814,7 +523,7 @@ ENGINE = Engine(
     backward=backward,
     reset=TAPE.clear,
     no_graph=partial(without_tape, globals()),
-    count_nodes=count_nodes,
+    count_nodes=partial(count_reached, TAPE),
     matrix=Matrix,
     read_values=read_values,
     read_gradients=read_gradients,

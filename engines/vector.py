@@ -16,12 +16,25 @@ Before CPython 3.12 only Adam and the chain rules are left, and on PyPy, where a
 Losses keep within 1e-12 of the reference's.
 """
 
-import math
 from functools import partial
 from itertools import chain, compress
-from math import exp, isfinite, log, sqrt
+from math import exp, log, sqrt
 
 from bench.workload.engine import Engine, Parity, without_tape
+from engines import unrolled_products
+from engines.activation_rows import (
+    by_entry,
+    check_sum,
+    count_reached,
+    entries,
+    indices,
+    shape,
+    side_by_side,
+    targets_of,
+)
+from engines.dot_products import LONG, sumprod
+from engines.unrolled_products import columns, combine, in_rows, part
+from engines.weight_rows import LinesOfSixteen, Matrix, read_gradients, read_values
 
 TAPE = []  # (chain rule, output, inputs and what the chain rule wants to know), oldest first
 
@@ -38,254 +51,11 @@ class Node:
         self.waiting = []  # during backward: the linears that read these rows, with their gradients
 
 
-class Matrix:
-    """Weights (n_out, n_in) as rows, and their gradient, one flat list or None while it is zero."""
-
-    __slots__ = ("_finite", "grad", "rows")
-
-    def __init__(self, rows):
-        rows = [tuple(map(float, row)) for row in rows]
-        if not rows or not rows[0] or len(set(map(len, rows))) != 1:
-            raise ValueError(f"a matrix has rows of numbers, all of one length: got the lengths {[*map(len, rows)]}")
-        self.place(rows)
-
-    def place(self, rows):
-        self.rows, self.grad, self._finite = rows, None, None
-
-    @property
-    def finite(self):
-        """Whether 0 times any row is 0; where not, no factor 0 may be passed over."""
-        if self._finite is None:
-            self._finite = isfinite(sum(map(sum, self.rows)))
-        return self._finite
-
-    @property
-    def flat_grad(self):
-        return self.grad or [0.0] * (len(self.rows) * len(self.rows[0]))
-
-    def gather(self, grad):
-        self.grad = [a + b for a, b in zip(self.grad, grad)] if self.grad else grad
-
-
-# --------------------------------------------------------------------- sums of products
-
-# The two families below do nearly all arithmetic: every sum is one expression, from left to right.
-# fmt: off
-
-# all dot products of rows of so many numbers: (m, terms), (n, terms) → m · n numbers
-
-
-def products_1(a_rows, b_rows):
-    return [a0 * b0 for (a0,) in a_rows for (b0,) in b_rows]
-
-
-def products_2(a_rows, b_rows):
-    return [a0 * b0 + a1 * b1 for a0, a1 in a_rows for b0, b1 in b_rows]
-
-
-def products_3(a_rows, b_rows):
-    return [a0 * b0 + a1 * b1 + a2 * b2 for a0, a1, a2 in a_rows for b0, b1, b2 in b_rows]
-
-
-def products_4(a_rows, b_rows):
-    return [a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 for a0, a1, a2, a3 in a_rows for b0, b1, b2, b3 in b_rows]
-
-
-def products_5(a_rows, b_rows):
-    return [
-        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4
-        for a0, a1, a2, a3, a4 in a_rows
-        for b0, b1, b2, b3, b4 in b_rows
-    ]
-
-
-def products_6(a_rows, b_rows):
-    return [
-        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5
-        for a0, a1, a2, a3, a4, a5 in a_rows
-        for b0, b1, b2, b3, b4, b5 in b_rows
-    ]
-
-
-def products_7(a_rows, b_rows):
-    return [
-        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6
-        for a0, a1, a2, a3, a4, a5, a6 in a_rows
-        for b0, b1, b2, b3, b4, b5, b6 in b_rows
-    ]
-
-
-def products_8(a_rows, b_rows):
-    return [
-        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
-        for a0, a1, a2, a3, a4, a5, a6, a7 in a_rows
-        for b0, b1, b2, b3, b4, b5, b6, b7 in b_rows
-    ]
-
-
-def products_16(a_rows, b_rows):
-    return [
-        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
-        + a8 * b8 + a9 * b9 + a10 * b10 + a11 * b11 + a12 * b12 + a13 * b13 + a14 * b14 + a15 * b15
-        for a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15 in a_rows
-        for b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15 in b_rows
-    ]
-
-
-# the same, added onto the numbers of an iterator
-
-
-def more_8(start, a_rows, b_rows):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
-        for a0, a1, a2, a3, a4, a5, a6, a7 in a_rows
-        for (b0, b1, b2, b3, b4, b5, b6, b7), s in zip(b_rows, start)
-    ]
-
-
-def more_16(start, a_rows, b_rows):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
-        + a8 * b8 + a9 * b9 + a10 * b10 + a11 * b11 + a12 * b12 + a13 * b13 + a14 * b14 + a15 * b15
-        for a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15 in a_rows
-        for (b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15), s in zip(b_rows, start)
-    ]
-
-
-# start + f₀·v₀ + f₁·v₁ + …, elementwise, for so many vectors
-
-
-def sum_1(start, factors, vectors):
-    return [s + a0 * b0 for (a0,) in (factors,) for s, b0 in zip(start, *vectors)]
-
-
-def sum_2(start, factors, vectors):
-    return [s + a0 * b0 + a1 * b1 for a0, a1 in (factors,) for s, b0, b1 in zip(start, *vectors)]
-
-
-def sum_3(start, factors, vectors):
-    return [s + a0 * b0 + a1 * b1 + a2 * b2 for a0, a1, a2 in (factors,) for s, b0, b1, b2 in zip(start, *vectors)]
-
-
-def sum_4(start, factors, vectors):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3
-        for a0, a1, a2, a3 in (factors,)
-        for s, b0, b1, b2, b3 in zip(start, *vectors)
-    ]
-
-
-def sum_5(start, factors, vectors):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4
-        for a0, a1, a2, a3, a4 in (factors,)
-        for s, b0, b1, b2, b3, b4 in zip(start, *vectors)
-    ]
-
-
-def sum_6(start, factors, vectors):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5
-        for a0, a1, a2, a3, a4, a5 in (factors,)
-        for s, b0, b1, b2, b3, b4, b5 in zip(start, *vectors)
-    ]
-
-
-def sum_7(start, factors, vectors):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6
-        for a0, a1, a2, a3, a4, a5, a6 in (factors,)
-        for s, b0, b1, b2, b3, b4, b5, b6 in zip(start, *vectors)
-    ]
-
-
-def sum_8(start, factors, vectors):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
-        for a0, a1, a2, a3, a4, a5, a6, a7 in (factors,)
-        for s, b0, b1, b2, b3, b4, b5, b6, b7 in zip(start, *vectors)
-    ]
-
-
-def sum_16(start, factors, vectors):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
-        + a8 * b8 + a9 * b9 + a10 * b10 + a11 * b11 + a12 * b12 + a13 * b13 + a14 * b14 + a15 * b15
-        for a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15 in (factors,)
-        for s, b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15 in zip(start, *vectors)
-    ]
-
-
-# fmt: on
-
-PRODUCTS = {
-    1: products_1,
-    2: products_2,
-    3: products_3,
-    4: products_4,
-    5: products_5,
-    6: products_6,
-    7: products_7,
-    8: products_8,
-    16: products_16,
-}
-SUMS = {1: sum_1, 2: sum_2, 3: sum_3, 4: sum_4, 5: sum_5, 6: sum_6, 7: sum_7, 8: sum_8, 16: sum_16}
-
-
 def products(a_rows, b_rows):
     """A·Bᵀ as one flat list: (m, terms), (n, terms) → m · n numbers."""
-    terms = len(a_rows[0])
-    if terms >= LONG:
+    if len(a_rows[0]) >= LONG:
         return [sumprod(a, b) for a in a_rows for b in b_rows]
-    if terms in PRODUCTS:
-        return PRODUCTS[terms](a_rows, b_rows)
-    stop = terms % 16 or 16
-    if stop > 8 and stop != 16:
-        stop -= 8
-    total = PRODUCTS[stop](part(a_rows, 0, stop), part(b_rows, 0, stop))
-    while stop < terms:
-        start, more, stop = (stop, more_16, stop + 16) if (terms - stop) % 16 == 0 else (stop, more_8, stop + 8)
-        total = more(iter(total), part(a_rows, start, stop), part(b_rows, start, stop))
-    return total
-
-
-def part(rows, start, stop):
-    return [row[start:stop] for row in rows]
-
-
-def in_rows(numbers, n):
-    return [numbers[i : i + n] for i in range(0, len(numbers), n)]
-
-
-def columns(rows):
-    return list(zip(*rows))
-
-
-def combine(factors, vectors):
-    """Σ factors[k]·vectors[k] without the terms with factor 0: (terms,), (terms, n) → (n,)."""
-    start = [0.0] * len(vectors[0])
-    vectors = list(compress(vectors, factors))
-    factors = list(filter(None, factors))
-    if len(factors) % 16 > 8:  # one sum of 16 terms is faster than one of 8 and another
-        missing = -len(factors) % 16
-        factors += [0.0] * missing
-        vectors += vectors[:1] * missing
-    for k in range(0, len(factors), 16):
-        f = factors[k : k + 16]
-        start = SUMS[len(f)](start, f, vectors[k : k + 16])
-    return start
-
-
-def sum_of_products(a, b):
-    """In place of `math.sumprod`, which CPython has from 3.12 on."""
-    total = 0.0
-    for ai, bi in zip(a, b):
-        total += ai * bi
-    return total
-
-
-sumprod = getattr(math, "sumprod", sum_of_products)
-LONG = 16 if sumprod is not sum_of_products else math.inf  # so many terms are sooner added by sumprod than written out
+    return unrolled_products.products(a_rows, b_rows)
 
 
 def give(x, grad):
@@ -296,14 +66,6 @@ def give(x, grad):
 
 
 # --------------------------------------------------------------------- the ops, each with its chain rule
-
-
-def indices(index, limit):
-    """One index or a sequence of them as a list. Raises IndexError outside 0 … limit − 1."""
-    index = [index] if isinstance(index, int) else list(index)
-    if min(index) < 0 or max(index) >= limit:
-        raise IndexError(f"an index in {index} is outside 0 to {limit - 1}")
-    return index
 
 
 def embedding(w, index):
@@ -326,8 +88,7 @@ def embedding_grad(y, w, index):
 
 def add(a, b):
     """a + b: both get the output's gradient."""
-    if len(a.data) != len(b.data) or len(a.data[0]) != len(b.data[0]):
-        raise ValueError(f"cannot add the shapes {shape(a)} and {shape(b)}")
+    check_sum(a, b)
     y = Node([[ai + bi for ai, bi in zip(*rows)] for rows in zip(a.data, b.data)])
     TAPE.append((add_grad, y, (a, b)))
     return y
@@ -336,10 +97,6 @@ def add(a, b):
 def add_grad(y, a, b):
     give(a, y.grad)
     give(b, y.grad)
-
-
-def shape(x):
-    return len(x.data), len(x.data[0])
 
 
 def linear(x, w):
@@ -361,13 +118,13 @@ def linear(x, w):
 
 def sparse_products(factors, rows, turned):
     """A·Bᵀ in rows, where many numbers of A are 0: (m, terms), (n, terms) and as (terms, n) → (m, n)."""
-    terms, found = len(turned), []
+    terms, zero, found = len(turned), [0.0] * len(rows), []
     for row in factors:
         # sumprod over all terms is faster than an expression without the zeros until most of them are zeros
         if terms >= LONG and row.count(0.0) < terms * 5 / 8:
             found.append([sumprod(row, other) for other in rows])
         else:
-            found.append(combine(row, turned))
+            found.append(combine(zero, row, turned))
     return found
 
 
@@ -443,15 +200,8 @@ def attention(q, keys, values, n_head):
     dwₜ = dy·vₜ, and with rₜ = wₜ·(dwₜ − Σ wₜ·dwₜ)/√d: dq = Σ rₜ·kₜ. Over the positions p that see entry t: dkₜ = Σ rₚₜ·qₚ and
     dvₜ = Σ wₚₜ·dyₚ.
     """
+    k_rows, v_rows, past = entries(q, keys, values, n_head)
     n = len(q.data[0])
-    k_rows = list(chain.from_iterable(k.data for k in keys))
-    v_rows = list(chain.from_iterable(v.data for v in values))
-    past = len(k_rows) - len(q.data)
-    if n_head < 1 or n % n_head or len(k_rows) != len(v_rows) or past < 0 or {*map(len, k_rows + v_rows)} != {n}:
-        raise ValueError(
-            f"queries {shape(q)}, keys {[*map(shape, keys)]} and values {[*map(shape, values)]}"
-            f" do not fit together and {n_head} heads"
-        )
     size, n_keys = n // n_head, len(k_rows)
     c = 1 / sqrt(size)
     zero = [0.0] * n_keys
@@ -469,11 +219,6 @@ def attention(q, keys, values, n_head):
     return y
 
 
-def side_by_side(heads):
-    """(heads, positions, d) → (positions, heads · d)."""
-    return [list(chain.from_iterable(rows)) for rows in zip(*heads)]
-
-
 def attention_grad(y, q, keys, values, heads, c):
     dq, dk, dv = [], [], []
     for start, stop, q_h, k_h, v_h, weights in heads:
@@ -486,17 +231,8 @@ def attention_grad(y, q, keys, values, heads, c):
         dk.append(in_rows(products(columns(scores), columns(q_h)), size))
         dv.append(in_rows(products(columns(weights), columns(grads)), size))
     give(q, side_by_side(dq))
-    give_entries(keys, side_by_side(dk))
-    give_entries(values, side_by_side(dv))
-
-
-def give_entries(entries, grad):
-    """Each entry of the cache gets the gradient of its own positions."""
-    start = 0
-    for entry in entries:
-        stop = start + len(entry.data)
-        give(entry, grad[start:stop])
-        start = stop
+    for entry, rows in (*by_entry(keys, side_by_side(dk)), *by_entry(values, side_by_side(dv))):
+        give(entry, rows)
 
 
 def softmax(x):
@@ -516,9 +252,7 @@ def softmax_grad(y, x):
 
 def cross_entropy(logits, target):
     """log Σ exp(x − max x) − (x_target − max x) per position, which no logits overflow: dx = g·(softmax(x) − onehot)."""
-    target = indices(target, len(logits.data[0]))
-    if len(target) != len(logits.data):
-        raise ValueError(f"{len(target)} targets for {len(logits.data)} positions: give one each")
+    target = targets_of(target, logits)
     saved, losses = [], []
     for row, t in zip(logits.data, target):
         top = max(row)
@@ -572,30 +306,10 @@ def backward(loss):
             y.grad = None
 
 
-def count_nodes(loss):
-    """Operations and matrices that the loss depends on."""
-    reached = {loss}
-    for _, output, known in reversed(TAPE):
-        if output in reached:
-            for item in known:
-                for part in item if isinstance(item, tuple) else (item,):
-                    if isinstance(part, (Node, Matrix)):
-                        reached.add(part)
-    return len(reached)
-
-
 def probabilities(logits, temperature):
     if len(logits.data) != 1:
         raise ValueError(f"probabilities are of one position, not of {len(logits.data)}")
     return probabilities_of([[x / temperature for x in logits.data[0]]])[0]
-
-
-def read_values(w):
-    return [list(row) for row in w.rows]
-
-
-def read_gradients(w):
-    return in_rows(w.flat_grad, len(w.rows[0]))
 
 
 # --------------------------------------------------------------------- Adam, for lines of sixteen numbers
@@ -652,21 +366,8 @@ def updated(weights, first, second, rate, eps):
 # fmt: on
 
 
-def in_lines(numbers):
-    """Numbers in tuples of sixteen; fewer than sixteen at the end are left out."""
-    return list(zip(*[iter(numbers)] * 16))
-
-
-class Adam:
+class Adam(LinesOfSixteen):
     """Adam over lines of sixteen weights, whatever rows they are of, with all that is constant in a step taken together."""
-
-    def __init__(self, matrices, beta1, beta2, eps):
-        self.matrices = list(matrices)
-        self.beta1, self.beta2, self.eps = beta1, beta2, eps
-        numbers = [x for w in self.matrices for row in w.rows for x in row]
-        self.fill = [1.0] * (-len(numbers) % 16)  # weights and gradients of nothing; not 0, which may divide by 0
-        self.data = in_lines(numbers + self.fill)
-        self.m = self.v = [(0.0,) * 16] * len(self.data)
 
     def update(self, t, learning_rate, corrections=None, shrink=1.0, decay=1.0):
         beta1, beta2 = self.beta1, self.beta2
@@ -674,34 +375,11 @@ class Adam:
         correction1, correction2 = corrections or (1 - beta1**t, 1 - beta2**t)
         scale = sqrt((1 - beta2) / correction2)
         rate = learning_rate * (1 - beta1) / correction1 / scale
-        grads = in_lines(chain(*[w.flat_grad for w in self.matrices], self.fill))
-        if shrink != 1.0:
-            grads = [tuple([g * shrink for g in line]) for line in grads]
-        if decay != 1.0:
-            self.data = [tuple([x * decay for x in line]) for line in self.data]
+        grads = self.gradients(shrink)
+        self.decay(decay)
         self.m = first_moments(beta1, self.m, grads)
         self.v = second_moments(beta2, self.v, grads)
         self.data = updated(self.data, self.m, self.v, rate, self.eps / scale)
-        self.place()
-
-    def place(self):
-        """Give the matrices their rows."""
-        start = 0
-        for w in self.matrices:
-            n_out, n_in = len(w.rows), len(w.rows[0])
-            stop = start + n_out * n_in
-            rows = self.data[start // 16 : -(-stop // 16)]
-            if n_in != 16 or start % 16:
-                numbers = list(chain.from_iterable(rows))[start % 16 :]
-                rows = list(zip(*[iter(numbers[: stop - start])] * n_in))
-            w.place(rows)
-            start = stop
-
-    def snapshot(self):
-        return self.data, self.m, self.v  # an update makes new lists, so these stay
-
-    def restore(self, snapshot):
-        self.data, self.m, self.v = snapshot
         self.place()
 
 
@@ -725,7 +403,7 @@ ENGINE = Engine(
     backward=backward,
     reset=TAPE.clear,
     no_graph=partial(without_tape, globals()),
-    count_nodes=count_nodes,
+    count_nodes=partial(count_reached, TAPE),
     matrix=Matrix,
     read_values=read_values,
     read_gradients=read_gradients,

@@ -5,10 +5,9 @@ thousand (nodes, in the tables of ``run``). What a scalar node cost (an object, 
 per op, and what is left is arithmetic. Most of it are sums of products, in three roles: activations times rows of
 weights, gradients times their columns, and for the weights' own gradient a sum over positions. What matters there:
 
-- a sum is one expression over numbers in locals: two loads, a multiplication and an addition per term, which CPython
-  specializes for floats from 3.11 on. It is written out for up to eight and for sixteen terms; longer ones go in parts;
-- `products` takes whole matrices, so that one comprehension makes all sums of an op. Its names are the comprehension's
-  own, because up to CPython 3.11 those of the function around it are cells and slower to load;
+- a sum is one expression over numbers in locals, written out for up to eight and for sixteen terms (in
+  `unrolled_products`); longer ones go in parts;
+- whole matrices go into such a product, so that one comprehension makes all sums of an op;
 - behind a relu half of the numbers are zero, and more later: `combine` adds only the vectors behind the others;
 - few objects live long, so the collector has next to nothing to do: a step runs as fast with it off.
 
@@ -40,10 +39,23 @@ too, in an order of its own.
 
 from functools import lru_cache, partial
 from itertools import chain, compress
-from math import exp, isfinite, log
+from math import exp, log
 from operator import itemgetter
 
 from bench.workload.engine import Engine, Parity, without_tape
+from engines.activation_rows import (
+    by_entry,
+    check_sum,
+    count_reached,
+    entries,
+    indices,
+    shape,
+    side_by_side,
+    targets_of,
+)
+from engines.dot_products import dot
+from engines.unrolled_products import columns, combine, in_rows, part, products
+from engines.weight_rows import LinesOfSixteen, Matrix, read_gradients, read_values
 
 TAPE = []  # (chain rule, output, inputs and what the chain rule wants to know), oldest first
 
@@ -61,250 +73,6 @@ class Node:
         self.waiting = []  # during backward: shares of linears whose sums must be merged
 
 
-class Matrix:
-    """Weights (n_out, n_in) as rows, and their gradient, one flat list or None while it is zero."""
-
-    __slots__ = ("_finite", "grad", "rows", "share")
-
-    def __init__(self, rows):
-        rows = [tuple(map(float, row)) for row in rows]
-        if not rows or not rows[0] or len(set(map(len, rows))) != 1:
-            raise ValueError(f"a matrix has rows of numbers, all of one length: got the lengths {[*map(len, rows)]}")
-        self.place(rows)
-
-    def place(self, rows):
-        self.rows, self.grad, self._finite = rows, None, None
-        self.share = None  # where a linear alone gave the gradient: its inputs and its output's gradient
-
-    @property
-    def finite(self):
-        """Whether 0 times any row is 0; where not, no factor 0 may be passed over."""
-        if self._finite is None:
-            self._finite = isfinite(sum(map(sum, self.rows)))
-        return self._finite
-
-    @property
-    def flat_grad(self):
-        return self.grad or [0.0] * (len(self.rows) * len(self.rows[0]))
-
-    def gather(self, grad):
-        self.grad = [a + b for a, b in zip(self.grad, grad)] if self.grad else grad
-
-
-# --------------------------------------------------------------------- sums of products
-
-# The two families below do nearly all arithmetic: every sum is one expression, from left to right.
-# fmt: off
-
-# all dot products of rows of so many numbers: (m, terms), (n, terms) → m · n numbers
-
-
-def products_1(a_rows, b_rows):
-    return [a0 * b0 for (a0,) in a_rows for (b0,) in b_rows]
-
-
-def products_2(a_rows, b_rows):
-    return [a0 * b0 + a1 * b1 for a0, a1 in a_rows for b0, b1 in b_rows]
-
-
-def products_3(a_rows, b_rows):
-    return [a0 * b0 + a1 * b1 + a2 * b2 for a0, a1, a2 in a_rows for b0, b1, b2 in b_rows]
-
-
-def products_4(a_rows, b_rows):
-    return [a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 for a0, a1, a2, a3 in a_rows for b0, b1, b2, b3 in b_rows]
-
-
-def products_5(a_rows, b_rows):
-    return [
-        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4
-        for a0, a1, a2, a3, a4 in a_rows
-        for b0, b1, b2, b3, b4 in b_rows
-    ]
-
-
-def products_6(a_rows, b_rows):
-    return [
-        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5
-        for a0, a1, a2, a3, a4, a5 in a_rows
-        for b0, b1, b2, b3, b4, b5 in b_rows
-    ]
-
-
-def products_7(a_rows, b_rows):
-    return [
-        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6
-        for a0, a1, a2, a3, a4, a5, a6 in a_rows
-        for b0, b1, b2, b3, b4, b5, b6 in b_rows
-    ]
-
-
-def products_8(a_rows, b_rows):
-    return [
-        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
-        for a0, a1, a2, a3, a4, a5, a6, a7 in a_rows
-        for b0, b1, b2, b3, b4, b5, b6, b7 in b_rows
-    ]
-
-
-def products_16(a_rows, b_rows):
-    return [
-        a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
-        + a8 * b8 + a9 * b9 + a10 * b10 + a11 * b11 + a12 * b12 + a13 * b13 + a14 * b14 + a15 * b15
-        for a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15 in a_rows
-        for b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15 in b_rows
-    ]
-
-
-# the same, added onto the numbers of an iterator
-
-
-def more_8(start, a_rows, b_rows):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
-        for a0, a1, a2, a3, a4, a5, a6, a7 in a_rows
-        for (b0, b1, b2, b3, b4, b5, b6, b7), s in zip(b_rows, start)
-    ]
-
-
-def more_16(start, a_rows, b_rows):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
-        + a8 * b8 + a9 * b9 + a10 * b10 + a11 * b11 + a12 * b12 + a13 * b13 + a14 * b14 + a15 * b15
-        for a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15 in a_rows
-        for (b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15), s in zip(b_rows, start)
-    ]
-
-
-# start + f₀·v₀ + f₁·v₁ + …, elementwise, for so many vectors
-
-
-def sum_1(start, factors, vectors):
-    return [s + a0 * b0 for (a0,) in (factors,) for s, b0 in zip(start, *vectors)]
-
-
-def sum_2(start, factors, vectors):
-    return [s + a0 * b0 + a1 * b1 for a0, a1 in (factors,) for s, b0, b1 in zip(start, *vectors)]
-
-
-def sum_3(start, factors, vectors):
-    return [s + a0 * b0 + a1 * b1 + a2 * b2 for a0, a1, a2 in (factors,) for s, b0, b1, b2 in zip(start, *vectors)]
-
-
-def sum_4(start, factors, vectors):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3
-        for a0, a1, a2, a3 in (factors,)
-        for s, b0, b1, b2, b3 in zip(start, *vectors)
-    ]
-
-
-def sum_5(start, factors, vectors):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4
-        for a0, a1, a2, a3, a4 in (factors,)
-        for s, b0, b1, b2, b3, b4 in zip(start, *vectors)
-    ]
-
-
-def sum_6(start, factors, vectors):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5
-        for a0, a1, a2, a3, a4, a5 in (factors,)
-        for s, b0, b1, b2, b3, b4, b5 in zip(start, *vectors)
-    ]
-
-
-def sum_7(start, factors, vectors):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6
-        for a0, a1, a2, a3, a4, a5, a6 in (factors,)
-        for s, b0, b1, b2, b3, b4, b5, b6 in zip(start, *vectors)
-    ]
-
-
-def sum_8(start, factors, vectors):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
-        for a0, a1, a2, a3, a4, a5, a6, a7 in (factors,)
-        for s, b0, b1, b2, b3, b4, b5, b6, b7 in zip(start, *vectors)
-    ]
-
-
-def sum_16(start, factors, vectors):
-    return [
-        s + a0 * b0 + a1 * b1 + a2 * b2 + a3 * b3 + a4 * b4 + a5 * b5 + a6 * b6 + a7 * b7
-        + a8 * b8 + a9 * b9 + a10 * b10 + a11 * b11 + a12 * b12 + a13 * b13 + a14 * b14 + a15 * b15
-        for a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15 in (factors,)
-        for s, b0, b1, b2, b3, b4, b5, b6, b7, b8, b9, b10, b11, b12, b13, b14, b15 in zip(start, *vectors)
-    ]
-
-
-# fmt: on
-
-PRODUCTS = {
-    1: products_1,
-    2: products_2,
-    3: products_3,
-    4: products_4,
-    5: products_5,
-    6: products_6,
-    7: products_7,
-    8: products_8,
-    16: products_16,
-}
-SUMS = {1: sum_1, 2: sum_2, 3: sum_3, 4: sum_4, 5: sum_5, 6: sum_6, 7: sum_7, 8: sum_8, 16: sum_16}
-
-
-def products(a_rows, b_rows):
-    """A·Bᵀ as one flat list, each sum from its first term to its last: (m, terms), (n, terms) → m · n numbers."""
-    terms = len(a_rows[0])
-    if terms in PRODUCTS:
-        return PRODUCTS[terms](a_rows, b_rows)
-    stop = terms % 16 or 16
-    if stop > 8 and stop != 16:
-        stop -= 8
-    total = PRODUCTS[stop](part(a_rows, 0, stop), part(b_rows, 0, stop))
-    while stop < terms:
-        start, more, stop = (stop, more_16, stop + 16) if (terms - stop) % 16 == 0 else (stop, more_8, stop + 8)
-        total = more(iter(total), part(a_rows, start, stop), part(b_rows, start, stop))
-    return total
-
-
-def part(rows, start, stop):
-    return [row[start:stop] for row in rows]
-
-
-def in_rows(numbers, n):
-    return [numbers[i : i + n] for i in range(0, len(numbers), n)]
-
-
-def columns(rows):
-    return list(zip(*rows))
-
-
-def combine(start, factors, vectors):
-    """start + Σ factors[k]·vectors[k], left to right, without the terms with factor 0: (n,), (terms,), (terms, n) → (n,)."""
-    vectors = list(compress(vectors, factors))
-    factors = list(filter(None, factors))
-    if len(factors) % 16 > 8:  # one sum of 16 terms is faster than one of 8 and another
-        missing = -len(factors) % 16
-        factors += [0.0] * missing
-        vectors += vectors[:1] * missing
-    for k in range(0, len(factors), 16):
-        f = factors[k : k + 16]
-        start = SUMS[len(f)](start, f, vectors[k : k + 16])
-    return start
-
-
-def dot(a, b):
-    """Σ aᵢ·bᵢ, left to right."""
-    total = 0.0
-    for ai, bi in zip(a, b):
-        total += ai * bi
-    return total
-
-
 def give(x, grad):
     """Add rows to a node's gradient. Out of place, because the first gradient may be another node's too."""
     if x.grad is not None:
@@ -313,14 +81,6 @@ def give(x, grad):
 
 
 # --------------------------------------------------------------------- the ops, each with its chain rule
-
-
-def indices(index, limit):
-    """One index or a sequence of them as a list. Raises IndexError outside 0 … limit − 1."""
-    index = [index] if isinstance(index, int) else list(index)
-    if min(index) < 0 or max(index) >= limit:
-        raise IndexError(f"an index in {index} is outside 0 to {limit - 1}")
-    return index
 
 
 def embedding(w, index):
@@ -356,8 +116,7 @@ def embedding_grad(y, w, index):
 
 def add(a, b):
     """a + b: both get the output's gradient."""
-    if len(a.data) != len(b.data) or len(a.data[0]) != len(b.data[0]):
-        raise ValueError(f"cannot add the shapes {shape(a)} and {shape(b)}")
+    check_sum(a, b)
     y = Node([[ai + bi for ai, bi in zip(*rows)] for rows in zip(a.data, b.data)])
     TAPE.append((add_grad, y, (a, b)))
     return y
@@ -366,10 +125,6 @@ def add(a, b):
 def add_grad(y, a, b):
     give(a, y.grad)
     give(b, y.grad)
-
-
-def shape(x):
-    return len(x.data), len(x.data[0])
 
 
 def linear(x, w):
@@ -519,15 +274,8 @@ def attention(q, keys, values, n_head):
     dwₜ = dy·vₜ, d(Σe) = −(Σe)⁻² · Σ eₜ·dwₜ, deₜ = (Σe)⁻¹·dwₜ + d(Σe), and with rₜ = c·eₜ·deₜ: dq = Σ rₜ·kₜ. Over the
     positions p that see entry t: dkₜ = Σ rₚₜ·qₚ and dvₜ = Σ wₚₜ·dyₚ.
     """
+    k_rows, v_rows, past = entries(q, keys, values, n_head)
     n = len(q.data[0])
-    k_rows = list(chain.from_iterable(k.data for k in keys))
-    v_rows = list(chain.from_iterable(v.data for v in values))
-    past = len(k_rows) - len(q.data)
-    if n_head < 1 or n % n_head or len(k_rows) != len(v_rows) or past < 0 or {*map(len, k_rows + v_rows)} != {n}:
-        raise ValueError(
-            f"queries {shape(q)}, keys {[*map(shape, keys)]} and values {[*map(shape, values)]}"
-            f" do not fit together and {n_head} heads"
-        )
     size, n_keys = n // n_head, len(k_rows)
     c = (size**0.5) ** -1
     zero = [0.0] * n_keys
@@ -543,11 +291,6 @@ def attention(q, keys, values, n_head):
     y = Node(side_by_side(parts))
     TAPE.append((attention_grad, y, (q, tuple(keys), tuple(values), heads, c, past)))
     return y
-
-
-def side_by_side(heads):
-    """(heads, positions, d) → (positions, heads · d)."""
-    return [list(chain.from_iterable(rows)) for rows in zip(*heads)]
 
 
 def attention_grad(y, q, keys, values, heads, c, past):
@@ -568,23 +311,14 @@ def attention_grad(y, q, keys, values, heads, c, past):
         dk.append(in_rows(products(columns(scores[::-1]), columns(q_h[::-1])), size))
         dv.append(in_rows(products(columns(weights[::-1]), columns(grads[::-1])), size))
     give(q, side_by_side(dq))
-    give_entries(keys, side_by_side(dk))
-    give_entries(values, side_by_side(dv))
+    for entry, rows in (*by_entry(keys, side_by_side(dk)), *by_entry(values, side_by_side(dv))):
+        give(entry, rows)
     visitor = len(heads), past == 0  # a new tuple: its identity tells this attention from others
     q.visit = "q", visitor
     for k in keys:
         k.visit = "k", visitor
     for v in values:
         v.visit = "v", visitor
-
-
-def give_entries(entries, grad):
-    """Each entry of the cache gets the gradient of its own positions."""
-    start = 0
-    for entry in entries:
-        stop = start + len(entry.data)
-        give(entry, grad[start:stop])
-        start = stop
 
 
 def softmax(x):
@@ -608,9 +342,7 @@ def cross_entropy(logits, target):
 
     Every logit gets eᵢ·d(Σe), the target's e_target·((Σe)⁻¹·dp + d(Σe)).
     """
-    target = indices(target, len(logits.data[0]))
-    if len(target) != len(logits.data):
-        raise ValueError(f"{len(target)} targets for {len(logits.data)} positions: give one each")
+    target = targets_of(target, logits)
     exps, totals, inverses = exponentials(logits.data)
     chosen = [row[t] * inverse for row, inverse, t in zip(exps, inverses, target)]
     y = Node([-log(p) for p in chosen])
@@ -661,32 +393,12 @@ def backward(loss):
             y.grad = y.visit = None
 
 
-def count_nodes(loss):
-    """Operations and matrices that the loss depends on."""
-    reached = {loss}
-    for _, output, known in reversed(TAPE):
-        if output in reached:
-            for item in known:
-                for part in item if isinstance(item, tuple) else (item,):
-                    if isinstance(part, (Node, Matrix)):
-                        reached.add(part)
-    return len(reached)
-
-
 def probabilities(logits, temperature):
     if len(logits.data) != 1:
         raise ValueError(f"probabilities are of one position, not of {len(logits.data)}")
     inverse_temperature = temperature**-1
     (exps,), _, (inverse,) = exponentials([[x * inverse_temperature for x in logits.data[0]]])
     return [e * inverse for e in exps]
-
-
-def read_values(w):
-    return [list(row) for row in w.rows]
-
-
-def read_gradients(w):
-    return in_rows(w.flat_grad, len(w.rows[0]))
 
 
 # --------------------------------------------------------------------- Adam, for lines of sixteen numbers
@@ -743,52 +455,16 @@ def updated(weights, first, second, rate, correction1, correction2, eps):
 # fmt: on
 
 
-def in_lines(numbers):
-    """Numbers in tuples of sixteen; fewer than sixteen at the end are left out."""
-    return list(zip(*[iter(numbers)] * 16))
-
-
-class Adam:
+class Adam(LinesOfSixteen):
     """Adam over lines of sixteen weights, whatever rows they are of, in the reference's order of operations."""
-
-    def __init__(self, matrices, beta1, beta2, eps):
-        self.matrices = list(matrices)
-        self.beta1, self.beta2, self.eps = beta1, beta2, eps
-        numbers = [x for w in self.matrices for row in w.rows for x in row]
-        self.fill = [1.0] * (-len(numbers) % 16)  # weights and gradients of nothing; not 0, which may divide by 0
-        self.data = in_lines(numbers + self.fill)
-        self.m = self.v = [(0.0,) * 16] * len(self.data)
 
     def update(self, t, learning_rate, corrections=None, shrink=1.0, decay=1.0):
         correction1, correction2 = corrections or (1 - self.beta1**t, 1 - self.beta2**t)
-        grads = in_lines(chain(*[w.flat_grad for w in self.matrices], self.fill))
-        if shrink != 1.0:
-            grads = [tuple([g * shrink for g in line]) for line in grads]
-        if decay != 1.0:
-            self.data = [tuple([x * decay for x in line]) for line in self.data]
+        grads = self.gradients(shrink)
+        self.decay(decay)
         self.m = first_moments(self.beta1, self.m, grads)
         self.v = second_moments(self.beta2, self.v, grads)
         self.data = updated(self.data, self.m, self.v, learning_rate, correction1, correction2, self.eps)
-        self.place()
-
-    def place(self):
-        """Give the matrices their rows."""
-        start = 0
-        for w in self.matrices:
-            n_out, n_in = len(w.rows), len(w.rows[0])
-            stop = start + n_out * n_in
-            rows = self.data[start // 16 : -(-stop // 16)]
-            if n_in != 16 or start % 16:
-                numbers = list(chain.from_iterable(rows))[start % 16 :]
-                rows = list(zip(*[iter(numbers[: stop - start])] * n_in))
-            w.place(rows)
-            start = stop
-
-    def snapshot(self):
-        return self.data, self.m, self.v  # an update makes new lists, so these stay
-
-    def restore(self, snapshot):
-        self.data, self.m, self.v = snapshot
         self.place()
 
 
@@ -812,7 +488,7 @@ ENGINE = Engine(
     backward=backward,
     reset=TAPE.clear,
     no_graph=partial(without_tape, globals()),
-    count_nodes=count_nodes,
+    count_nodes=partial(count_reached, TAPE),
     matrix=Matrix,
     read_values=read_values,
     read_gradients=read_gradients,

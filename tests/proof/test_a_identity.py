@@ -295,6 +295,26 @@ def test_a3_a_changed_helper_is_another_engine_for_the_counts(tmp_path):
     assert decide.files_of(Subject("tape", ROOT)) != decide.files_of(Subject("reference", ROOT))
 
 
+def test_a3_what_engines_share_is_part_of_each_that_imports_it(tmp_path):
+    """For the checksum of a run's record, and for the gate, which counts the instructions of what was changed only."""
+    from bench.host import gate
+    from bench.host.plan import Subject
+
+    shutil.copytree(ROOT / "engines", tmp_path / "engines")
+    shutil.copytree(ROOT / "bench", tmp_path / "bench")
+
+    def signs(name):
+        return engine_files.builtin(name, tmp_path).record.source_sha256, gate.files_of(Subject(name, tmp_path))
+
+    before = {name: signs(name) for name in engines.NAMES}
+    with (tmp_path / "engines" / "source_writing.py").open("a") as shared:  # by way of written_products too
+        shared.write("# changed\n")
+    now = {name: signs(name) for name in engines.NAMES}
+    same = [[one == other for one, other in zip(before[name], now[name])] for name in engines.NAMES]
+    assert [name for name in engines.NAMES if before[name] != now[name]] == ["compiled", "compiled_unordered"]
+    assert all(len(set(both)) == 1 for both in same)
+
+
 def test_a3_a_page_about_a_run_is_not_made_of_an_engine_edited_since(tmp_path, small_run, bench_command):
     mine = in_folder(tmp_path, "v", "mine")
     assert small_run("--engine", mine, "--rounds", 1).exit_code == 0

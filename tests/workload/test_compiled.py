@@ -10,15 +10,24 @@ import pytest
 
 from bench.workload.config import Config
 from bench.workload.trainer import Trainer
-from engines import compiled, compiled_unordered
+from engines import compiled, compiled_unordered, source_writing, written_products
 from engines.compiled import ENGINE as E
 
 
-def forget(module):
+def forget(*modules):
     """Every function that was generated and everything else that is kept."""
-    for kept in vars(module).values():
-        getattr(kept, "cache_clear", int)()
-    module.GENERATED.clear()
+    for module in modules:
+        for kept in vars(module).values():
+            getattr(kept, "cache_clear", int)()
+        module.GENERATED.clear()
+
+
+def cut(monkeypatch, module, **sizes):
+    """Change the sizes that decide how source is cut, in the engine and in what it shares."""
+    for name, value in sizes.items():
+        for place in (module, written_products):
+            if name in vars(place):
+                monkeypatch.setattr(place, name, value)
 
 
 @pytest.fixture(autouse=True)
@@ -31,24 +40,24 @@ def clean():
 @pytest.fixture
 def fresh(monkeypatch):
     """Nothing generated yet; gives the names compiled since, in order."""
-    forget(compiled)
+    forget(compiled, written_products)
     order = []
 
     def counting(text, name, mode):
         order.append(name[len("<generated ") : -1])
         return compile(text, name, mode)
 
-    monkeypatch.setattr(compiled, "compile", counting, raising=False)
+    monkeypatch.setattr(source_writing, "compile", counting, raising=False)
     yield order
-    forget(compiled)
+    forget(compiled, written_products)
 
 
 @pytest.fixture
 def unordered():
     """The engine without an order of operations, with nothing generated before or after."""
-    forget(compiled_unordered)
+    forget(compiled_unordered, written_products)
     yield compiled_unordered
-    forget(compiled_unordered)
+    forget(compiled_unordered, written_products)
 
 
 def table(rows, columns, seed=0, size=1.0):
@@ -98,9 +107,7 @@ def test_bit_identical_with_a_vocabulary_of_two():
 
 @pytest.mark.parametrize("tile, wide, block", [(16, 1, 1), (16, 16, 2), (40, 5, 3), (100_000, 1_000, 16)])
 def test_bit_identical_however_it_is_cut(monkeypatch, fresh, tile, wide, block):
-    monkeypatch.setattr(compiled, "TILE", tile)
-    monkeypatch.setattr(compiled, "WIDE", wide)
-    monkeypatch.setattr(compiled, "BLOCK", block)
+    cut(monkeypatch, compiled, TILE=tile, WIDE=wide, BLOCK=block)
     compare(Config(n_embd=6, n_head=2, n_layer=2), ["hedge", "a", "deface a facade, feedback"], 4)
 
 
@@ -108,8 +115,7 @@ def test_bit_identical_however_it_is_cut(monkeypatch, fresh, tile, wide, block):
 @pytest.mark.parametrize("long", [2, 1_000])
 def test_any_order_is_right_however_it_is_cut(monkeypatch, unordered, tile, wide, block, long):
     """Rows and products written out, in parts and in loops, and sums of many and of few terms by a library."""
-    for name, value in {"TILE": tile, "WIDE": wide, "BLOCK": block, "LONG": long}.items():
-        monkeypatch.setattr(unordered, name, value)
+    cut(monkeypatch, unordered, TILE=tile, WIDE=wide, BLOCK=block, LONG=long)
     documents, config = ["hedge", "a", "deface a facade, feedback"], Config(n_embd=6, n_head=2, n_layer=2)
     ours, theirs = (Trainer(engine, documents, config) for engine in (unordered.ENGINE, "reference"))
     for _ in range(4):
@@ -252,7 +258,7 @@ def test_combine_passes_over_zeros():
 
 @pytest.mark.parametrize("n, most", [(1, 1), (7, 4), (8, 4), (9, 4), (100, 16)])
 def test_pieces(n, most):
-    parts = compiled.pieces(n, most)
+    parts = written_products.pieces(n, most)
     assert [i for part in parts for i in range(n)[part]] == list(range(n))
     sizes = {part.stop - part.start for part in parts}
     assert max(sizes) <= most and max(sizes) - min(sizes) <= 1

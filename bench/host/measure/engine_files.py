@@ -193,9 +193,8 @@ class Taken(NamedTuple):
 
 
 def builtin(name: str, source: pathlib.Path) -> Taken:
-    """The engine of that name of a copy of the sources."""
-    content = (source / "engines" / f"{name}.py").read_bytes()
-    return Taken(Subject(name, source), _record(digest({name: content})))
+    """The engine of that name of a copy of the sources; modules that it shares with others there are part of it."""
+    return Taken(Subject(name, source), _record(digest(gather(OnDisk(source / "engines"), f"{name}.py", "engines"))))
 
 
 def take(name: str, beside: Folder, folder: pathlib.Path, source: pathlib.Path, path: str) -> Taken:
