@@ -181,11 +181,12 @@ def overhead(session: nox.Session) -> None:
 
 @nox.session(python=HOST)
 def readme(session: nox.Session) -> None:
-    """Write what stands between markers in the README and the pages under docs/, from the committed run."""
+    """Write what stands between markers in the README and the pages under docs/, and pyperformance's manifest."""
     session.install("-e", ".[report]", "--group", "docs")
     session.run("microgpt-bench", "report", "default", "--output", f"{session.create_tmp()}/report.html", "--plots",
                 "results/default/plots", "--plot", "speed", "--plot", "versions")  # fmt: skip
     session.run("cog", "-r", "-P", "-p", "from docs.blocks import *", "-I", ".", *MARKED)
+    session.run("python", "pyperformance/manifest.py")
 
 
 @nox.session(python=HOST)

@@ -42,13 +42,18 @@ def test_pyperfs_other_commands_read_timings(command):
     assert "reference" in done.stdout or command == "metadata"
 
 
-def test_the_manifest_has_every_engine_that_needs_no_package():
-    text = (PYPERFORMANCE / "MANIFEST").read_text()
+def test_the_manifest_has_every_engine_that_needs_no_package(monkeypatch):
+    monkeypatch.syspath_prepend(PYPERFORMANCE)
+    import manifest
+
+    done = run(sys.executable, PYPERFORMANCE / "manifest.py", "--check")
+    assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
+    text = manifest.files()[PYPERFORMANCE / "MANIFEST"]
     listed = {line.split("\t")[0] for line in text.splitlines() if "\t<local" in line}
-    expected = {f"microgpt_{name}" for name in engines.NAMES if name not in ("reference", "numpy", "torch")}
-    assert listed == expected | {"microgpt"}
-    files = {path.stem.removeprefix("bm_") for path in BENCHMARK.parent.glob("bm_*.toml")}
-    assert files == expected
+    assert listed == {manifest.benchmark(name) for name in engines.NAMES if name not in ("numpy", "torch")}
+    assert "microgpt_native" in listed and "microgpt_native" not in text.partition("[group pure_python]")[2]
+    monkeypatch.setattr(engines, "NAMES", [name for name in engines.NAMES if name != "tape"])
+    assert [path.name for path in manifest.stale()] == ["MANIFEST", "bm_microgpt_tape.toml"]
 
 
 def test_a_value_comes_with_its_proof(tmp_path):
