@@ -297,14 +297,14 @@ def test_a3_a_changed_helper_is_another_engine_for_the_counts(tmp_path):
 
 def test_a3_what_engines_share_is_part_of_each_that_imports_it(tmp_path):
     """For the checksum of a run's record, and for the gate, which counts the instructions of what was changed only."""
-    from bench.host import gate
-    from bench.host.plan import Subject
+    from bench.host.gate import decide
+    from bench.host.measure.plan import Subject
 
     shutil.copytree(ROOT / "engines", tmp_path / "engines")
     shutil.copytree(ROOT / "bench", tmp_path / "bench")
 
     def signs(name):
-        return engine_files.builtin(name, tmp_path).record.source_sha256, gate.files_of(Subject(name, tmp_path))
+        return engine_files.builtin(name, tmp_path).record.source_sha256, decide.files_of(Subject(name, tmp_path))
 
     before = {name: signs(name) for name in engines.NAMES}
     with (tmp_path / "engines" / "source_writing.py").open("a") as shared:  # by way of written_products too
