@@ -73,6 +73,7 @@ typedef struct {
                     ptrdiff_t, int);
     void (*product_of_table)(double *, ptrdiff_t, size_t, size_t, size_t, const double *, ptrdiff_t,
                              const double *const *, int);
+    void (*transpose)(double *, size_t, const double *, size_t, size_t, size_t);
     void (*sum_of)(double *, const double *, const double *, size_t);
     void (*relu)(double *, const double *, size_t);
     void (*relu_backward)(double *, const double *, const double *, size_t, int);
@@ -88,59 +89,76 @@ typedef struct {
 } Kernels;
 
 #define KERNELS(suffix)                                                                                      \
-    {#suffix, product_##suffix, product_of_table_##suffix, sum_of_##suffix, relu_##suffix,                   \
-     relu_backward_##suffix, rmsnorm_##suffix, rmsnorm_backward_##suffix, attention_##suffix,                \
-     attention_backward_##suffix, adam_##suffix}
+    {#suffix, product_##suffix, product_of_table_##suffix, transpose_##suffix, sum_of_##suffix,              \
+     relu_##suffix, relu_backward_##suffix, rmsnorm_##suffix, rmsnorm_backward_##suffix,                     \
+     attention_##suffix, attention_backward_##suffix, adam_##suffix}
 
 /* the widest vectors last; 2 lanes are in every processor of these families (SSE2, NEON) */
 #define KERNEL(name) name##_baseline
 #define TARGET
 #define LANES 2
-#define ROOTS(v) ((VEC){sqrt((v)[0]), sqrt((v)[1])})
+#define ABREAST 1
 #define LANE_BITS(mask) (((mask)[0] & 1) | ((mask)[1] & 2))
-#define PRODUCT_REST(x, y, p) KERNEL(product_rest)(x, y, p)
+#define ROOTS(x) ((VEC){sqrt((x)[0]), sqrt((x)[1])})
 #include "kernels.h"
 #undef KERNEL
 #undef TARGET
 #undef LANES
-#undef ROOTS
+#undef ABREAST
 #undef LANE_BITS
-#undef PRODUCT_REST
+#undef ROOTS
 
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-/* fused multiply-adds only where they are asked for by name: for rests and quotients, in Adam */
-#define PRODUCT_REST(x, y, p) FUSED(x, y, -(p))
+#define FOUR __m256d_u
+#define JOINED(low, high) _mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(low)), _mm_loadu_pd(high), 1)
+#define FIRSTS(a, b) _mm256_unpacklo_pd(a, b)
+#define SECONDS(a, b) _mm256_unpackhi_pd(a, b)
 
+/* fused multiply-adds only where they are asked for by name: for rests, quotients and roots, in Adam */
 #define KERNEL(name) name##_avx2
 #define TARGET __attribute__((target("avx2,fma")))
 #define LANES 4
-#define ROOTS(v) ((VEC)_mm256_sqrt_pd((__m256d)(v)))
+#define ABREAST 2
 #define LANE_BITS(mask) _mm256_movemask_pd((__m256d)(mask))
 #define FUSED(a, b, c) ((VEC)_mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c)))
+#define ROOTS_INVERTED(x) ((VEC)_mm256_cvtps_pd(_mm_rsqrt_ps(_mm256_cvtpd_ps((__m256d)(x)))))
+#define LESSER(a, b) ((VEC)_mm256_min_pd((__m256d)(a), (__m256d)(b)))
 #include "kernels.h"
 #undef KERNEL
 #undef TARGET
 #undef LANES
-#undef ROOTS
+#undef ABREAST
 #undef LANE_BITS
 #undef FUSED
+#undef ROOTS_INVERTED
+#undef LESSER
 
 #define KERNEL(name) name##_avx512
-#define TARGET __attribute__((target("avx512f,prefer-vector-width=512")))
+#ifdef __clang__
+#define TARGET __attribute__((target("avx512f,avx512dq"), min_vector_width(512)))
+#else
+#define TARGET __attribute__((target("avx512f,avx512dq,prefer-vector-width=512")))
+#endif
 #define LANES 8
-#define ROOTS(v) ((VEC)_mm512_sqrt_pd((__m512d)(v)))
-#define LANE_BITS(mask) _mm512_test_epi64_mask((__m512i)(mask), (__m512i)(mask))
+#define ABREAST 4
 #define FUSED(a, b, c) ((VEC)_mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c)))
+#define ROOTS_INVERTED(x) ((VEC)_mm512_rsqrt14_pd((__m512d)(x)))
+#define LESSER(a, b) ((VEC)_mm512_min_pd((__m512d)(a), (__m512d)(b)))
+/* comparisons whose results stay in mask registers; a compiler takes masks that are vectors through vectors */
+#define IS(x, relation, y) _mm512_cmp_pd_mask((__m512d)(x), (__m512d)(y), relation)
+#define AND_IS(mask, x, relation, y) _mm512_mask_cmp_pd_mask(mask, (__m512d)(x), (__m512d)(y), relation)
 #include "kernels.h"
 #undef KERNEL
 #undef TARGET
 #undef LANES
-#undef ROOTS
-#undef LANE_BITS
+#undef ABREAST
 #undef FUSED
-#undef PRODUCT_REST
+#undef ROOTS_INVERTED
+#undef LESSER
+#undef IS
+#undef AND_IS
 #endif
 
 static const Kernels all_kernels[] = {
@@ -159,7 +177,7 @@ static int runs_here(const Kernels *candidate)
     if (strcmp(candidate->name, "avx2") == 0)
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     if (strcmp(candidate->name, "avx512") == 0)
-        return __builtin_cpu_supports("avx512f");
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq");
 #endif
     return strcmp(candidate->name, "baseline") == 0;
 }
@@ -535,9 +553,7 @@ static const double *transposed(Matrix *w)
         }
         memset(w->transposed, 0, w->cols * stride * sizeof(double));
     }
-    for (size_t i = 0; i < w->cols; i++)
-        for (size_t o = 0; o < w->rows; o++)
-            w->transposed[i * stride + o] = w->data[o * w->stride + i];
+    kernels->transpose(w->transposed, stride, w->data, w->stride, w->rows, w->cols);
     w->transposed_version = w->version;
     return w->transposed;
 }

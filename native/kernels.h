@@ -1,9 +1,11 @@
 /* The arithmetic, written once and compiled once per vector width.
 
-   The including file defines KERNEL(name), TARGET (the instruction set as a function attribute), LANES and, for
-   vectors of that width, ROOTS(v), LANE_BITS(mask), PRODUCT_REST(x, y, p) = x * y - p without an error where p is
-   close to x * y, and, if the processor has it, FUSED(a, b, c) = a * b + c rounded once. It gets the functions
-   below with its own suffix. Nothing here allocates, fails or knows of Python.
+   The including file defines KERNEL(name), TARGET (the instruction set as a function attribute), LANES, ABREAST (how
+   many vectors Adam takes side by side) and, for vectors of that width, LANE_BITS(mask) and ROOTS(x), or, where the
+   processor has fused multiply-adds, FUSED(a, b, c) = a * b + c rounded once, LESSER(a, b) and ROOTS_INVERTED(x), which
+   is 1 / sqrt(x) to 12 bits or more. Where comparisons make no vectors, IS and AND_IS take the place of LANE_BITS. FOUR,
+   a vector of four numbers, comes with JOINED, FIRSTS and SECONDS: see transpose. It gets the functions below with its
+   own suffix. Nothing here allocates, fails or knows of Python.
 
    Exactness. Vectors only ever hold numbers that do not meet: the columns of an output, the elements of an
    update. Each single sum runs in one lane, term by term, in the order that its caller gives, so a wider
@@ -17,7 +19,7 @@
 /* aligned to 8 bytes only: columns of a head may start anywhere in a row */
 typedef double VEC __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
 typedef int64_t MASK __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
-typedef uint64_t KERNEL(bits) __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
+#define ALL(x) ((x) - (VEC){0}) /* x in every lane */
 
 /* ------------------------------------------------------------------------------------- products of matrices
 
@@ -102,6 +104,26 @@ static TARGET void KERNEL(product_of_table)(double *out, ptrdiff_t out_step, siz
                                             const double *const *table, int accumulate)
 {
     KERNEL(product_any)(out, out_step, height, width, depth, a, a_row, 1, NULL, 0, table, accumulate);
+}
+
+/* to[i][o] = from[o][i] */
+static TARGET void KERNEL(transpose)(double *to, size_t to_step, const double *from, size_t from_step, size_t rows,
+                                     size_t cols)
+{
+    size_t o = 0;
+#ifdef FOUR /* four rows times two columns at a time */
+    for (; o + 4 <= rows; o += 4, from += 4 * from_step)
+        for (size_t i = 0; i < cols; i += 2) { /* a row has at least one number of padding where cols is odd */
+            FOUR even_rows = JOINED(from + i, from + 2 * from_step + i);
+            FOUR odd_rows = JOINED(from + from_step + i, from + 3 * from_step + i);
+            *(FOUR *)(to + i * to_step + o) = FIRSTS(even_rows, odd_rows);
+            if (i + 1 < cols)
+                *(FOUR *)(to + (i + 1) * to_step + o) = SECONDS(even_rows, odd_rows);
+        }
+#endif
+    for (; o < rows; o++, from += from_step)
+        for (size_t i = 0; i < cols; i++)
+            to[i * to_step + o] = from[i];
 }
 
 /* ------------------------------------------------------------------------------------- element by element */
@@ -301,137 +323,215 @@ static TARGET void KERNEL(attention_backward)(double *dq, double *dk, double *dv
 
    glibc's pow is off by less than 0.511 + |y log x| * 5e-5 units in the last place (its source says so, with
    and without FMA; older ones, before 2.28, are better), which for results between 2**-78 and 2**78 is less
-   than 0.5135. Where the exact result lies within 0.4865 units of a correctly rounded one, pow has no other
-   number to give. How far off the exact result is, is itself exact arithmetic: PRODUCT_REST. The others,
-   some 2 in 100, and all results outside that range are `doubtful`: pow computes those.
+   than 0.5135. Where the exact result lies within 0.4865 units of a number p, pow has no other to give. How far
+   off the exact result is, is itself exact arithmetic, minus_product; it lies that near if p stays what it is
+   when 0.5 / 0.4865 times as much is added. The others, some 2 in 100, and all results outside that range are
+   in doubt: pow computes those. So the root below need not be rounded correctly, only nearly always.
 
-   With another C library every one is doubtful. */
+   With another C library every one is in doubt. */
 
 #ifdef __GLIBC__
-#define SETTLED 0.4865
+#define DOUBT (0.5 / 0.4865)
 #else
-#define SETTLED -1.0
+#define DOUBT INFINITY
 #endif
 
-#ifndef FUSED
-/* x * y - p by halves of 26 and 27 bits, whose products are exact (Veltkamp 1968, Dekker 1971) */
-INLINE VEC KERNEL(product_rest)(VEC x, VEC y, VEC p)
-{
-    VEC x1 = (VEC)((MASK)x & ~(int64_t)0x7ffffff), x2 = x - x1, y1 = (VEC)((MASK)y & ~(int64_t)0x7ffffff), y2 = y - y1;
-    return ((x1 * y1 - p) + (x1 * y2 + x2 * y1)) + x2 * y2;
-}
-#endif
-
-/* Whether pow could give something else than `rounded`, the result for x, when the exact result is off by
-   rest / scale. Below a power of two the next number is half as far away, hence the - 1; 0 stays 0. */
-INLINE MASK KERNEL(doubtful)(VEC x, VEC rounded, VEC rest, VEC scale)
-{
-    MASK exponent = ((MASK)rounded - 1) & (int64_t)0x7ff0000000000000;
-    VEC far = (VEC)((MASK)rest & INT64_MAX), allowed = scale * ((VEC)exponent * (SETTLED * 0x1p-52));
-    KERNEL(bits) above = (KERNEL(bits))(exponent - ((int64_t)(1023 - 78) << 52));
-    MASK outside = above > (uint64_t)(((int64_t)(1023 + 78) << 52) - ((int64_t)(1023 - 78) << 52));
-    return (outside | ~(far <= allowed)) & (x != 0.0);
-}
-
-/* results = x ** y where in doubt, `bits` telling the doubtful lanes of each of n / LANES vectors; whether a
-   finite number became infinite, for which Python raises. */
-INLINE int KERNEL(ask_pow)(const unsigned char *bits, double *results, const double *x, double y, size_t n)
-{
-    unsigned char doubtful[ADAM_BLOCK / LANES];
-    size_t count = 0;
-    int overflow = 0;
-    for (size_t v = 0; v < n / LANES; v++) { /* without a branch that nobody could predict */
-        doubtful[count] = (unsigned char)v;
-        count += bits[v] != 0;
-    }
-    for (size_t d = 0; d < count; d++)
-        for (unsigned rest = bits[doubtful[d]]; rest; rest &= rest - 1) {
-            size_t i = doubtful[d] * (size_t)LANES + (size_t)__builtin_ctz(rest);
-            results[i] = power(x[i], y);
-            overflow |= isinf(results[i]) && !isinf(x[i]);
-        }
-    return overflow;
-}
-
-/* x / y. Adam's corrections divide all numbers of a step, so where a fused multiply-add gives the exact rest of a
-   quotient, two corrections by `inverse`, 1 / y rounded, take the place of a division, which takes longer: the
-   first leaves less than one unit in the last place, from where the second rounds correctly (Markstein 1990; not where
-   all digits of y are ones, which `by_inverse` says). Numbers so large or small that a rest may not be exact are divided. */
-INLINE VEC KERNEL(over)(VEC x, double y, double inverse, int by_inverse)
+/* p - x * y, without an error where they are close */
+INLINE VEC KERNEL(minus_product)(VEC p, VEC x, VEC y)
 {
 #ifdef FUSED
-    const int64_t least = (int64_t)(1023 - 900) << 52, most = (int64_t)(1023 + 900) << 52;
-    KERNEL(bits) above = (KERNEL(bits))(((MASK)x & INT64_MAX) - least);
-    MASK inexact = (above > (uint64_t)(most - least)) & (x != 0.0);
-    if (by_inverse && !LANE_BITS(inexact)) {
-        VEC divisor = (VEC){0} + y, factor = (VEC){0} + inverse, quotient = x * inverse;
-        quotient = FUSED(FUSED(-quotient, divisor, x), factor, quotient);
-        return FUSED(FUSED(-quotient, divisor, x), factor, quotient);
-    }
+    return FUSED(-x, y, p);
+#else
+    /* by halves of 26 and 27 bits, whose products are exact (Veltkamp 1968, Dekker 1971) */
+    VEC x1 = (VEC)((MASK)x & ~(int64_t)0x7ffffff), x2 = x - x1, y1 = (VEC)((MASK)y & ~(int64_t)0x7ffffff), y2 = y - y1;
+    return ((p - x1 * y1) - (x1 * y2 + x2 * y1)) - x2 * y2;
 #endif
-    (void)inverse, (void)by_inverse;
-    return x / y;
 }
 
-/* Whether a digit of y is a zero. */
-INLINE int KERNEL(has_inverse)(double y)
+/* Bits of the lanes that hold an x other than 0 whose result p, `rest` away from the exact one, pow may give otherwise. */
+INLINE unsigned KERNEL(in_doubt)(VEC x, VEC p, VEC rest)
 {
+    const VEC least = ALL(0x1p-78), most = ALL(0x1p78);
+#ifdef FUSED
+    VEC next = FUSED(rest, ALL(DOUBT), p);
+#else
+    VEC next = rest * DOUBT + p;
+#endif
+#ifdef IS
+    unsigned settled = AND_IS(AND_IS(IS(next, _CMP_EQ_OQ, p), p, _CMP_GE_OQ, least), p, _CMP_LE_OQ, most);
+    return _kandn_mask8((__mmask8)settled, IS(x, _CMP_NEQ_UQ, (VEC){0}));
+#else
+    return (unsigned)LANE_BITS((x != 0.0) & ~((next == p) & (p >= least) & (p <= most)));
+#endif
+}
+
+#ifdef FUSED
+/* Whether a lane holds an x so small that a quotient's rest may not be a number; of 0s, only -0, whose sign would go. */
+INLINE unsigned KERNEL(tiny)(VEC x)
+{
+    VEC size = (VEC)((MASK)x & INT64_MAX);
+#ifdef IS
+    return AND_IS(_mm512_test_epi64_mask((__m512i)x, (__m512i)x), size, _CMP_LT_OQ, ALL(0x1p-900));
+#else
+    return (unsigned)LANE_BITS(((MASK)x != 0) & (size < 0x1p-900));
+#endif
+}
+#endif
+
+/* The lanes that are set in `bits` of each of n / LANES vectors, listed; how many. */
+INLINE size_t KERNEL(list_lanes)(const unsigned char *bits, size_t n, unsigned short *listed)
+{
+    unsigned char vectors[ADAM_BLOCK / LANES];
+    size_t n_vectors = 0, n_listed = 0;
+    for (size_t v = 0; v < n / LANES; v++) { /* without a branch that nobody could predict */
+        vectors[n_vectors] = (unsigned char)v;
+        n_vectors += bits[v] != 0;
+    }
+    for (size_t i = 0; i < n_vectors; i++)
+        for (unsigned rest = bits[vectors[i]]; rest; rest &= rest - 1)
+            listed[n_listed++] = (unsigned short)(vectors[i] * LANES + __builtin_ctz(rest));
+    return n_listed;
+}
+
+/* What all numbers of a step are divided by. Where a fused multiply-add gives the exact rest of a quotient, two
+   multiplications by the inverse, which has two parts, and one correction take the place of a division, which
+   takes longer: the multiplications leave less than one unit in the last place, from where the correction rounds
+   correctly (Markstein 1990; not where all digits of the divisor are ones). That holds for 0 and numbers between
+   2**-900 and 2**900. Larger ones do not come here, as their squares would have stopped the update; smaller ones
+   give something below 2**-800. */
+typedef struct {
+    double divisor, inverse, inverse_rest;
+} KERNEL(Divisor);
+
+/* Whether y can be divided by in this way. */
+INLINE int KERNEL(invert)(double y, KERNEL(Divisor) *d)
+{
+    *d = (KERNEL(Divisor)){y, 1.0 / y, 0.0};
+#ifdef FUSED
     const int64_t digits = ((int64_t)1 << 52) - 1;
     int64_t bits;
     memcpy(&bits, &y, sizeof bits);
-    return (bits & digits) != digits;
+    VEC rest = FUSED(ALL(-y), ALL(d->inverse), ALL(1.0));
+    d->inverse_rest = rest[0] * d->inverse;
+    return (bits & digits) != digits && 0x1p-60 < y && y < 0x1p60;
+#else
+    return 0;
+#endif
+}
+
+/* `count` vectors' moments and changes, their gradients having been squared; changes = above / (root + eps), where
+   roots are right except in the lanes that `bits` tells. The change's is the only division if the corrections are
+   `inverted`, and no root is taken: the rest of the arithmetic passes while the one unit that can do so is at its
+   division. Vectors go side by side because each line waits for the one before it. */
+INLINE void KERNEL(adam_vectors)(double *grad, double *first, double *second, const double *squares, double *above,
+                                 double *change, unsigned char *bits, const AdamStep *s, const KERNEL(Divisor) *d1,
+                                 const KERNEL(Divisor) *d2, const int count, const int inverted)
+{
+#define EACH _Pragma("GCC unroll 4") for (int j = 0; j < count; j++)
+#define AT(array) (*(VEC *)((array) + j * LANES))
+    VEC m[4], v[4], m_hat[4], v_hat[4], root[4], half[4], y[4], e[4];
+    EACH m[j] = s->beta1 * AT(first);
+    EACH v[j] = s->beta2 * AT(second);
+    EACH m[j] += s->rest1 * AT(grad);
+    EACH v[j] += s->rest2 * AT(squares);
+    EACH AT(grad) = (VEC){0};
+    EACH AT(first) = m[j];
+    EACH AT(second) = v[j];
+    unsigned divide = !inverted;
+#ifdef FUSED
+    if (inverted) { /* v below 2**-900 has a root outside the range that is settled, and is divided then */
+        EACH v_hat[j] = v[j] * d2->inverse_rest;
+        EACH m_hat[j] = m[j] * d1->inverse_rest;
+        EACH v_hat[j] = FUSED(v[j], ALL(d2->inverse), v_hat[j]);
+        EACH m_hat[j] = FUSED(m[j], ALL(d1->inverse), m_hat[j]);
+        EACH e[j] = FUSED(-v_hat[j], ALL(d2->divisor), v[j]);
+        EACH v_hat[j] = FUSED(e[j], ALL(d2->inverse), v_hat[j]);
+        EACH e[j] = FUSED(-m_hat[j], ALL(d1->divisor), m[j]);
+        EACH m_hat[j] = FUSED(e[j], ALL(d1->inverse), m_hat[j]);
+        EACH divide |= KERNEL(tiny)(m[j]);
+    }
+#endif
+    if (!inverted)
+        EACH v_hat[j] = v[j] / d2->divisor;
+    if (divide)
+        EACH m_hat[j] = m[j] / d1->divisor;
+    EACH AT(above) = m_hat[j] = s->learning_rate * m_hat[j];
+#ifdef FUSED
+    /* of 12 bits a step of third order makes 36, and their exact rest all, or nearly */
+    EACH y[j] = LESSER(ROOTS_INVERTED(v_hat[j]), ALL(0x1p600)); /* not infinite, so that 0 has the root 0 */
+    EACH root[j] = v_hat[j] * y[j];
+    EACH half[j] = 0.5 * y[j];
+    EACH e[j] = FUSED(-root[j], y[j], ALL(1.0));
+    EACH y[j] = FUSED(e[j], ALL(0.375), ALL(0.5));
+    EACH e[j] *= y[j];
+    EACH root[j] = FUSED(root[j], e[j], root[j]);
+    EACH half[j] = FUSED(half[j], e[j], half[j]);
+    EACH e[j] = FUSED(-root[j], root[j], v_hat[j]);
+    EACH root[j] = FUSED(e[j], half[j], root[j]);
+#else
+    EACH root[j] = ROOTS(v_hat[j]);
+    EACH half[j] = 0.5 / root[j];
+#endif
+    EACH AT(change) = m_hat[j] / (root[j] + s->eps);
+    /* the exact root is (v_hat - root * root) / (2 * root) away */
+    EACH e[j] = KERNEL(minus_product)(v_hat[j], root[j], root[j]);
+    EACH e[j] *= half[j];
+    EACH bits[j] = (unsigned char)KERNEL(in_doubt)(v[j], root[j], e[j]);
+    (void)y, (void)half;
+#undef EACH
+#undef AT
 }
 
 /* One update of n numbers, a multiple of LANES of which the first `real` count; gradients go to 0.
    Returns 0, or ADAM_OVERFLOW or ADAM_DIVISION where Python's float arithmetic raises. */
 static TARGET int KERNEL(adam)(double *data, double *grad, double *first, double *second, size_t n, size_t real,
-                               const AdamStep *s)
+                               const AdamStep *step)
 {
-    const double beta1 = s->beta1, rest1 = s->rest1, correction1 = s->correction1;
-    const double beta2 = s->beta2, rest2 = s->rest2, correction2 = s->correction2;
-    const double learning_rate = s->learning_rate, eps = s->eps;
-    const double inverse1 = 1.0 / correction1, inverse2 = 1.0 / correction2;
-    const int by_inverse1 = KERNEL(has_inverse)(correction1), by_inverse2 = KERNEL(has_inverse)(correction2);
-    double x[ADAM_BLOCK], results[ADAM_BLOCK];
+    const AdamStep s = *step;
+    KERNEL(Divisor) d1, d2;
+    const int inverted = KERNEL(invert)(s.correction1, &d1) & KERNEL(invert)(s.correction2, &d2);
+    double squares[ADAM_BLOCK], above[ADAM_BLOCK], change[ADAM_BLOCK];
     unsigned char bits[ADAM_BLOCK / LANES];
-    for (size_t done = 0; done < n; done += ADAM_BLOCK) {
-        size_t size = n - done < ADAM_BLOCK ? n - done : ADAM_BLOCK;
-        for (size_t i = 0; i < size; i += LANES) {
-            VEC g = *(VEC *)(grad + done + i), square = g * g;
-            MASK doubtful = KERNEL(doubtful)(g, square, PRODUCT_REST(g, g, square), (VEC){0} + 1.0);
-            bits[i / LANES] = (unsigned char)LANE_BITS(doubtful);
-            *(VEC *)(results + i) = square;
+    unsigned short doubts[ADAM_BLOCK];
+    for (size_t size, i; n > 0; n -= size, real -= real < size ? real : size) {
+        size = n < ADAM_BLOCK ? n : ADAM_BLOCK;
+        for (i = 0; i < size; i += LANES) {
+            VEC g = *(VEC *)(grad + i), square = g * g;
+            bits[i / LANES] = (unsigned char)KERNEL(in_doubt)(g, square, -KERNEL(minus_product)(square, g, g));
+            *(VEC *)(squares + i) = square;
         }
-        if (KERNEL(ask_pow)(bits, results, grad + done, 2.0, size))
-            return ADAM_OVERFLOW;
-        for (size_t i = 0; i < size; i += LANES) {
-            VEC g = *(VEC *)(grad + done + i), square = *(VEC *)(results + i);
-            VEC m = beta1 * *(VEC *)(first + done + i) + rest1 * g;
-            VEC v = beta2 * *(VEC *)(second + done + i) + rest2 * square;
-            VEC v_hat = KERNEL(over)(v, correction2, inverse2, by_inverse2), root = ROOTS(v_hat);
-            /* the exact root is off by (v_hat - root * root) / (2 * root) */
-            MASK doubtful = KERNEL(doubtful)(v_hat, root, PRODUCT_REST(root, root, v_hat), 2.0 * root);
-            bits[i / LANES] = (unsigned char)LANE_BITS(doubtful);
-            *(VEC *)(grad + done + i) = (VEC){0};
-            *(VEC *)(first + done + i) = m;
-            *(VEC *)(second + done + i) = v;
-            *(VEC *)(x + i) = v_hat;
-            *(VEC *)(results + i) = root;
+        size_t n_doubts = KERNEL(list_lanes)(bits, size, doubts);
+        for (size_t d = 0; d < n_doubts; d++) {
+            double g = grad[doubts[d]], square = squares[doubts[d]] = power(g, 2.0);
+            if (isinf(square) && !isinf(g))
+                return ADAM_OVERFLOW;
         }
-        KERNEL(ask_pow)(bits, results, x, 0.5, size);
-        if (eps == 0.0)
-            for (size_t i = 0; i < size && done + i < real; i++)
-                if (results[i] == 0.0)
-                    return ADAM_DIVISION;
-        for (size_t i = 0; i < size; i += LANES) {
-            VEC m_hat = KERNEL(over)(*(VEC *)(first + done + i), correction1, inverse1, by_inverse1);
-            *(VEC *)(data + done + i) -= learning_rate * m_hat / (*(VEC *)(results + i) + eps);
-        }
+#define VECTORS(count, inverted)                                                                             \
+    KERNEL(adam_vectors)                                                                                     \
+    (grad + i, first + i, second + i, squares + i, above + i, change + i, bits + i / LANES, &s, &d1, &d2, count, inverted)
+        i = 0;
+        for (; inverted && i + ABREAST * LANES <= size; i += ABREAST * LANES)
+            VECTORS(ABREAST, 1);
+        for (; inverted && i < size; i += LANES)
+            VECTORS(1, 1);
+        for (; i < size; i += LANES)
+            VECTORS(1, 0);
+#undef VECTORS
+        n_doubts = KERNEL(list_lanes)(bits, size, doubts);
+        for (size_t d = 0; d < n_doubts; d++)
+            change[doubts[d]] = above[doubts[d]] / (power(second[doubts[d]] / s.correction2, 0.5) + s.eps);
+        for (i = 0; s.eps == 0.0 && i < size && i < real; i++)
+            if (second[i] / s.correction2 == 0.0)
+                return ADAM_DIVISION;
+        for (i = 0; i < size; i += LANES)
+            *(VEC *)(data + i) -= *(VEC *)(change + i);
+        data += size, grad += size, first += size, second += size;
     }
     return 0;
 }
 
+#undef ALL
+#undef DOUBT
 #undef INLINE
 #undef VEC
 #undef MASK
-#undef SETTLED

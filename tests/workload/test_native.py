@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import sysconfig
+import types
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -165,6 +166,36 @@ def test_adam_is_the_references(gradients, moments, t, eps, seed):
     ours.update(t, 0.01)
     expected = [leaf.data for row in rows for leaf in row] + theirs.m + theirs.v
     assert list(map(repr, struct.unpack("96d", ours.snapshot()))) == list(map(repr, expected))
+
+
+@needs_core
+@pytest.mark.parametrize("t", [1, 2, 17, 400, 5000])
+def test_adam_over_numbers_of_all_sizes_on_every_vector_width(t):
+    """Where processors can, no root and only one quotient is taken by the instruction for it."""
+    rng, n = random.Random(t), 1000
+
+    def any_size():
+        exponent = rng.uniform(-rng.choice([5, 30, 300]), 0)
+        return rng.choice([0.0, -0.0, *[rng.uniform(-1, 1) * 10**exponent] * 18])
+
+    x = core.matrix([[any_size() for _ in range(n)]])
+    data, first, second = ([any_size() for _ in range(2 * n)] for _ in range(3))
+    second = list(map(abs, second))
+    weights = core.matrix([[0.0] * n] * 2)
+    ours = core.Adam([weights], 0.85, 0.99, 1e-8)
+    for name in core.list_kernels():
+        core.use_kernels(name)
+        ours.restore(struct.pack(f"{6 * n}d", *data, *first, *second))
+        core.backward(core.mean([core.cross_entropy(core.linear(core.embedding(x, 0), weights), 0)]))
+        core.reset()
+        gradients = [g for row in core.read_gradients(weights) for g in row]
+        parameters = [types.SimpleNamespace(data=d, grad=g) for d, g in zip(data, gradients)]
+        theirs = Adam([[parameters]], 0.85, 0.99, 1e-8)
+        theirs.m, theirs.v = first[:], second[:]
+        theirs.update(t, 0.01)
+        ours.update(t, 0.01)
+        expected = [p.data for p in parameters] + theirs.m + theirs.v
+        assert list(map(repr, struct.unpack(f"{6 * n}d", ours.snapshot()))) == list(map(repr, expected)), name
 
 
 @needs_core
