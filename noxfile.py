@@ -29,7 +29,7 @@ CI = bool(os.environ.get("CI"))  # there the slow tests run too, and every inter
 WORKLOAD = ["3.9", *VERSIONS, "pypy3.11"]  # the workload side is older, and at home on PyPy too
 ENDS = [WORKLOAD[0], VERSIONS[-1]]  # of CPython: between them lies every change of how it computes
 MARKED = ["README.md", "docs/commands.md"]  # have parts that a command writes
-WORKFLOWS = [".github/workflows/bench.yml", ".github/workflows/tests.yml"]
+WORKFLOWS = [".github/workflows/bench.yml", ".github/workflows/tests.yml", ".github/workflows/wheels.yml"]
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
 
 

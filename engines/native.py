@@ -10,9 +10,9 @@ comes from the sums that do not meet: outputs of a row, elements of an update st
 The orders, and the reason for each, stand in native/_microgpt_native.c; Adam's g**2 and v**0.5, which are not
 g*g and sqrt(v), in native/kernels.h.
 
-Needs the extension module, which needs a C compiler (GCC or Clang) once: `python -m pip install ./native` for
-one interpreter, or `python native/setup.py build_ext --inplace` (with setuptools) for this checkout; the file
-that any CPython from 3.10 on builds serves all of them. PyPy has no use for it.
+Needs the extension module. The project's wheels have it beside this file. In a checkout a C compiler (GCC or Clang) makes
+it once: `python native/setup.py build_ext --inplace` (with setuptools); the file that any CPython from 3.10 on builds
+serves all of them. `python -m pip install ./native` is for one interpreter. PyPy has no use for it.
 """
 
 import sys
@@ -23,31 +23,30 @@ from pathlib import Path
 from bench.workload.engine import Engine, Parity
 
 NAME = "_microgpt_native"
-SOURCES = Path(__file__).resolve().parent.parent / "native"
+HERE = Path(__file__).resolve().parent
+BUILT = [str(HERE.parent / "native"), str(HERE)]  # in a checkout; by a wheel
+HOW = "run `python -m pip install ./native` with this interpreter in a checkout of microgpt-bench (needs a C compiler)"
 
 
 def find_core():
     """The extension module and None, or None and the one line that says why there is none.
 
-    An installed one first, then what was built in place in this checkout.
+    An installed one first, then what was built in place or came in a wheel.
     """
     if sys.implementation.name != "cpython":
         return None, f"its extension module is for CPython, this is {sys.implementation.name}: use a CPython"
     if sys.modules.get(NAME):
         return sys.modules[NAME], None
-    spec = PathFinder.find_spec(NAME) or PathFinder.find_spec(NAME, [str(SOURCES)])
+    spec = PathFinder.find_spec(NAME) or PathFinder.find_spec(NAME, BUILT)
     # a free-threaded build's objects look different from those that the stable interface's files know
     if spec is None or spec.loader is None or ("t" in sys.abiflags and ".abi3." in str(spec.origin)):
-        return None, (
-            f"its extension module {NAME} is not built: run `python -m pip install ./native` with this interpreter,"
-            " or `python native/setup.py build_ext --inplace` (needs a C compiler)"
-        )
+        return None, f"its extension module {NAME} is not built: {HOW}"
     try:
         core = module_from_spec(spec)
         spec.loader.exec_module(core)
     except ImportError as error:
         reason = " ".join(str(error).split())
-        return None, f"{spec.origin} does not load ({reason}): build it again with `python -m pip install ./native`"
+        return None, f"{spec.origin} does not load ({reason}): {HOW}"
     sys.modules[NAME] = core
     return core, None
 

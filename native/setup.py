@@ -25,7 +25,14 @@ setup(
             depends=["kernels.h"],
             libraries=["m"],
             # no contraction: a * b + c rounds twice, as in Python; no errno: a square root is one instruction
-            extra_compile_args=["-std=gnu11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fvisibility=hidden"],
+            extra_compile_args=[
+                "-std=gnu11",
+                "-O3",
+                "-ffp-contract=off",
+                "-fno-math-errno",
+                "-fvisibility=hidden",
+                "-g0",
+            ],
             define_macros=[("Py_LIMITED_API", "0x030A0000")] if STABLE else [],
             py_limited_api=STABLE,
             optional=True,  # without a compiler the install goes through and the engine says what it lacks

@@ -85,6 +85,11 @@ def baseline(
         revision = workflow.base(engines)
     if python is not None or revision is not None:
         return Baseline(revision, python)
+    if run is None and not interpreters.CHECKOUT:
+        raise UsageError(
+            "an installed microgpt-bench has no committed run to hold against: give --baseline RUN, --against-python VERSION,"
+            " or --against REVISION with engine files of a git repository"
+        )
     return Baseline(run=store.load(outcome.CLAIMS if run is None else kinds.find(run, folder)), chosen=run is not None)
 
 

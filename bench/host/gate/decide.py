@@ -300,7 +300,7 @@ def files_of(subject: Subject) -> dict[str, bytes]:
         source / "engines" / "__init__.py",
     ]
     if engine == "native":
-        paths += source.glob("native/*.so")
+        paths += [*source.glob("native/*.so"), *source.glob("engines/*.so")]  # built in place; a wheel's
     found = {str(path.relative_to(source)): path.read_bytes() for path in paths}
     file = pathlib.Path(engine) if engine.endswith(".py") else source / "engines" / f"{engine}.py"
     own = engine_files.gather(engine_files.OnDisk(file.parent), file.name, "" if engine.endswith(".py") else "engines")

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Sequence
 
 from bench.host.measure.revision import FIRST
-from bench.host.system.interpreters import ROOT
+from bench.host.system.interpreters import CHECKOUT, ROOT
 from bench.host.system.repository import git
 
 
@@ -29,7 +29,7 @@ def base(names: Sequence[str]) -> str | None:
     where = ROOT if file is None else file.resolve().parent
     if shutil.which("git") is None:
         return None if file is None else "HEAD^"  # which is refused, as git is missing
-    if file is None and not _is_commit(os.environ.get("GITHUB_SHA") or "HEAD", where):
+    if file is None and not (CHECKOUT and _is_commit(os.environ.get("GITHUB_SHA") or "HEAD", where)):
         return None  # what was pushed is another repository, which our own engines are no part of
     before = _before()
     if before and _is_commit(before, where):

@@ -19,7 +19,7 @@ from bench.host.measure import engine_files
 from bench.host.measure.engine_files import Taken
 from bench.host.measure.plan import Before
 from bench.host.system.errors import UsageError
-from bench.host.system.interpreters import ROOT
+from bench.host.system.interpreters import CHECKOUT, ROOT
 from bench.host.system.repository import ENGINE, AtRevision, Repository
 
 NEEDED = ("engines/__init__.py", "bench/workload/worker.py")
@@ -113,6 +113,11 @@ def _by_repository(revision: str, asked: Mapping[str, str]) -> list[_Group]:
     around: dict[pathlib.Path, _Group] = {}
     for row, what in asked.items():
         own = what.endswith(".py")
+        if not own and not CHECKOUT:
+            raise UsageError(
+                f"--against {revision}: an installed package's own engines have no revisions: name engine files of a git"
+                " repository, as in --engine FILE.py, or use --baseline RUN"
+            )
         file = pathlib.Path(what) if own else ROOT.resolve() / "engines" / f"{what}.py"
         folder = file.parent if own else ROOT
         if folder not in around:

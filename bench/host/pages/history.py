@@ -30,7 +30,7 @@ from bench.host.results import store
 from bench.host.results.kinds import kind_of
 from bench.host.results.run import Run
 from bench.host.stats.paired import Ratio, paired_ratio
-from bench.host.system.errors import UsageError
+from bench.host.system.errors import UsageError, needs_extra
 from bench.workload.model_file import write_atomically
 
 HEADLINES = ("combined", "compiled", "native")
@@ -179,7 +179,7 @@ def change_points(points: Sequence[Point]) -> list[int]:
     try:
         import ruptures
     except ImportError:
-        raise UsageError("changes need ruptures: python -m pip install -e '.[report]', or use nox -s history") from None
+        raise needs_extra("changes", "ruptures") from None
     found = ruptures.Pelt(model="l2", min_size=2, jump=1).fit(logs.reshape(-1, 1)).predict(pen=penalty)
     return [int(at) for at in found[:-1]]
 
@@ -189,7 +189,7 @@ def plot(runs: Sequence[Run], wanted: Sequence[Wanted], path: pathlib.Path) -> N
     try:
         import vl_convert
     except ImportError:
-        raise UsageError("plots need vl-convert: python -m pip install -e '.[report]', or use nox -s history") from None
+        raise needs_extra("plots", "vl-convert") from None
     values: list[dict[str, Any]] = []
     marks: list[dict[str, Any]] = []
     for ratio in wanted:

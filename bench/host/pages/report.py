@@ -11,7 +11,7 @@ from bench.host.gate import outcome
 from bench.host.pages import charts, gate_chart, tables
 from bench.host.pages.tables import LEGEND
 from bench.host.results.run import Run
-from bench.host.system.errors import UsageError
+from bench.host.system.errors import UsageError, needs_extra
 from bench.workload.model_file import write_atomically
 
 TEMPLATE = pathlib.Path(__file__).with_name("report.html.j2")
@@ -34,9 +34,7 @@ def _libraries() -> tuple[Any, Any]:
         import jinja2
         import vl_convert
     except ImportError as error:
-        raise UsageError(
-            f"reports need {error.name}: python -m pip install -e '.[report]', or use nox -s report"
-        ) from None
+        raise needs_extra("reports", str(error.name)) from None
     return jinja2, vl_convert
 
 

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+REPORT = "jinja2 ruptures vl-convert-python"  # the extra of that name in pyproject.toml
+
 
 class UsageError(Exception):
     """Bad input or a missing part of the environment; the message says what is wrong and what to do."""
+
+
+def needs_extra(what: str, missing: str) -> UsageError:
+    """What to do where a package of the extra ``report`` is missing, installed or not from a checkout.
+
+    The packages' names, as nobody knows here what the project was installed from.
+    """
+    return UsageError(f"{what} need {missing}: python -m pip install {REPORT}")
 
 
 class Interrupted(Exception):

@@ -36,6 +36,7 @@ PROBE = (
 )
 MARK = "microgpt-bench describes: "  # the probe's answer; what else an interpreter prints at its start is not it
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+CHECKOUT = (ROOT / "pyproject.toml").is_file()  # else an installed package, without committed runs and a history
 
 
 @dataclasses.dataclass(frozen=True)
