@@ -44,11 +44,6 @@ def entries(q, keys, values, n_head):
     return k_rows, v_rows, past
 
 
-def side_by_side(heads):
-    """(heads, positions, d) → (positions, heads · d)."""
-    return [tuple(chain.from_iterable(rows)) for rows in zip(*heads)]
-
-
 def by_entry(entries, rows):
     """Each entry of a cache with its own positions' share of the rows."""
     start = 0

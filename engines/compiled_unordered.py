@@ -28,14 +28,13 @@ from engines.activation_rows import (
     entries,
     indices,
     shape,
-    side_by_side,
     spread,
     targets_of,
 )
 from engines.dot_products import LONG, sumprod
 from engines.source_writing import names, one_a_line, sum_text, text_of, writer
 from engines.weight_lines import Matrix, read_gradients, read_values
-from engines.written_products import TILE, WIDE, add_rows, combine, mix
+from engines.written_products import TILE, WIDE, add_rows, combine, mix, side_by_side
 
 TAPE = []  # (chain rule, output, inputs and what the chain rule wants to know), oldest first
 

@@ -6,7 +6,7 @@ an op; its names are the comprehension's own, because up to CPython 3.11 those o
 slower to load.
 """
 
-from itertools import compress
+from itertools import chain, compress
 
 # fmt: off
 
@@ -212,3 +212,8 @@ def combine(start, factors, vectors):
         f = factors[k : k + 16]
         start = SUMS[len(f)](start, f, vectors[k : k + 16])
     return start
+
+
+def side_by_side(heads):
+    """(heads, positions, d) → (positions, heads · d), as lists: CPython unpacks fastest what is always of one type."""
+    return [list(chain.from_iterable(rows)) for rows in zip(*heads)]

@@ -50,11 +50,10 @@ from engines.activation_rows import (
     entries,
     indices,
     shape,
-    side_by_side,
     targets_of,
 )
 from engines.dot_products import dot
-from engines.unrolled_products import columns, combine, in_rows, part, products
+from engines.unrolled_products import columns, combine, in_rows, part, products, side_by_side
 from engines.weight_rows import LinesOfSixteen, Matrix, read_gradients, read_values
 
 TAPE = []  # (chain rule, output, inputs and what the chain rule wants to know), oldest first

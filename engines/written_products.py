@@ -176,3 +176,8 @@ def sum_of_rows(width):
 def add_rows(a, b):
     """a + b, elementwise: (positions, n) both."""
     return sum_of_rows(len(a[0]))(a, b)
+
+
+def side_by_side(heads):
+    """(heads, positions, d) → (positions, heads · d), as tuples, like all rows that are unpacked here."""
+    return [tuple(chain.from_iterable(rows)) for rows in zip(*heads)]
