@@ -191,10 +191,11 @@ def readme(session: nox.Session) -> None:
 
 @nox.session(python=HOST)
 def lint(session: nox.Session) -> None:
-    """Check style and formatting."""
+    """Check style, formatting, and which part imports which."""
     session.install("--group", "lint")
     session.run("ruff", "check", *session.posargs)
     session.run("ruff", "format", "--check")
+    session.run("lint-imports", silent=True)  # which room may import which
     # the schemas come with the package: nothing is fetched
     for schema, files in (("actions", ["action.yml"]), ("workflows", WORKFLOWS)):
         session.run("check-jsonschema", "--builtin-schema", f"vendor.github-{schema}", *files)

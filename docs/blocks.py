@@ -10,11 +10,12 @@ import re
 import click
 
 from bench.cli import main
-from bench.host.measure.plan import REFERENCE
 from bench.host.pages import tables
 from bench.host.results import store
 from bench.host.results.parity import Parity
+from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
+from bench.host.results.table import Table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RUN = ROOT / "results" / "default"
@@ -30,7 +31,7 @@ def committed(folder: pathlib.Path) -> Run:
     return run
 
 
-def table_of(run: Run, runtime: str, engines: tuple[str, ...]) -> tables.Table:
+def table_of(run: Run, runtime: str, engines: tuple[str, ...]) -> Table:
     """The runtime's table, of these engines only. Raises SystemExit where one is missing."""
     (table,) = (table for table in tables.tables(run) if table.title == runtime)
     rows = [row for row in table.rows if row[0] in engines]

@@ -12,10 +12,11 @@ import click
 from bench.cli.ending import INTERRUPTED, OK
 from bench.cli.options import FORMAT, RESULTS
 from bench.cli.values import Finite, Seconds, Whole
-from bench.host.gate import calibrate as calibrating
 from bench.host.gate import trials as trying
 from bench.host.measure.session import Session
+from bench.host.pages import calibration as pages
 from bench.host.pages import tables
+from bench.host.results.calibration import path_in
 from bench.host.stats.sequential import Gate
 from bench.host.system.errors import UsageError
 from bench.workload.model_file import write_atomically
@@ -73,8 +74,8 @@ def command(
     request = trying.request(engine, python, budget, ["microgpt-bench", *sys.argv[1:]])
     with Session() as session:
         calibration, interrupted = trying.run(session, request, asked, folder, add)
-    table = calibrating.table(calibration)
-    path = calibrating.path_in(folder).with_suffix(".md")
+    table = pages.table(calibration)
+    path = path_in(folder).with_suffix(".md")
     write_atomically(path, tables.render_table(table, "github") + "\n")
     if style == "json":
         click.echo(json.dumps(dataclasses.asdict(table), indent=1, ensure_ascii=False))

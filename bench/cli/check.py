@@ -13,8 +13,9 @@ from bench.cli.values import Finite
 from bench.host.gate import check as gating
 from bench.host.gate import holds as holding
 from bench.host.measure.session import Session, now
-from bench.host.pages import tables
+from bench.host.pages import tables, verdicts
 from bench.host.results import store
+from bench.host.results.verdicts import Outcome, Rules
 from bench.host.stats.sequential import Gate
 from bench.host.system.errors import UsageError
 
@@ -104,15 +105,16 @@ def command(
             targets.check(path)
     base = gating.baseline(revision, base_python, baseline, folder, options["engine_names"])
     gate = Gate(base.threshold if threshold is None else threshold)
-    rules = gating.Rules(gate, holding.choose(held_options, base.way), instructions, strict, anyway)
+    rules = Rules(gate, holding.choose(held_options, base.way), instructions, strict, anyway)
     slowdowns = dict(_parse_injection(text) for text in injected)
     request = request_from(data, options, 2 * gate.looks[-1], kind="check", slowdowns=slowdowns)
     notes = [f"injected: {text}" for text in injected]
     with Session() as session:
         found = gating.run(session, request, base, rules, folder / (name or f"check-{now()}"), notes)
-    unwritten = _write(found, json_file, junit)
-    click.echo(found.text if style == "json" else tables.render_table(found.table, style))
-    if why_not := ending.append_step_summary(tables.render_table(found.table, "github")):
+        text, table = verdicts.keep(found), verdicts.table(found)
+    unwritten = _write(found, text, json_file, junit)
+    click.echo(text if style == "json" else tables.render_table(table, style))
+    if why_not := ending.append_step_summary(tables.render_table(table, "github")):
         click.echo(why_not, err=True)
     if unwritten is not None:
         raise unwritten
@@ -130,13 +132,13 @@ def _parse_injection(text: str) -> tuple[str, float]:
     return engine, slowdown
 
 
-def _write(found: gating.Result, json_file: pathlib.Path | None, junit: pathlib.Path | None) -> UsageError | None:
+def _write(found: Outcome, text: str, json_file: pathlib.Path | None, junit: pathlib.Path | None) -> UsageError | None:
     """Write the files that were asked for; what is to be said, once the verdicts are printed, where that fails."""
     try:
         if json_file is not None:
-            targets.write(json_file, found.text)
+            targets.write(json_file, text)
         if junit is not None:
-            targets.write(junit, found.junit())
+            targets.write(junit, verdicts.junit(found))
     except OSError as error:
         return UsageError(f"the verdicts above cannot be written to {error.filename}: {error.strerror}")
     return None

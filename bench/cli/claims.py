@@ -9,10 +9,10 @@ import click
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import RESULTS
-from bench.host.measure import peers as peering
+from bench.host.measure import experiments
 from bench.host.pages import claims as claiming
-from bench.host.results import kinds, store
-from bench.host.results.records import SCHEMA
+from bench.host.results import kinds, peers, store
+from bench.host.results.records import SCHEMA, ClaimsRecord
 from bench.host.system.progress import RunProgress
 from bench.host.system.workspace import Workspace
 
@@ -28,13 +28,13 @@ def command(
 ) -> int:
     """Write the page that holds others' claims against a run and against experiments on its runtimes."""
     run = store.load(kinds.find(run_folder, folder))
-    beside = None if ports is None else peering.load(kinds.find(ports, folder, ["peers"]))
+    beside = None if ports is None else peers.load(kinds.find(ports, folder, ["peers"]))
     path = output or run.folder.parent / "claims.md"
     targets.check(path)
-    claiming.page(run, claiming.ClaimsRecord(SCHEMA, {}), beside)  # can it be written?
+    claiming.page(run, ClaimsRecord(SCHEMA, {}), beside)  # can it be written?
     with Workspace() as workspace, RunProgress(len(run.record.runtimes)) as progress:
         workspace.lock(run.folder)
-        found = claiming.measure(run, again, progress)
+        found = experiments.measure(run, again, progress)
     targets.write(path, claiming.page(run, found, beside))
     click.echo(f"written to {path}")
     return OK

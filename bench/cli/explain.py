@@ -10,6 +10,7 @@ from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import RESULTS, SECONDS
 from bench.host.measure import profiler as profiling
+from bench.host.measure.arithmetic import arithmetic
 from bench.host.pages import explain as explaining
 from bench.host.results import kinds, store
 from bench.host.system.errors import UsageError
@@ -44,6 +45,6 @@ def command(
     if name not in names:
         raise UsageError(f"{run.folder.name} has no runtime {name}: choose from {', '.join(names)}")
     profiles = profiling.of_run(run, name, seconds)
-    targets.write(path, explaining.page(run, profiles, name, explaining.arithmetic(run), off, long))
+    targets.write(path, explaining.page(run, profiles, name, arithmetic(run), off, long))
     click.echo(f"written to {path}")
     return OK

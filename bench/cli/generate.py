@@ -14,6 +14,7 @@ from bench.cli.options import WORKLOAD, config_from, given, sampling_from, sampl
 from bench.cli.values import Whole
 from bench.host.measure import training
 from bench.host.pages import tables
+from bench.host.results.table import Table
 from bench.host.system import datasets
 from bench.host.system.errors import UsageError
 from bench.host.system.progress import RunProgress
@@ -98,7 +99,7 @@ def _train(trainer: Trainer, engine: str, data: str, steps: int) -> None:
         training.train(trainer, engine, steps, tell, [])
 
 
-def _table(tokens: Sequence[Token]) -> tables.Table:
+def _table(tokens: Sequence[Token]) -> Table:
     """A row for each token."""
     rows = []
     for token in tokens:
@@ -106,4 +107,4 @@ def _table(tokens: Sequence[Token]) -> tables.Table:
         rows.append(
             [f"{token.sample + 1}", f"{token.position}", _shown(token.token), f"{token.probability:.1%}", alternatives]
         )
-    return tables.Table("Tokens", [], ["sample", "position", "token", "probability", "most probable"], rows, [])
+    return Table("Tokens", [], ["sample", "position", "token", "probability", "most probable"], rows, [])

@@ -10,8 +10,8 @@ from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, list_data
 from bench.cli.values import Whole
-from bench.host.pages import ladder as climbing
-from bench.host.pages import tables
+from bench.host.measure.ladder import train_all
+from bench.host.pages import ladder, tables
 from bench.host.system import datasets
 from bench.host.system.progress import RunProgress
 from bench.workload.data import DEFAULT
@@ -30,8 +30,8 @@ def command(data: str, steps: int, output: pathlib.Path | None, style: str) -> i
         targets.check(output)
     path = str(datasets.locate(data))
     with RunProgress(None) as progress:
-        table = climbing.climb(path, data, steps, progress)
+        table = ladder.table(train_all(path, data, steps, progress))
     if output is not None:
-        targets.write(output, climbing.page(table))
+        targets.write(output, ladder.page(table))
     click.echo(tables.render_table(table, style))
     return OK

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from bench.cli.values import Cpus, Finite, Seconds, Whole
 from bench.host.pages import tables
 from bench.host.results.records import PlanRecord
+from bench.host.results.table import Table
 from bench.host.system.errors import UsageError
 from bench.workload.config import CHOICES, OPTIONS, PRESETS, Config
 from bench.workload.data import DEFAULT, Vocabulary, path_of, read_documents
@@ -98,7 +99,7 @@ def list_data(ctx: click.Context, param: click.Parameter, value: str) -> str:
         mean = f"{sum(lengths) / len(lengths):.1f}"
         rows.append([name, f"{len(documents):,}", mean, f"{max(lengths)}", f"{len(letters)}", repr(letters)])
     heads = ["name", "documents", "mean length", "longest", "characters", "alphabet"]
-    click.echo(tables.render_table(tables.Table("Embedded datasets", [], heads, rows, []), "plain", left=True))
+    click.echo(tables.render_table(Table("Embedded datasets", [], heads, rows, []), "plain", left=True))
     ctx.exit()
 
 

@@ -12,8 +12,10 @@ from bench.cli.options import FORMAT, RESULTS, given, measuring_options, request
 from bench.host.measure import peer_file
 from bench.host.measure import peers as peering
 from bench.host.measure.session import Session, now
+from bench.host.pages import peers as pages
 from bench.host.pages import tables
 from bench.host.results import kinds, store
+from bench.host.results import peers as records
 from bench.host.system import interpreters
 from bench.host.system.errors import UsageError
 from bench.workload.model_file import write_atomically
@@ -44,7 +46,7 @@ def command(
     if (file is None) == (shown is None):
         raise UsageError("give a FILE that names programs, or --show RUN for the table of a run on disk")
     if shown is not None:
-        measured, found = peering.load(kinds.find(shown, folder, ["peers"]))
+        measured, found = records.load(kinds.find(shown, folder, ["peers"]))
     else:
         assert file is not None
         store.check_name(name)
@@ -57,10 +59,10 @@ def command(
         with Session() as session:
             found = peering.run(session, request, programs, file.parent, base, folder / (name or f"peers-{now()}"))
         measured = session.run
-        table = peering.table(measured, found, base)
+        table = pages.table(measured, found, base)
         write_atomically(measured.folder / "tables.md", tables.render_table(table, "github") + "\n")
     if style == "json":
-        click.echo(peering.to_json(measured, found))
+        click.echo(records.to_json(measured, found))
     else:
-        click.echo(tables.render_table(peering.table(measured, found, base), style))
-    return OK if peering.good(measured, found) else FOUND
+        click.echo(tables.render_table(pages.table(measured, found, base), style))
+    return OK if records.good(measured, found) else FOUND

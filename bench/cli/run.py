@@ -9,11 +9,10 @@ import click
 
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import BASE, FORMAT, RESULTS, measuring_options, request_from
-from bench.host.gate import calibrate as calibrating
 from bench.host.measure import lockstep
 from bench.host.measure.session import Session, now
 from bench.host.pages import tables
-from bench.host.results import kinds, store
+from bench.host.results import calibration, kinds, store
 from bench.host.results.run import Run
 from bench.workload.model_file import write_atomically
 
@@ -48,7 +47,7 @@ def command(
             measured = session.resume(folder)
         else:
             session.prepare(request_from(data, options, base=base))
-            measured = session.create(folder / (name or now()), calibrating.note(folder))
+            measured = session.create(folder / (name or now()), calibration.note(folder))
         plan = session.plan
         with session.measuring(plan.orders(len(measured.rounds)), lambda: kept_of(measured)) as progress:
             progress.say(

@@ -12,8 +12,10 @@ from bench.cli.options import FORMAT, RESULTS, measuring_options, request_from
 from bench.cli.values import Numbers
 from bench.host.measure import scale as scaling
 from bench.host.measure.session import Session, now
+from bench.host.pages import scaling as pages
 from bench.host.pages import tables
 from bench.host.results import kinds, store
+from bench.host.results import scaling as measurements
 from bench.host.system import interpreters
 from bench.workload.config import Config
 from bench.workload.data import DEFAULT
@@ -45,19 +47,19 @@ def command(
 ) -> int:
     """How each engine's time grows with the model: one size at a time, all sizes of an engine in lockstep."""
     if shown is not None:
-        found = scaling.load(kinds.find(shown, folder, ["scale"]))
+        found = measurements.load(kinds.find(shown, folder, ["scale"]))
     else:
         store.check_name(name)
-        factors = dict(zip(scaling.FACTORS, (n_embd, n_layer, block_size)))
-        scaling.check_factors(factors)
+        factors = dict(zip(measurements.FACTORS, (n_embd, n_layer, block_size)))
+        measurements.check_factors(factors)
         options["pythons"] = options["pythons"] or [interpreters.newest()]
         request = request_from(data, options, kind="scale", config=Config())
         with Session() as session:
             found = scaling.run(session, request, factors, folder / (name or f"scale-{now()}"))
-        text = "\n\n".join(tables.render_table(table, "github") for table in scaling.tables(found))
+        text = "\n\n".join(tables.render_table(table, "github") for table in pages.tables(found))
         write_atomically(session.run.folder / "tables.md", text + "\n")
     if style == "json":
-        click.echo(scaling.to_json(found))
+        click.echo(measurements.to_json(found))
     else:
-        click.echo("\n\n".join(tables.render_table(table, style) for table in scaling.tables(found)))
+        click.echo("\n\n".join(tables.render_table(table, style) for table in pages.tables(found)))
     return OK if all(point.status in ("ok", "skipped") for point in found.points) else FOUND

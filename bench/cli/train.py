@@ -21,7 +21,7 @@ from bench.workload import ladder, model_file
 from bench.workload.config import WorkloadError
 from bench.workload.failures import failures_of
 from bench.workload.generation import Sampling
-from bench.workload.ladder.rung import Rung
+from bench.workload.ladder.ladder_model import LadderModel
 from bench.workload.trainer import Step, Trainer
 
 
@@ -115,7 +115,7 @@ def check_model(model: str) -> None:
             raise UsageError(f"{parameter.opts[0]} has no meaning for the model {model}: leave one of them out")
 
 
-def _introduce(trainer: Trainer | Rung, sampling: Sampling) -> None:
+def _introduce(trainer: Trainer | LadderModel, sampling: Sampling) -> None:
     """Print the lines before the first step. Raises WorkloadError where no samples can be drawn like this."""
     if isinstance(trainer, Trainer):
         trainer.check(sampling)
@@ -126,7 +126,7 @@ def _introduce(trainer: Trainer | Rung, sampling: Sampling) -> None:
     click.echo(f"num params: {sum(len(row) for matrix in trainer.weights().values() for row in matrix)}")
 
 
-def _tell(trainer: Trainer | Rung, steps: int, timing: bool, done: Step) -> None:
+def _tell(trainer: Trainer | LadderModel, steps: int, timing: bool, done: Step) -> None:
     """Print the line of a step."""
     time = f" | {done.seconds * 1e3:.2f} ms" if timing else ""
     validation = ""
@@ -136,7 +136,7 @@ def _tell(trainer: Trainer | Rung, steps: int, timing: bool, done: Step) -> None
 
 
 def _keep(
-    trainer: Trainer | Rung,
+    trainer: Trainer | LadderModel,
     history: Sequence[str],
     failed: WorkloadError | None,
     losses: pathlib.Path | None,
@@ -151,7 +151,7 @@ def _keep(
         targets.write(save, model_file.text_of(trainer.saved()))
 
 
-def _draw(trainer: Trainer | Rung, engine_name: str, samples: int, sampling: Sampling) -> None:
+def _draw(trainer: Trainer | LadderModel, engine_name: str, samples: int, sampling: Sampling) -> None:
     """Print the samples."""
     how = dataclasses.asdict(sampling) if isinstance(trainer, Trainer) else {"temperature": sampling.temperature}
     with failures_of(engine_name):

@@ -10,8 +10,12 @@ import xml.etree.ElementTree
 
 import pytest
 
-from bench.host.gate import calibrate, decide, outcome
+from bench.host.gate import decide
 from bench.host.measure import counters, revision
+from bench.host.results import calibration
+from bench.host.results.calibration import Calibration, Trial
+from bench.host.results.power import other_rules, smallest_found
+from bench.host.results.verdicts import Row, exit_status
 from bench.host.stats.sequential import Gate
 from bench.host.system import interpreters
 from tests.host.conftest import SMALL, engine_file
@@ -114,9 +118,9 @@ def test_a_gate_that_measured_nothing_fails(project, check):
     assert done.exit_code == 2 and "FAIL: nothing was measured (1 SKIPPED)" in done.stdout
     done = check("--against", "HEAD", "--engine", "tape", "--name", "tape")
     assert done.exit_code == 1 and "no reference to compare with" in done.stdout  # so that nothing is proven
-    assert outcome.exit_status([], False) == 2
+    assert exit_status([], False) == 2
     words = ["SKIPPED", "SKIPPED"]
-    assert outcome.exit_status([outcome.Row("x", "y", word, "z") for word in words], False) == 2
+    assert exit_status([Row("x", "y", word, "z") for word in words], False) == 2
 
 
 def test_against_a_run_and_what_is_not_like_with_like(check, small_run, bench_command):
@@ -203,7 +207,7 @@ def test_calibrate(bench_command):
     row = next(line for line in done.stdout.splitlines() if line.startswith("microgpt-bench check"))
     assert row.split()[-4:] == ["0/1", "0/1", "2/2", "–"]
     (path,) = pathlib.Path("results/calibration").glob("*.json")
-    loaded = calibrate.load(path)
+    loaded = calibration.load(path)
     assert [trial.slowdown for trial in loaded.trials].count(1) == 2
     assert all(len(t.logs) == len(t.baseline) == len(t.seconds) == t.rounds for t in loaded.trials)
     assert path.with_suffix(".md").read_text().startswith("### What this machine can see")
@@ -218,13 +222,13 @@ def test_the_smallest_slowdown_that_is_found():
 
     def of(spread):
         logs = [float(x) for x in np.random.default_rng(5).normal(0, spread, 200)]
-        trial = calibrate.Trial(0.0, False, "PASS", 200, 60.0, 60.0, 1.0, logs, [1.0] * 200, [1.0] * 200)
-        return calibrate.Calibration(1, "", "", "x", "y", "z", 6, 60.0, Gate(), {}, [trial])
+        trial = Trial(0.0, False, "PASS", 200, 60.0, 60.0, 1.0, logs, [1.0] * 200, [1.0] * 200)
+        return Calibration(1, "", "", "x", "y", "z", 6, 60.0, Gate(), {}, [trial])
 
     quiet, noisy = of(0.005), of(0.03)
-    assert calibrate.smallest_found(quiet, 0.8, 60) < calibrate.smallest_found(noisy, 0.8, 60)
-    assert calibrate.smallest_found(noisy, 0.8, 60) <= calibrate.smallest_found(noisy, 0.95, 60)
-    assert 0.01 < calibrate.smallest_found(quiet, 0.8, 60) < 0.025
+    assert smallest_found(quiet, 0.8, 60) < smallest_found(noisy, 0.8, 60)
+    assert smallest_found(noisy, 0.8, 60) <= smallest_found(noisy, 0.95, 60)
+    assert 0.01 < smallest_found(quiet, 0.8, 60) < 0.025
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
@@ -234,7 +238,7 @@ def test_other_tools_rules(share):
 
     rng = np.random.default_rng(3)
     a, b = rng.normal(1, 0.01, 20), rng.normal(1 + share, 0.01, 20)
-    assert [rule(a, b) for rule in calibrate.other_rules().values()] == [share > 0] * 4
+    assert [rule(a, b) for rule in other_rules().values()] == [share > 0] * 4
 
 
 @pytest.mark.slow

@@ -123,4 +123,4 @@ def test_an_interpreter_that_fails(tmp_path):
     broken.chmod(0o755)
     runtime = type(runtime)(**{**runtime.__dict__, "executable": str(broken)})
     with pytest.raises(Exception, match="cannot do the experiments: no luck"):
-        claims.experiment(runtime)
+        experiments.experiment(runtime)

@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from bench.host.measure import profiler, scale
-from bench.host.pages import explain
+from bench.host.results import scaling
+from bench.host.stats.flops import step_flops
 from bench.host.system import interpreters
 from bench.workload.config import Config
 from tests.host.conftest import SMALL, engine_file
@@ -25,7 +26,7 @@ def test_scale(bench_command, documents):
     assert (
         "Time over n_embd" in done.stdout and "Time over n_layer" in done.stdout and "block_size on" not in done.stdout
     )
-    found = scale.load(pathlib.Path("results/grown"))
+    found = scaling.load(pathlib.Path("results/grown"))
     assert len(found.points) == 2 * 3 and all(point.parity for point in found.points)
     assert all(len(point.seconds) == 2 and min(point.seconds) > 0 for point in found.points)
     assert "nan" not in done.stdout
@@ -59,7 +60,7 @@ def test_documents_that_fill_a_block():
 def test_flops_of_a_step_by_hand():
     """One layer of width 1, one head, one position, a vocabulary of 2: 12 + 2 products, 2 of attention, 17 weights."""
     config = Config(n_layer=1, n_embd=1, n_head=1, block_size=1)
-    assert explain.step_flops(config, 1, 2) == 6 * (14 + 2) + 13 * 17
+    assert step_flops(config, 1, 2) == 6 * (14 + 2) + 13 * 17
 
 
 @needs_py_spy

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from bench.host.measure import peer_file as files
-from bench.host.measure import peer_process, peers
+from bench.host.results import peers as records
+from bench.host.results.printed_losses import agrees
 from bench.host.system.errors import UsageError
 from tests.host.conftest import SMALL
 
@@ -56,7 +57,7 @@ def test_ports_beside_engines(measure, bench_command):
     assert done.exit_code == 0, done.output
     assert "5 losses agree to 4 digits" in done.stdout and "tape" in done.stdout
     assert "5 losses agree to 6 digits" in done.stdout
-    run, found = peers.load(pathlib.Path("results/p"))
+    run, found = records.load(pathlib.Path("results/p"))
     assert run.good() and len(found.rounds) == 2
     for entry in found.rounds:
         for name in ("plain", "rewriting", "worded"):
@@ -125,8 +126,8 @@ def test_lines_that_come_in_a_bunch_are_timed_as_a_whole(measure):
     done = measure(file)
     assert done.exit_code == 0, done.output
     assert "bunched printed its lines in bunches" in done.stdout and "slow printed" not in done.stdout
-    _, found = peers.load(pathlib.Path("results/p"))
-    whole, steps = (peers.step_seconds(found, name) for name in ("bunched", "slow"))
+    _, found = records.load(pathlib.Path("results/p"))
+    whole, steps = (records.step_seconds(found, name) for name in ("bunched", "slow"))
     assert whole.shape == (2, 1) and steps.shape == (2, 4)
     last = [entry["bunched"].arrived[-1] for entry in found.rounds]
     assert whole[:, 0] * 5 == pytest.approx(last)
@@ -237,7 +238,7 @@ def test_what_else_is_wrong(bench_command):
     ],
 )
 def test_agreement_to_the_digits_printed(printed, expected, same):
-    assert peer_process.agrees(printed, expected) is same
+    assert agrees(printed, expected) is same
 
 
 def test_the_example_names_real_programs(documents, measure):
@@ -255,4 +256,4 @@ def test_a_damaged_record(bench_command):
     done = bench_command("peers", "--show", "x")
     assert done.exit_code == 2 and "no peers.json" in done.stderr
     with pytest.raises(UsageError):
-        peers.load(pathlib.Path("results/x"))
+        records.load(pathlib.Path("results/x"))

@@ -10,10 +10,11 @@ import shutil
 
 import pytest
 
-from bench.host.gate import outcome
 from bench.host.pages import charts, report, tables
 from bench.host.results import store
 from bench.host.results.run import Run
+from bench.host.results.table import Table
+from bench.host.results.verdicts import ANSWER, Row
 from bench.host.stats import sequential
 from bench.host.stats.paired import Ratio
 
@@ -201,11 +202,11 @@ def marked_up(small_run, tmp_path):
     ]
     folder = tmp_path / MARKUP.replace("/", "_")
     folder.mkdir()
-    gate = tables.Table(MARKUP, [MARKUP, MARKUP], [MARKUP], [[MARKUP]], [MARKUP])
-    row = outcome.Row(MARKUP, MARKUP, "PASS", MARKUP, Ratio(1.01, 0.99, 1.03, 8), rounds=8)
+    gate = Table(MARKUP, [MARKUP, MARKUP], [MARKUP], [[MARKUP]], [MARKUP])
+    row = Row(MARKUP, MARKUP, "PASS", MARKUP, Ratio(1.01, 0.99, 1.03, 8), rounds=8)
     answer = {"schema": 1, "against": MARKUP, "exit_status": 1, "gate": dataclasses.asdict(sequential.Gate())}
     answer |= {"cells": [dataclasses.asdict(row)], "table": dataclasses.asdict(gate)}
-    (folder / outcome.ANSWER).write_text(json.dumps(answer), encoding="utf-8")
+    (folder / ANSWER).write_text(json.dumps(answer), encoding="utf-8")
     return Run(folder, record, rounds)
 
 

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.cli import main
-from bench.host.results import store
+from bench.host.results import calibration, power, store
+from bench.host.results.records import ClaimsRecord
 from tests.host.conftest import CommandLine
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -258,8 +259,6 @@ def test_b6_damaged_files(world, file):
 @pytest.mark.parametrize("command", ["calibrate --add", "run", "claims"])
 def test_b6_damaged_files_of_commands_that_measure(world, monkeypatch, command):
     """Calibrations and experiments are read by commands that measure: here they find something else to refuse."""
-    from bench.host.gate import calibrate
-    from bench.host.pages import claims
     from bench.host.results import validity
     from bench.host.system import machine
 
@@ -267,16 +266,16 @@ def test_b6_damaged_files_of_commands_that_measure(world, monkeypatch, command):
         path = pathlib.Path("results/claims.json")
 
         def read():
-            store.read(path, claims.ClaimsRecord, validity.check_claims)
+            store.read(path, ClaimsRecord, validity.check_claims)
 
     else:
         (path,) = pathlib.Path("results/calibration").glob("*.json")
         monkeypatch.setattr(machine, "describe", lambda: {"identity": path.stem})
 
         def read():
-            found = calibrate.load(path)
-            calibrate.sees(found)
-            calibrate.rates(found)
+            found = calibration.load(path)
+            calibration.sees(found)
+            power.rates(found)
 
     raw = path.read_bytes()
     read()

@@ -12,10 +12,10 @@ import xml.etree.ElementTree
 import pytest
 from rich.console import Console
 
-from bench.host.gate import outcome
 from bench.host.pages import charts, gate_chart, tables
 from bench.host.results import store
 from bench.host.results.run import Run
+from bench.host.results.verdicts import answer_of
 from bench.host.system import progress
 from bench.host.system.deadline import Deadline, OutOfTime
 from tests.host.conftest import SMALL, engine_file
@@ -380,7 +380,7 @@ def test_c17_the_report_draws_what_the_verdicts_were_made_from(theirs, bench_com
     assert {path.stem for path in pathlib.Path("plots").iterdir()} >= {"verdicts", "losses"}
     assert not {path.stem for path in pathlib.Path("plots").iterdir()} & {"speed", "heat", "bought", "versions"}
     run = store.load(pathlib.Path("results/r"))
-    answer = outcome.answer_of(run)
+    answer = answer_of(run)
     verdicts = gate_chart.gate_charts(run, answer)[0]
     (value,) = verdicts.spec["data"]["values"]
     (cell,) = json.loads(pathlib.Path("j.json").read_text())["cells"]

@@ -11,9 +11,9 @@ import pytest
 
 from bench import Model
 from bench.cli import ending
-from bench.host.gate import calibrate
+from bench.host.pages import calibration as calibration_page
 from bench.host.pages import charts
-from bench.host.results import store
+from bench.host.results import calibration, power, store
 from bench.host.system import interpreters
 from bench.host.system.errors import UsageError
 from bench.workload.config import WorkloadError
@@ -63,9 +63,9 @@ def test_b6_a_run_on_a_cpu_that_is_not_there(kept, bench_command):
 
 @pytest.mark.parametrize("values", [1, 2, 3])
 def test_b6_of_few_rounds_no_rule_says_slower(values):
-    for rule in calibrate.other_rules().values():
+    for rule in power.other_rules().values():
         rule(np.ones(values), np.ones(values) * 1.2)
-    students = next(iter(calibrate.other_rules().values()))
+    students = next(iter(power.other_rules().values()))
     assert students(np.ones(values), np.ones(values) * 1.2) is (values > 1)
 
 
@@ -146,8 +146,8 @@ def test_d18_a_calibration_trial_of_one_round_is_read_again(tmp_path):
         first[name] = first[name][:1]
     first["rounds"] = 1
     (tmp_path / "known.json").write_text(json.dumps(known))
-    found = calibrate.load(tmp_path / "known.json")
-    assert calibrate.table(found).rows and "can see" in calibrate.sees(found)
+    found = calibration.load(tmp_path / "known.json")
+    assert calibration_page.table(found).rows and "can see" in calibration.sees(found)
 
 
 def test_f_a_file_without_an_engine_is_named_as_it_was_given(tmp_path, small_run):

@@ -13,8 +13,8 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from bench.host.gate import calibrate
 from bench.host.pages import tables
+from bench.host.results import calibration
 from bench.host.results.records import RuntimeRecord
 from bench.host.system import datasets, interpreters, machine, search_path
 from bench.host.system.errors import UsageError
@@ -284,14 +284,14 @@ def calibrated(tmp_path):
         folder = tmp_path / "results" / "calibration"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.json").write_text(json.dumps({**text, "machine": {**machine.describe(), **about}}))
-        return calibrate.note(tmp_path / "results")
+        return calibration.note(tmp_path / "results")
 
     return put
 
 
 def test_e30_whose_calibration_it_is(calibrated, tmp_path):
     here = machine.describe()
-    assert calibrate.note(tmp_path / "results") == []
+    assert calibration.note(tmp_path / "results") == []
     assert calibrated("a", identity="of another one", cpu="another processor") == []
     (line,) = calibrated("b", identity="of another one")
     assert line.startswith(f"another machine of {here['cores']} such processors ({here['cpu']}) can see a slowdown of")

@@ -9,8 +9,8 @@ import warnings
 import pytest
 
 import engines
-from bench.host.measure import peer_process
 from bench.host.results import store
+from bench.host.results.printed_losses import digits_of
 from bench.host.system import interpreters
 from bench.workload import ladder
 from bench.workload.config import Config, WorkloadError
@@ -103,8 +103,8 @@ def test_f1_too_few_digits_prove_nothing(peers, true, form):
 
 
 def test_f1_zeros_left_out_at_the_end_are_no_lack_of_digits():
-    assert peer_process.digits_of(["3.2326", "3.2", "3.1415"]) == (4, 1)
-    assert peer_process.digits_of(["3.2", "3", "3.1415"]) == (1, 1)
+    assert digits_of(["3.2326", "3.2", "3.1415"]) == (4, 1)
+    assert digits_of(["3.2", "3", "3.1415"]) == (1, 1)
 
 
 # 2. a pattern that finds nothing

@@ -20,7 +20,7 @@ for name, module in sorted(sys.modules.items()):
     assert "site-packages" not in file and "dist-packages" not in file, name
     if name.split(".")[0] in ("bench", "engines"):
         assert pathlib.Path(file).resolve().is_relative_to(root) and not name.startswith("bench.host"), (name, file)
-assert "bench.workload.ladder.rung" in sys.modules
+assert "bench.workload.ladder.ladder_model" in sys.modules
 print("alone")
 """
 

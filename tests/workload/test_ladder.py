@@ -11,7 +11,7 @@ from bench.workload.config import Config, WorkloadError
 from tests.workload.test_model import DOCUMENTS, near
 
 SMALL = Config(n_embd=8, n_head=2, block_size=6, schedule_steps=200)
-TRAINED = [name for name in ladder.RUNGS if name != "bigram"]
+TRAINED = [name for name in ladder.CLASSES if name != "bigram"]
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
@@ -87,7 +87,7 @@ def test_many_heads_are_the_gpt_without_its_perceptrons():
         assert gpt.model.loss(tokens).data == pytest.approx(rung.evaluate([document]), abs=1e-12)
 
 
-@pytest.mark.parametrize("model", ladder.RUNGS)
+@pytest.mark.parametrize("model", ladder.CLASSES)
 def test_temperature_divides_log_probabilities_on_every_rung(model):
     rung = ladder.make(model, "vector", DOCUMENTS, SMALL)
     for _ in range(5):
@@ -97,7 +97,7 @@ def test_temperature_divides_log_probabilities_on_every_rung(model):
     assert rung.probabilities(tokens, 0.5) == pytest.approx([power / sum(powers) for power in powers], abs=1e-12)
 
 
-@pytest.mark.parametrize("model", ladder.RUNGS)
+@pytest.mark.parametrize("model", ladder.CLASSES)
 def test_the_cold_on_every_rung(model):
     rung = ladder.make(model, "vector", DOCUMENTS * 20, SMALL)
     for _ in range(100):

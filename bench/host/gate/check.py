@@ -6,19 +6,17 @@ import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from bench.host.gate import calibrate, decide, holds, outcome, workflow
+from bench.host.gate import baseline as baselines
+from bench.host.gate import decide, outcome, workflow
 from bench.host.gate.decide import Held, Judgement
-from bench.host.gate.outcome import Row
-from bench.host.measure.plan import Progress
 from bench.host.measure.prepare import Request
 from bench.host.measure.session import Session
-from bench.host.pages.tables import Table
-from bench.host.results import kinds, store
+from bench.host.results import calibration, kinds, store
 from bench.host.results.run import Run
-from bench.host.stats.sequential import Gate
+from bench.host.results.verdicts import Outcome, Row, Rules
 from bench.host.system import interpreters
 from bench.host.system.errors import UsageError
-from bench.workload.model_file import write_atomically
+from bench.host.system.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,37 +42,6 @@ class Baseline:
         return 0.01 if self.run is None else 0.1 if self.chosen else 0.25
 
 
-@dataclasses.dataclass(frozen=True)
-class Rules:
-    """How it is decided. ``instructions``: counted too, where that says something; ``anyway``: another machine will do."""
-
-    gate: Gate
-    quantities: Sequence[holds.Quantity] = ()
-    instructions: bool = True
-    strict: bool = False
-    anyway: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Result:
-    """What came out: a row for each cell and for each quantity held beside time, the table, and both as JSON."""
-
-    rows: list[Row]
-    table: Table
-    text: str
-    against: str
-    strict: bool
-
-    @property
-    def exit_status(self) -> int:
-        """As `checking.exit_status` says."""
-        return outcome.exit_status(self.rows, self.strict)
-
-    def junit(self) -> str:
-        """For CI servers."""
-        return outcome.junit(self.rows, self.against, self.strict)
-
-
 def baseline(
     revision: str | None, python: str | None, run: pathlib.Path | None, folder: pathlib.Path, engines: Sequence[str]
 ) -> Baseline:
@@ -90,7 +57,9 @@ def baseline(
             "an installed microgpt-bench has no committed run to hold against: give --baseline RUN, --against-python VERSION,"
             " or --against REVISION with engine files of a git repository"
         )
-    return Baseline(run=store.load(outcome.CLAIMS if run is None else kinds.find(run, folder)), chosen=run is not None)
+    return Baseline(
+        run=store.load(baselines.CLAIMS if run is None else kinds.find(run, folder)), chosen=run is not None
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +74,7 @@ class _Holding:
 
 def run(
     session: Session, request: Request, base: Baseline, rules: Rules, folder: pathlib.Path, notes: Sequence[str] = ()
-) -> Result:
+) -> Outcome:
     """Check the engines of a request, into a new run ``folder`` of this results folder; ``notes`` are shown last.
 
     Raises UsageError, WorkloadError, EngineError, Interrupted.
@@ -114,7 +83,7 @@ def run(
     pythons += [] if base.python is None else [base.python]
     session.prepare(dataclasses.replace(request, pythons=pythons, against=base.revision))
     holding = _hold(session, request, base, rules)
-    measured = session.create(folder, calibrate.note(folder.parent))
+    measured = session.create(folder, calibration.note(folder.parent))
     kept = f"rounds are kept in {measured.folder}"
     helds, against = holding.helds, holding.against
     with session.measuring(None, lambda: f"interrupted, so no verdict; {len(measured.rounds)} {kept}") as progress:
@@ -126,10 +95,7 @@ def run(
     rows = [*outcome.rows(judgements, measured, against, held_too), *outcome.new_rows(holding.left, measured)]
     rows += outcome.held_rows(held_too, against)
     shown = [line for line in (*holding.notes, *session.record.notes, *notes, *not_counted) if line]
-    table = outcome.table(rows, rules.gate, measured, against, shown, rules.strict, rules.quantities)
-    text = outcome.to_json(rows, rules.gate, measured, against, rules.strict, table)
-    write_atomically(measured.folder / outcome.ANSWER, text)
-    return Result(rows, table, text, against, rules.strict)
+    return Outcome(measured, rows, against, rules, shown)
 
 
 def _hold(session: Session, request: Request, base: Baseline, rules: Rules) -> _Holding:
@@ -137,17 +103,17 @@ def _hold(session: Session, request: Request, base: Baseline, rules: Rules) -> _
     plan, left, notes = session.plan, list[Row](), list[str]()
     if base.python is not None:
         against = plan.runtimes[-1].name
-        helds = outcome.against_python(plan, against)
+        helds = baselines.against_python(plan, against)
     elif plan.before is not None:
         against, notes = plan.before.label, list(plan.before.notes)
-        helds, left = outcome.against_revision(plan, plan.before)
+        helds, left = baselines.against_revision(plan, plan.before)
     else:
         assert base.run is not None
         against = base.run.folder.name
-        helds, left, notes = outcome.against_run(
+        helds, left, notes = baselines.against_run(
             plan, session.record, base.run, rules.anyway or not base.chosen, all_builtin=not request.engine_names
         )
-    return _Holding(outcome.asked_for(helds, request.engine_names), left, against, notes)
+    return _Holding(baselines.asked_for(helds, request.engine_names), left, against, notes)
 
 
 def _judge(

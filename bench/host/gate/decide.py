@@ -15,15 +15,17 @@ from collections.abc import Collection, Sequence
 from bench.host.gate import holds
 from bench.host.measure import counters, engine_files, lockstep
 from bench.host.measure.cell import CellState
-from bench.host.measure.plan import REFERENCE, Plan, Progress, Subject
+from bench.host.measure.plan import Plan, Subject
 from bench.host.measure.round import Round
 from bench.host.measure.worker_process import EngineUnavailable
-from bench.host.results.records import Cell, Status, key
+from bench.host.results.records import REFERENCE, Cell, Status, key
 from bench.host.results.run import Run
+from bench.host.results.verdicts import COUNT_THRESHOLD, NO_TIME, TIME_UP, Quantity
 from bench.host.stats.paired import Ratio, round_log_ratios, typical
 from bench.host.stats.sequential import Gate, Verdict, confirmed, signed_rank_ratio
 from bench.host.system.deadline import OutOfTime
 from bench.host.system.interpreters import Runtime
+from bench.host.system.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,9 +67,6 @@ class Judgement:
     reason: str = ""
     instructions: float | None = None  # of the other cell over this one's, in counts; 1 where the files are the same
     not_counted: str = ""
-
-
-TIME_UP, NO_TIME = "the time was up", "slower, but no time was left to confirm it"
 
 
 class Open:
@@ -128,7 +127,7 @@ def decide(
     gate: Gate,
     progress: Progress,
     once: Collection[Cell] = (),
-    quantities: Sequence[holds.Quantity] = (),
+    quantities: Sequence[Quantity] = (),
     reserve: float = 0.0,
 ) -> list[Judgement]:
     """A judgement for each of ``helds``, in their order, adding rounds to ``run``, until the plan's deadline.
@@ -176,7 +175,7 @@ def decide(
     return [found[id(held)] for held in helds]
 
 
-def _looks_worse(run: Run, one: Open, quantities: Sequence[holds.Quantity], gate: Gate) -> bool:
+def _looks_worse(run: Run, one: Open, quantities: Sequence[Quantity], gate: Gate) -> bool:
     """Whether a quantity beside time needs more rounds; looked at as seldom as time is, and not for ever."""
     rounds = len(run.of(one.held.cell))
     if rounds >= gate.looks[:MORE_LOOKS][-1]:
@@ -190,7 +189,6 @@ def _looks_worse(run: Run, one: Open, quantities: Sequence[holds.Quantity], gate
 MORE_LOOKS = 4  # after which something else than time keeps no cell open
 COUNT_SHARE = 0.3  # of the time, kept for counting where there is something to count
 LAYOUTS = (0, 1, 2)  # memory layouts to count in before a difference is believed
-COUNT_THRESHOLD = 0.0025  # share of a step's instructions that a changed layout alone may add, and a little more
 
 
 def count_instructions(

@@ -19,33 +19,11 @@ import numpy as np
 
 from bench.host.results.records import Cell, CellRecord, key
 from bench.host.results.run import Run
-from bench.host.stats.paired import Ratio
+from bench.host.results.verdicts import NOT_HELD, Hold, Quantity
 from bench.host.stats.sequential import Gate, Verdict, signed_rank_ratio, verdict
 from bench.host.system.errors import UsageError
 
-NOT_HELD = "NOT HELD"
 SAMPLES = 4  # drawn in every round of the gate, on both sides
-
-
-@dataclasses.dataclass(frozen=True)
-class Quantity:
-    """One that is held: ``share`` and ``floor``, in ``unit``, may be added, the larger of the two.
-
-    ``counted``: no interval is needed. ``about`` says in a few words what it is.
-    """
-
-    name: str
-    share: float
-    floor: float
-    unit: str
-    about: str
-    counted: bool = False
-
-    @property
-    def allowed(self) -> str:
-        """What may be added, in words."""
-        share = f"{self.share * 100:g} %" + (" of a step" if self.name == "waiting" else "")
-        return share + (f" and {self.floor:g} {self.unit}" if self.floor else "")
 
 
 QUANTITIES = (
@@ -95,26 +73,6 @@ def choose(texts: Collection[str], against: str) -> list[Quantity]:
 
 def _named(name: str) -> Quantity:
     return next(quantity for quantity in QUANTITIES if quantity.name == name)
-
-
-@dataclasses.dataclass(frozen=True)
-class Hold:
-    """What came out for one quantity of a cell: medians ``before`` and ``now`` in its unit, and their ratio.
-
-    ``word``: PASS, INCONCLUSIVE, REGRESSED, or NOT_HELD where one side does not say. ``ratio`` above 1 is better;
-    ``allowed`` is the share that may be added here.
-    """
-
-    engine: str
-    runtime: str
-    quantity: str
-    word: str
-    before: float | None = None
-    now: float | None = None
-    unit: str = ""
-    ratio: Ratio | None = None
-    allowed: float | None = None
-    reason: str = ""
 
 
 def judge(
@@ -232,36 +190,3 @@ def _middle(records: Sequence[CellRecord], quantity: Quantity) -> CellRecord | N
 
 
 # --------------------------------------------------------------------- words
-
-
-def text(hold: Hold) -> str:
-    """What was before, what is now, and the difference with its interval, in words."""
-    if hold.word == NOT_HELD or hold.before is None or hold.now is None or hold.ratio is None:
-        return hold.reason
-    name = f"{hold.quantity} " if hold.quantity != hold.unit else ""
-    of = " of a step" if hold.quantity == "waiting" else ""
-    allowed = "" if hold.allowed is None else f"; {hold.allowed:.3g} allowed"
-    change = f"{1 / hold.ratio.value - 1:+.1%}{of}"
-    if hold.ratio.low is not None and hold.ratio.high is not None:
-        change += f" [{1 / hold.ratio.high - 1:+.1%}, {1 / hold.ratio.low - 1:+.1%}]"
-    elif hold.word == Verdict.INCONCLUSIVE:
-        change += ", too few rounds to be sure"
-    return f"{name}{_number(hold.before)} {hold.unit} before, {_number(hold.now)} now: {change}{allowed}"
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def lines(found: Sequence[Hold], quantities: Sequence[Quantity]) -> list[str]:
-    """What was held and what not: the lines below the gate's table."""
-    judged = {hold.quantity for hold in found if hold.word != NOT_HELD}
-    held = [f"{quantity.name} ({quantity.allowed})" for quantity in quantities if quantity.name in judged]
-    worse = {str(Verdict.REGRESSED), str(Verdict.INCONCLUSIVE)} & {hold.word for hold in found}
-    said = [f"Also held, more than so much fails: {', '.join(held)}: {'see above' if worse else 'all within'}."]
-    missing: dict[str, list[str]] = {}
-    for hold in found:
-        if hold.word == NOT_HELD:
-            missing.setdefault(hold.reason, []).append(hold.quantity)
-    left = [f"Not held for all: {', '.join(dict.fromkeys(names))}: {reason}" for reason, names in missing.items()]
-    return [*(said if held else []), *left]

@@ -7,11 +7,13 @@ import pathlib
 from collections.abc import Sequence
 
 from bench.host.gate import calibrate
-from bench.host.gate.calibrate import Calibration, Wanted
+from bench.host.gate.calibrate import Wanted
 from bench.host.measure import engine_files, revision
 from bench.host.measure.plan import Plan
 from bench.host.measure.prepare import Request
 from bench.host.measure.session import Session
+from bench.host.results import calibration, power
+from bench.host.results.calibration import Calibration, CountTrial
 from bench.host.results.records import SCHEMA, PlanRecord
 from bench.host.results.run import Run
 from bench.host.stats.sequential import Gate
@@ -65,19 +67,19 @@ def run(session: Session, what: Request, asked: Asked, folder: pathlib.Path, add
     session.plan = dataclasses.replace(session.plan, deadline=Deadline.of_command(asked.limit))
     wanted = _add_copies(session.plan, row, asked)
     session.run = Run(session.folder, session.record, [])  # of these rounds only the trials are kept
-    path = calibrate.path_in(folder)
-    calibrate.make_folder(path)
+    path = calibration.path_in(folder)
+    calibration.make_folder(path)
     session.lock(path.parent)
     now = _empty(session, row, asked)
     if add and path.is_file():
-        earlier = calibrate.before(path, now)
+        earlier = calibration.before(path, now)
         now.trials.extend(earlier.trials)
         now.counts.extend(earlier.counts)
     interrupted = _fill(session, now, wanted, asked, path)
     if not now.trials and not now.counts:
         raise UsageError("no trial came to its end: give more time with --limit")
-    found = calibrate.concluded(now)
-    calibrate.save(path, found)
+    found = power.concluded(now)
+    calibration.save(path, found)
     return found, interrupted
 
 
@@ -116,9 +118,9 @@ def _empty(session: Session, row: str, asked: Asked) -> Calibration:
 def _fill(session: Session, now: Calibration, wanted: dict[str, Wanted], asked: Asked, path: pathlib.Path) -> bool:
     """Add trials to the calibration and save it after each; whether the user ended it."""
 
-    def save_counts(found: list[calibrate.CountTrial]) -> None:
+    def save_counts(found: list[CountTrial]) -> None:
         now.counts[:] = found
-        calibrate.save(path, now)
+        calibration.save(path, now)
 
     try:
         with session.measuring(None, lambda: "") as progress:
@@ -127,7 +129,7 @@ def _fill(session: Session, now: Calibration, wanted: dict[str, Wanted], asked: 
             progress.say(f"{now.engine} on {now.runtime}, into {path}; Ctrl-C keeps what is done")
             calibrate.measure(
                 *(session.plan, session.run, now.engine, wanted, asked.burn, asked.gate, progress),
-                lambda _: calibrate.save(path, now),
+                lambda _: calibration.save(path, now),
                 now.trials,
             )
             if asked.counts:

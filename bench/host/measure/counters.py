@@ -47,7 +47,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.host.measure.plan import Plan, Progress
+from bench.host.measure.plan import Plan
 from bench.host.measure.worker_process import MARK, START, EngineUnavailable, WorkerFailed, WorkerProcess
 from bench.host.results import store
 from bench.host.results.records import SCHEMA, Cell, CounterRecord, CountersRecord, key
@@ -56,6 +56,7 @@ from bench.host.system import processes
 from bench.host.system.deadline import Deadline
 from bench.host.system.errors import UsageError
 from bench.host.system.interpreters import Runtime
+from bench.host.system.progress import Progress
 from bench.host.system.workspace import Workspace
 
 CYCLE = 6  # documents to go round in, at most
@@ -272,7 +273,7 @@ def restrict(run: Run, engines: Sequence[str], pythons: Sequence[str]) -> list[C
     return [
         cell
         for cell in run.cells
-        if (not engines or cell[0] in engines) and (not wanted or cell[1] in wanted) and run.status(cell)[0] == "ok"
+        if (not engines or cell[0] in engines) and (not wanted or cell[1] in wanted) and run.ok(cell)
     ]
 
 

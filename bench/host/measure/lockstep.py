@@ -8,13 +8,14 @@ from __future__ import annotations
 import dataclasses
 
 from bench.host.measure.answers import one_line
-from bench.host.measure.plan import Plan, Progress
-from bench.host.measure.round import SAMPLES, Round
+from bench.host.measure.plan import Plan
+from bench.host.measure.round import Round
 from bench.host.results import store
 from bench.host.results.pyperf_format import export_pyperf
-from bench.host.results.records import RoundRecord
+from bench.host.results.records import SAMPLES, RoundRecord
 from bench.host.results.run import Run
 from bench.host.system.deadline import Deadline, OutOfTime
+from bench.host.system.progress import Progress
 
 
 def measure(plan: Plan, run: Run, progress: Progress) -> None:
@@ -28,7 +29,7 @@ def measure(plan: Plan, run: Run, progress: Progress) -> None:
             )
             break
         # a cell that failed or diverged once is not worth another round's waiting
-        cells = [cell for cell in plan.cells if run.status(cell)[0] == "ok" or not run.rounds]
+        cells = [cell for cell in plan.cells if run.ok(cell) or not run.rounds]
         once = number == 1
         current = Round(plan, number, cells, progress, introduce=once, samples=SAMPLES * once, nodes=once)
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import pathlib
 import re
@@ -13,42 +12,12 @@ from typing import Any
 import tomllib
 
 from bench.host.results import validity
+from bench.host.results.peers import Peer
 from bench.host.system.errors import UsageError
 from bench.workload.config import CHOICES, Config, WorkloadError
 
 PATTERN = r"step\s+(?P<step>\d+)\s*/\s*\d+\s*\|\s*loss\s+(?P<loss>\S+)"
 KEYS = ("command", "cwd", "env", "pattern", "shell", "rng", "gaussian", "schedule_steps")
-
-
-@dataclasses.dataclass(frozen=True)
-class Peer:
-    """A program, as the user's file names it.
-
-    ``{steps}`` and ``{data}`` in the words of ``command`` and the values of ``env`` become the number of steps and the
-    path of the documents; a program that is not told the number of steps is ended once it has printed enough. ``cwd`` is
-    relative to the file's folder.
-    """
-
-    name: str
-    command: list[str]
-    cwd: str
-    env: dict[str, str]
-    pattern: str
-    shell: bool
-    rng: str
-    gaussian: str
-    schedule_steps: int | None  # None: as many as the steps it is told to train
-
-    def config(self, config: Config, steps: int) -> Config:
-        """The workload with this peer's random numbers."""
-        return dataclasses.replace(
-            config, rng=self.rng, gaussian=self.gaussian, schedule_steps=self.schedule_steps or steps
-        )
-
-    @property
-    def told_steps(self) -> bool:
-        """Whether the program is told how many steps to train."""
-        return any("{steps}" in word for word in (*self.command, *self.env.values()))
 
 
 def read_file(path: pathlib.Path) -> list[Peer]:

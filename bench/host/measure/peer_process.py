@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import itertools
-import math
 import os
 import pathlib
 import queue
@@ -18,29 +16,13 @@ from collections.abc import Sequence
 from typing import Literal
 
 from bench.host.measure.answers import one_line
-from bench.host.measure.peer_file import Peer
-from bench.host.measure.plan import Progress
 from bench.host.measure.worker_process import signal_name
+from bench.host.results.peers import Peer, PeerRound
+from bench.host.results.printed_losses import FEWEST_DIGITS, agrees, digits_of
 from bench.host.system import processes
+from bench.host.system.progress import Progress
 
 LONGEST = 4096  # bytes: of a line that does not end, no more is kept than could be one with a loss
-TIE = 1e-9  # a loss this near to the middle between two printed numbers may be printed as either
-MOST_DIGITS = 8  # behind the point: what TIE leaves to prove, however many are printed
-# Losses of a model that has hardly learnt lie near log(vocabulary): one digit would prove nothing of a program that
-# prints that number all the time.
-FEWEST_DIGITS = 2
-LOSS = re.compile(r"[+-]?(?:\d+\.?(\d*)|\.(\d+))(?:e([+-]?\d{1,9}))?", re.ASCII | re.IGNORECASE)
-NO_NUMBER = re.compile(r"[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
-
-
-@dataclasses.dataclass(frozen=True)
-class PeerRound:
-    """A peer's process in one round: ``losses`` as printed; ``arrived``: seconds from its start to each of their lines."""
-
-    status: Literal["ok", "failed", "diverged"]
-    reason: str
-    losses: list[str]
-    arrived: list[float]
 
 
 _numbers = itertools.count(1)
@@ -244,33 +226,3 @@ def quoted(text: str, length: int = 60) -> str:
 def number(step: str) -> int:
     """A printed step; −1 for what is none."""
     return int(step) if re.fullmatch(r"\d{1,18}", step, re.ASCII) else -1
-
-
-def agrees(printed: str, expected: float) -> bool:
-    """Whether a printed loss is this one, to the digits printed. Raises ValueError where it is no number."""
-    digits = decimals(printed)
-    value = float(printed)
-    return math.isfinite(value) and abs(value - expected) <= 0.5 * 10.0**-digits + TIE
-
-
-def decimals(printed: str) -> int:
-    """How many digits behind the point a printed number can prove: 4 for 3.2326, as for 3.23e-2; from 0 to MOST_DIGITS.
-
-    NaN and infinity have none. Raises ValueError where it is no number, which to Python's float some more things are.
-    """
-    if NO_NUMBER.fullmatch(printed):
-        return 0
-    match = LOSS.fullmatch(printed)
-    if match is None:
-        raise ValueError(f"{printed!r} is no number")
-    return min(MOST_DIGITS, max(0, len(match[1] or match[2] or "") - int(match[3] or 0)))
-
-
-def digits_of(losses: Sequence[str]) -> tuple[int, int]:
-    """To how many digits behind the point at least half of the printed losses go, and how many of them to fewer.
-
-    Many programs leave zeros at the end out: 3.2 may be rounded to four digits.
-    """
-    each = sorted((decimals(loss) for loss in losses), reverse=True)
-    typical = each[len(each) // 2]
-    return typical, sum(digits < typical for digits in each)

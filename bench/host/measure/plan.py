@@ -5,23 +5,11 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
-from bench.host.results.records import Cell, PlanRecord
+from bench.host.results.records import REFERENCE, Cell, PlanRecord
 from bench.host.system.deadline import Deadline
 from bench.host.system.interpreters import Runtime
-
-REFERENCE = "reference"
-
-
-class Progress(Protocol):
-    """Where the measuring tells how far it is."""
-
-    def advance(self, doing: str) -> None:
-        """One order was carried out."""
-
-    def say(self, line: str) -> None:
-        """Something the user should read at once."""
 
 
 @dataclasses.dataclass(frozen=True)

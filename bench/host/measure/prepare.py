@@ -14,9 +14,9 @@ from collections.abc import Collection, Mapping, Sequence
 
 import engines
 from bench.host.measure import engine_files, revision
-from bench.host.measure.plan import REFERENCE, Plan
+from bench.host.measure.plan import Plan
 from bench.host.results import store
-from bench.host.results.records import SCHEMA, PlanRecord, RunRecord, RuntimeRecord, WorkloadRecord
+from bench.host.results.records import REFERENCE, SCHEMA, PlanRecord, RunRecord, RuntimeRecord, WorkloadRecord
 from bench.host.results.run import Run
 from bench.host.system import datasets, interpreters, machine
 from bench.host.system.deadline import Deadline

@@ -101,7 +101,7 @@ def of_run(run: Run, name: str, seconds: float) -> dict[str, list[tuple[str, flo
     runtime = prepare.find_again(name, run.record.runtimes[name])
     documents, config = datasets.locate_again(run.record.workload.data).resolve(), run.record.workload.config
     profiles = {}
-    cells = [engine for engine in run.record.engines if run.status((engine, name))[0] == "ok"]
+    cells = [engine for engine in run.record.engines if run.ok((engine, name))]
     with RunProgress(len(cells)) as progress:
         for engine in cells:
             progress.advance(f"profile of {engine}")

@@ -19,7 +19,7 @@ import numpy as np
 
 from bench.host.measure import copies
 from bench.host.measure.cell import UNSAID, UNSAID_NS, CellState
-from bench.host.measure.plan import REFERENCE, Plan, Progress
+from bench.host.measure.plan import Plan
 from bench.host.measure.worker_process import (
     EngineUnavailable,
     NoAnswer,
@@ -30,13 +30,12 @@ from bench.host.measure.worker_process import (
 )
 from bench.host.results import parity
 from bench.host.results.parity import Finding
-from bench.host.results.records import SCHEMA, Cell, RoundRecord, key
+from bench.host.results.records import NODES_STEPS, REFERENCE, SCHEMA, Cell, RoundRecord, key
 from bench.host.system.deadline import Deadline
+from bench.host.system.progress import Progress
 from bench.workload.clocks import CHAIN, COARSE_NS
 from bench.workload.generation import COMPARED
 
-SAMPLES = 20  # drawn from the trained model, in the first round
-NODES_STEPS = 20  # steps whose graph nodes are counted, in the first round
 PROBED = 8  # repeats of a step that the reference does too, at most
 TICKS_A_TURN = 20  # of the clock, at least
 MOST_TURNS = 4  # times as long as planned is a turn's time for repeats at most

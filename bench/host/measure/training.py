@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from bench.workload.failures import check_loss, failures_of
-from bench.workload.ladder.rung import Rung
+from bench.workload.ladder.ladder_model import LadderModel
 from bench.workload.trainer import Step, Trainer
 
 
 def train(
-    trainer: Trainer | Rung,
+    trainer: Trainer | LadderModel,
     engine: str,
     steps: int,
     tell: Callable[[Step], None],

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from bench.host.measure.plan import REFERENCE
-from bench.host.pages.tables import columns, number, parity_text
-from bench.host.results.records import key
+from bench.host.pages.tables import columns, number
+from bench.host.results.parity import parity_text
+from bench.host.results.records import REFERENCE, key
 from bench.host.results.run import Run
-from bench.host.stats.paired import Ratio, paired_ratio, typical
+from bench.host.stats.paired import Ratio, typical
 
 Spec = dict[str, Any]
 # Okabe and Ito's colours, told apart by people who see few colours, then others that show on white and on black
@@ -53,7 +53,7 @@ def charts(run: Run) -> list[Chart]:
 
 def names(run: Run) -> tuple[list[str], list[str]]:
     """Engines that were measured anywhere, and runtimes, as charts call them."""
-    engines = [e for e in run.record.engines if any(run.status((e, r))[0] == "ok" for r in run.record.runtimes)]
+    engines = [e for e in run.record.engines if any(run.ok((e, r)) for r in run.record.runtimes)]
     return engines, columns(list(run.record.runtimes))
 
 
@@ -130,9 +130,9 @@ def ratio_axis(title: str) -> Spec:
 def _speed_values(run: Run) -> list[Spec]:
     values = []
     for engine, runtime in run.cells:
-        if engine == REFERENCE or any(run.status((e, runtime))[0] != "ok" for e in (engine, REFERENCE)):
+        ratio = None if engine == REFERENCE else run.speedup(engine, runtime)
+        if ratio is None:
             continue
-        ratio = paired_ratio(*run.pair((REFERENCE, runtime), (engine, runtime)))
         finding = run.finding((engine, runtime))
         values.append(
             {
@@ -281,9 +281,9 @@ def _versions(run: Run) -> Chart:
     values: list[Spec] = []
     base = next(iter(run.record.runtimes))
     for engine, runtime in run.cells if len(runtimes) > 1 else []:
-        if any(run.status((engine, r))[0] != "ok" for r in (base, runtime)):
+        ratio = run.speedup(engine, runtime, over=(engine, base))
+        if ratio is None:
             continue
-        ratio = paired_ratio(*run.pair((engine, base), (engine, runtime)))
         values.append(
             {
                 "engine": engine,
@@ -339,13 +339,13 @@ def _bought(run: Run) -> Chart:
     values, order = [], []
     for engine, about in run.record.engines.items():
         parent = about.parent
-        if parent not in run.record.engines:
+        if parent is None or parent not in run.record.engines:
             continue
         step = f"{engine} ← {parent}"
         for runtime in run.record.runtimes:
-            if any(run.status((e, runtime))[0] != "ok" for e in (engine, parent)):
+            ratio = run.speedup(engine, runtime, over=parent)
+            if ratio is None:
                 continue
-            ratio = paired_ratio(*run.pair((parent, runtime), (engine, runtime)))
             values.append(
                 {
                     "engine": engine,
@@ -440,7 +440,7 @@ def differences(run: Run) -> Chart:
 
 def _step_values(run: Run) -> list[Spec]:
     """Times of single steps relative to the cell's median for the same step, so that documents' lengths are not in them."""
-    cells = [cell for cell in run.cells if run.status(cell)[0] == "ok"]
+    cells = [cell for cell in run.cells if run.ok(cell)]
     total = sum(run.seconds(cell).size for cell in cells)
     stride = max(1, total // MOST_POINTS)
     values = []
@@ -507,7 +507,7 @@ def sizes(run: Run) -> list[Chart]:
             found["nodes"].append({"engine": engine, "value": nodes, "shown": f"{nodes:,.0f}"})
     for engine, runtime in run.cells:
         common = {"engine": engine, "runtime": label(run, runtime)}
-        peak = run.peak_bytes((engine, runtime)) if run.status((engine, runtime))[0] == "ok" else None
+        peak = run.peak_bytes((engine, runtime)) if run.ok((engine, runtime)) else None
         if peak:
             found["memory"].append({**common, "value": peak / 1e6, "shown": f"{peak / 1e6:.0f} MB"})
         counted = run.counters.cells.get(key((engine, runtime))) if run.counters else None

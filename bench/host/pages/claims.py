@@ -6,87 +6,32 @@ that each runtime does by itself: how deep a graph an engine can walk, and how f
 
 from __future__ import annotations
 
-import dataclasses
 import decimal
 import functools
-import json
 import math
-import subprocess
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-from bench.host.measure import peers, prepare
-from bench.host.measure.plan import REFERENCE, Progress
 from bench.host.pages import tables
-from bench.host.pages.tables import NOTHING, Table, ratio_text
-from bench.host.results import store, validity
-from bench.host.results.records import SCHEMA
+from bench.host.pages.tables import ratio_text
+from bench.host.results.peers import PeersRecord, over
+from bench.host.results.records import REFERENCE, ClaimsRecord
 from bench.host.results.run import Run
-from bench.host.stats.paired import Ratio, paired_ratio
+from bench.host.results.table import NOTHING, Table
+from bench.host.stats.paired import Ratio
 from bench.host.system.errors import UsageError
-from bench.host.system.interpreters import MARK, ROOT, Runtime, answer_in, worker_environment
 from bench.workload.experiments import DEPTHS
 
-Verdict = Literal["confirmed", "refuted", "not separable", "not measured"]
 DIRECT, FUSED, ITERATIVE, PHANTOM = "direct_division", "fused_cross_entropy", "iterative", "no_phantom_zero"
+Verdict = Literal["confirmed", "refuted", "not separable", "not measured"]
 HEADLINE = 8.0  # times as fast as CPython 3.14 that a TypeScript port says it is
 DIGITS = 16.0  # of a double, about
 HALF = 8.0
 LUCK = 5  # of gap, two digits: gaps nearer than this are lost a little earlier or later by how the numbers round
-SCRIPT = (
-    "import json, os, sys; sys.path[0] = sys.argv[1]\n"
-    "from bench.workload import experiments\n"
-    "found = {how: {name: getattr(experiments, how)(name) for name in names}\n"
-    "         for how, names in json.loads(sys.argv[2]).items()}\n"
-    "with os.fdopen(1, 'w') as answer: answer.write('\\n' + sys.argv[3] + json.dumps(found) + '\\n')\n"
-)
-EXPERIMENTS = {"depth": [REFERENCE, ITERATIVE], "stability": [REFERENCE, FUSED]}
-
-
-@dataclasses.dataclass(frozen=True)
-class ClaimsRecord:
-    """claims.json: by runtime what its experiments said, as bench.workload.experiments returns it."""
-
-    schema: int
-    runtimes: dict[str, dict[str, Any]]
 
 
 # --------------------------------------------------------------------- the experiments
-
-
-def experiment(runtime: Runtime) -> dict[str, Any]:
-    """Both experiments in an interpreter. Raises UsageError where it fails."""
-    done = subprocess.run(
-        [runtime.executable, "-s", "-c", SCRIPT, str(ROOT), json.dumps(EXPERIMENTS), MARK],
-        env=worker_environment(runtime.environment),
-        cwd=ROOT,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=300,
-    )
-    answer = answer_in(done.stdout)
-    if done.returncode or answer is None:
-        raise UsageError(
-            f"{runtime.name} cannot do the experiments: {(done.stderr.strip() or 'no message').splitlines()[-1]}"
-        )
-    return answer
-
-
-def measure(run: Run, again: bool, progress: Progress) -> ClaimsRecord:
-    """The experiments of a run's runtimes, saved beside it; those that are there already are not done again."""
-    path = run.folder / "claims.json"
-    found = ClaimsRecord(SCHEMA, {})
-    if path.exists() and not again:
-        found = store.read(path, ClaimsRecord, validity.check_claims)
-    for name, about in run.record.runtimes.items():
-        if name in found.runtimes:
-            continue
-        progress.advance(f"experiments on {name}")
-        found.runtimes[name] = experiment(prepare.find_again(name, about))
-        store.write_json(path, found, indent=None)  # hundreds of small answers
-    return found
 
 
 @functools.cache
@@ -166,7 +111,7 @@ def at_least(ratio: Ratio, claimed: float) -> Verdict:
 # --------------------------------------------------------------------- the page
 
 
-def page(run: Run, found: ClaimsRecord, ports: tuple[Run, peers.PeersRecord] | None = None) -> str:
+def page(run: Run, found: ClaimsRecord, ports: tuple[Run, PeersRecord] | None = None) -> str:
     """results/claims.md. ``ports``: a run of `peers` with a port on Node. Raises UsageError for a run that lacks engines."""
     missing = [name for name in (REFERENCE, DIRECT, FUSED, ITERATIVE, PHANTOM) if name not in run.record.engines]
     if missing:
@@ -236,16 +181,14 @@ def _summary(found_out: Sequence[tuple[Table, Callable[[list[str]], str]]]) -> T
     )
 
 
-def _speed(run: Run, engine: str, name: str) -> Ratio:
-    return paired_ratio(*run.pair((REFERENCE, name), (engine, name)))
+def _speedup(run: Run, engine: str, name: str) -> str:
+    ratio = run.speedup(engine, name) if engine in run.record.engines else None
+    return NOTHING if ratio is None else ratio_text(ratio)
 
 
 def _rows(run: Run, names: Sequence[str], engine: str, row: Callable[[str], list[str]]) -> list[list[str]]:
     """A row for each runtime on which both the engine and the reference were measured."""
-    return [
-        row(name) if all(run.status((e, name))[0] == "ok" for e in (engine, REFERENCE)) else [name, NOTHING]
-        for name in names
-    ]
+    return [row(name) if run.ok((engine, name), (REFERENCE, name)) else [name, NOTHING] for name in names]
 
 
 def _nodes(run: Run, engine: str, least: float, most: float) -> tuple[str, Verdict]:
@@ -257,7 +200,7 @@ def _nodes(run: Run, engine: str, least: float, most: float) -> tuple[str, Verdi
 
 def _division(run: Run, names: Sequence[str]) -> Table:
     nodes, verdict = _nodes(run, DIRECT, 0.2, 0.3)
-    rows = _rows(run, names, DIRECT, lambda name: [name, nodes, ratio_text(_speed(run, DIRECT, name)), verdict])
+    rows = _rows(run, names, DIRECT, lambda name: [name, nodes, _speedup(run, DIRECT, name), verdict])
     return Table(
         "“Direct division: 20–30 % fewer graph nodes”",
         [
@@ -273,7 +216,7 @@ def _division(run: Run, names: Sequence[str]) -> Table:
 
 def _cross_entropy(run: Run, names: Sequence[str]) -> Table:
     nodes, verdict = _nodes(run, FUSED, 1e-9, 1)
-    rows = _rows(run, names, FUSED, lambda name: [name, nodes, ratio_text(_speed(run, FUSED, name)), verdict])
+    rows = _rows(run, names, FUSED, lambda name: [name, nodes, _speedup(run, FUSED, name), verdict])
     return Table(
         "“Fused cross-entropy: fewer nodes”",
         ["One node for −log softmax(x)[target]. Confirmed where any nodes go."],
@@ -323,9 +266,7 @@ def _depth(run: Run, found: ClaimsRecord, names: Sequence[str]) -> Table:
             good = [answer["length"] for answer in depths[engine] if not answer["error"]]
             bad = next((answer for answer in depths[engine] if answer["error"]), None)
             reached.append(f"{max(good, default=0):,}" + (f", {bad['error']} at {bad['length']:,}" if bad else ""))
-        ok = all(run.status((engine, name))[0] == "ok" for engine in (ITERATIVE, REFERENCE))
-        speed = ratio_text(_speed(run, ITERATIVE, name)) if ok else NOTHING
-        rows.append([name, *reached, speed, deeper(depths[REFERENCE], depths[ITERATIVE])])
+        rows.append([name, *reached, _speedup(run, ITERATIVE, name), deeper(depths[REFERENCE], depths[ITERATIVE])])
     return Table(
         "“An iterative sort removes the recursion limit”",
         [
@@ -340,7 +281,7 @@ def _depth(run: Run, found: ClaimsRecord, names: Sequence[str]) -> Table:
 
 def _phantom(run: Run, names: Sequence[str]) -> Table:
     nodes, verdict = _nodes(run, PHANTOM, 1e-9, 1)
-    rows = _rows(run, names, PHANTOM, lambda name: [name, nodes, ratio_text(_speed(run, PHANTOM, name)), verdict])
+    rows = _rows(run, names, PHANTOM, lambda name: [name, nodes, _speedup(run, PHANTOM, name), verdict])
     return Table(
         "“Removes the phantom node”",
         [
@@ -361,11 +302,10 @@ def _headline(run: Run, names: Sequence[str]) -> Table:
     for engine in pure:
         cells = []
         for name in names:
-            if any(run.status((e, name))[0] != "ok" for e in (engine, REFERENCE)):
-                cells.append(NOTHING)
-                continue
-            ratio = _speed(run, engine, name)
-            cells.append(f"{ratio_text(ratio, short=True)} {word[at_least(ratio, HEADLINE)]}")
+            ratio = run.speedup(engine, name)
+            cells.append(
+                NOTHING if ratio is None else f"{ratio_text(ratio, short=True)} {word[at_least(ratio, HEADLINE)]}"
+            )
         rows.append([engine, *cells])
     return Table(
         "“TypeScript is 8 times as fast as Python”: as fast in Python alone",
@@ -380,13 +320,13 @@ def _headline(run: Run, names: Sequence[str]) -> Table:
     )
 
 
-def _ports(run: Run, found: peers.PeersRecord) -> Table:
+def _ports(run: Run, found: PeersRecord) -> Table:
     rows = []
     for engine, runtime in run.cells:
-        if engine != REFERENCE or run.status((engine, runtime))[0] != "ok":
+        if engine != REFERENCE or not run.ok((engine, runtime)):
             continue
         for peer in found.peers:
-            ratio = peers.over(run, found, (engine, runtime), peer.name)
+            ratio = over(run, found, (engine, runtime), peer.name)
             if ratio is not None:
                 rows.append([runtime, peer.name, ratio_text(ratio), about(ratio, HEADLINE)])
     return Table(

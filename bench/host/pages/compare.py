@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import pyperf
 
-from bench.host.pages.tables import NOTHING, Table
 from bench.host.results import store, validity
 from bench.host.results.run import Run
+from bench.host.results.table import NOTHING, Table
 from bench.host.stats.paired import SAME, Floats, Ratio, geometric_mean, paired_ratio
 from bench.host.system.errors import UsageError
 
@@ -79,7 +79,7 @@ def _open(text: str, find: Callable[[pathlib.Path], pathlib.Path]) -> tuple[Run 
 
 def _side(run: Run, runtime: str, clock: str = "wall") -> Side:
     record, times = run.record, run.times if clock == "cpu" else run.seconds
-    cells = [(engine, runtime) for engine in record.engines if run.status((engine, runtime))[0] == "ok"]
+    cells = [(engine, runtime) for engine in record.engines if run.ok((engine, runtime))]
     return Side(
         f"{run.folder.name} {runtime}",
         {cell[0]: np.log([mean for mean in times(cell).mean(axis=1) if mean == mean]) for cell in cells},
@@ -168,9 +168,7 @@ def _check_runtime(run: Run, name: str) -> None:
 
 
 def _together(run: Run, one: str, other: str) -> Table:
-    engines = [
-        engine for engine in run.record.engines if all(run.status((engine, name))[0] == "ok" for name in (one, other))
-    ]
+    engines = [engine for engine in run.record.engines if run.ok((engine, one), (engine, other))]
     if not engines:
         raise UsageError(f"{run.folder.name} has no engine that was measured on both {one} and {other}")
     pairs = [run.pair((engine, one), (engine, other)) for engine in engines]

@@ -3,75 +3,25 @@
 from __future__ import annotations
 
 import ast
-import dataclasses
-import os
 import pathlib
 import re
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.host.measure.plan import REFERENCE
 from bench.host.pages import tables
-from bench.host.pages.tables import NOTHING, Table, number, ratio_text
+from bench.host.pages.tables import number, ratio_text
+from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
-from bench.host.stats.paired import paired_ratio
-from bench.host.system import datasets
+from bench.host.results.table import NOTHING, Table
+from bench.host.stats.flops import Arithmetic
 from bench.host.system.errors import UsageError
 from bench.host.system.interpreters import ROOT
-from bench.workload.config import Config
-from bench.workload.trainer import Trainer
 
 Profile = Sequence[tuple[str, float]]
 LIMIT = "native"
-ADAM_FLOPS = 13  # per weight: 3 for the first moment, 4 for the second, 6 for the update; powers count as one
 TOP = 6
 WINDOWS = (10, 50, 200, 500)  # steps after which speeds are taken anew, in a run that is longer
-DGEMM = (
-    "import numpy, time\n"
-    "a = numpy.random.default_rng(1).random((512, 512)); times = []\n"
-    "for _ in range(40):\n"
-    "    started = time.perf_counter(); a @ a; times.append(time.perf_counter() - started)\n"
-    "print(2 * 512**3 / min(times))"
-)
-
-
-@dataclasses.dataclass(frozen=True)
-class Arithmetic:
-    """``step_flops``: of each step of the run; ``limit``: flops per second that one core reached in a matrix product."""
-
-    step_flops: list[float]
-    limit: float
-
-
-def step_flops(config: Config, positions: int, vocabulary: int) -> float:
-    """Floating-point operations that a step needs, whoever does them.
-
-    Twice the multiply-adds of all matrix products and of attention's two sums, times three (the backward pass has two
-    products for each forward one), and Adam's. Norms, exponentials and residuals, some per cent, are left out.
-    """
-    n = config.n_embd
-    products = positions * (12 * config.n_layer * n * n + vocabulary * n)
-    attention = config.n_layer * n * positions * (positions + 1)  # scores and mixes, over 1 to positions entries
-    weights = (2 * vocabulary + config.block_size) * n + 12 * config.n_layer * n * n
-    return 3 * 2 * (products + attention) + ADAM_FLOPS * weights
-
-
-def arithmetic(run: Run) -> Arithmetic:
-    """The run's flops per step, and this machine's limit, measured with NumPy's matrix product on one thread."""
-    config = Config(**run.record.workload.config)  # type: ignore[arg-type]
-    trainer = Trainer(REFERENCE, datasets.locate_again(run.record.workload.data), config)
-    lengths = [
-        min(config.block_size, len(trainer.documents[step % len(trainer.documents)]) + 1)
-        for step in range(run.record.plan.steps)
-    ]
-    one = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")}
-    done = subprocess.run([sys.executable, "-c", DGEMM], env={**os.environ, **one}, capture_output=True, text=True)
-    if done.returncode:
-        raise UsageError(f"cannot measure the machine's limit: {done.stderr.strip().splitlines()[-1]}")
-    return Arithmetic([step_flops(config, n, len(trainer.vocabulary)) for n in lengths], float(done.stdout))
 
 
 # --------------------------------------------------------------------- the page
@@ -110,7 +60,7 @@ def _bought(run: Run) -> Table:
     runtimes = list(run.record.runtimes)
     rows = []
     for engine, about in run.record.engines.items():
-        if about.parent in run.record.engines and any(run.status((engine, name))[0] == "ok" for name in runtimes):
+        if about.parent in run.record.engines and any(run.ok((engine, name)) for name in runtimes):
             rows.append(
                 [f"{engine} over {about.parent}", *(_over(run, engine, about.parent, name) for name in runtimes)]
             )
@@ -124,10 +74,8 @@ def _bought(run: Run) -> Table:
 
 
 def _over(run: Run, engine: str, other: str, runtime: str) -> str:
-    before, after = (other, runtime), (engine, runtime)
-    if run.status(before)[0] != "ok" or run.status(after)[0] != "ok":
-        return NOTHING
-    return ratio_text(paired_ratio(*run.pair(before, after)), short=True)
+    ratio = run.speedup(engine, runtime, over=other)
+    return NOTHING if ratio is None else ratio_text(ratio, short=True)
 
 
 def _collector(run: Run, off: Run) -> Table:
@@ -161,16 +109,16 @@ def _ageing(run: Run) -> Table:
     windows = [slice(start, end) for start, end in zip([0, *ends], ends)]
     rows = []
     for engine, name in sorted(run.cells, key=lambda cell: list(run.record.runtimes).index(cell[1])):
-        base = (REFERENCE, name)
-        if run.status((engine, name))[0] != "ok" or run.status(base)[0] != "ok":
+        if not run.ok((engine, name), (REFERENCE, name)):
             continue
-        before, after = run.pair(base, (engine, name))
         if engine == REFERENCE:
-            cells = [f"{number(float(np.nanmedian(before[:, window])) * 1e3)} ms" for window in [*windows, slice(None)]]
+            times = run.times((engine, name))
+            cells = [f"{number(float(np.nanmedian(times[:, window])) * 1e3)} ms" for window in [*windows, slice(None)]]
         else:
             cells = [
-                ratio_text(paired_ratio(before[:, window], after[:, window]), short=True)
+                NOTHING if ratio is None else ratio_text(ratio, short=True)
                 for window in [*windows, slice(None)]
+                for ratio in [run.speedup(engine, name, steps=window)]
             ]
         rows.append([name, engine, *cells])
     return Table(
@@ -193,7 +141,7 @@ def _distance(run: Run, runtime: str, limits: Arithmetic) -> Table:
     flops, rows = sum(limits.step_flops), []
     for engine in run.record.engines:
         cell = (engine, runtime)
-        if run.status(cell)[0] != "ok":
+        if not run.ok(cell):
             continue
         seconds = float(np.nanmedian(run.times(cell), axis=0).sum())
         native = _over(run, LIMIT, engine, runtime) if LIMIT in run.record.engines else NOTHING
@@ -226,7 +174,7 @@ def _section(run: Run, engine: str, profile: Profile | None, profiled_on: str) -
     parts = [f"## {engine}", _docstring(engine, about.path)]
     if about.parent:
         parts.append(f"A copy of `{about.parent}` but for: {about.change}. Promise: {about.parity}.")
-    runtimes = [name for name in run.record.runtimes if run.status((engine, name))[0] == "ok"]
+    runtimes = [name for name in run.record.runtimes if run.ok((engine, name))]
     if engine != REFERENCE and runtimes:
         row = ["over the reference", *(_over(run, engine, REFERENCE, name) for name in runtimes)]
         parts.append(tables.grid(["speed", *tables.columns(runtimes)], [row], "github"))

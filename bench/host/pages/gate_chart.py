@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import math
 
-from bench.host.gate.outcome import FAILED, Answer, Row
 from bench.host.pages import charts
 from bench.host.pages.charts import ROWS, Chart, Spec
 from bench.host.results.run import Run
+from bench.host.results.verdicts import FAILED, Answer, Row
 from bench.host.stats.paired import Ratio
 
 # a word has its own shape too

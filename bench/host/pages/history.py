@@ -23,13 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from bench.host.measure.plan import REFERENCE
 from bench.host.pages import charts
-from bench.host.pages.tables import NOTHING, Table, columns, number, ratio_text
+from bench.host.pages.tables import columns, number, ratio_text
 from bench.host.results import store
 from bench.host.results.kinds import kind_of
+from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
-from bench.host.stats.paired import Ratio, paired_ratio
+from bench.host.results.table import NOTHING, Table
+from bench.host.stats.paired import Ratio
 from bench.host.system.errors import UsageError, needs_extra
 from bench.workload.model_file import write_atomically
 
@@ -238,11 +239,7 @@ def _date(run: Run) -> datetime.datetime:
 
 def _newest(run: Run, wanted: Wanted) -> str | None:
     """The runtime asked for if the run has it, or the newest version on which both engines were measured."""
-    able = [
-        name
-        for name in run.record.runtimes
-        if all(run.status((engine, name))[0] == "ok" for engine in (wanted.engine, wanted.base))
-    ]
+    able = [name for name in run.record.runtimes if run.ok((wanted.engine, name), (wanted.base, name))]
     if wanted.runtime is None:
         versions = {name: str(run.record.runtimes[name].described["python"]) for name in able}
         return max(able, key=lambda name: [int(part) for part in re.findall(r"\d+", versions[name])[:3]], default=None)
@@ -259,7 +256,8 @@ def _point(run: Run, wanted: Wanted) -> Point | None:
     if runtime is None:
         return None
     record = run.record
-    ratio = paired_ratio(*run.pair((wanted.base, runtime), (wanted.engine, runtime)))
+    ratio = run.speedup(wanted.engine, runtime, wanted.base)
+    assert ratio is not None  # `_newest` chose the runtime for it
     alike = (
         str(record.machine["identity"]),
         runtime,

@@ -7,10 +7,10 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.host.gate import outcome
 from bench.host.pages import charts, gate_chart, tables
 from bench.host.pages.tables import LEGEND
 from bench.host.results.run import Run
+from bench.host.results.verdicts import answer_of
 from bench.host.system.errors import UsageError, needs_extra
 from bench.workload.model_file import write_atomically
 
@@ -43,7 +43,7 @@ def page(run: Run) -> str:
     jinja2, vl_convert = _libraries()
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round: go on with --resume {run.folder}")
-    answer = outcome.answer_of(run)
+    answer = answer_of(run)
     found = _charts(run)
     engines, runtimes = charts.names(run)
     specs = json.dumps({chart.name: chart.spec for chart in found}, separators=(",", ":"))
@@ -76,7 +76,7 @@ def page(run: Run) -> str:
 
 def _charts(run: Run) -> list[charts.Chart]:
     """Those that the run has something to show in: of a gate's run the gate's own."""
-    answer = outcome.answer_of(run)
+    answer = answer_of(run)
     return charts.charts(run) if answer is None else gate_chart.gate_charts(run, answer)
 
 

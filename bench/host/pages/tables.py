@@ -13,13 +13,12 @@ from typing import Any
 
 from tabulate import tabulate
 
-from bench.host.measure.plan import REFERENCE
-from bench.host.measure.round import NODES_STEPS, SAMPLES
 from bench.host.results import suspicion
-from bench.host.results.parity import Finding, Parity
-from bench.host.results.records import Cell, RuntimeRecord, key
+from bench.host.results.parity import Parity, parity_text
+from bench.host.results.records import NODES_STEPS, REFERENCE, SAMPLES, Cell, RuntimeRecord, key
 from bench.host.results.run import Run
-from bench.host.stats.paired import Ratio, geometric_mean, paired_ratio, typical
+from bench.host.results.table import NOTHING, Table
+from bench.host.stats.paired import Ratio, geometric_mean, typical
 from bench.host.system.errors import UsageError
 from bench.workload.config import OPTIONS
 from bench.workload.runtime import jits
@@ -27,18 +26,6 @@ from bench.workload.runtime import jits
 # columns that a narrow terminal goes without
 LESS_IMPORTANT = ("samples", "MB", "machine", "runtimes", "rounds", "held against")
 FORMATS = ("plain", "github", "html", "json")
-NOTHING = "–"
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """A title, column heads and rows of text; what stands above and below it."""
-
-    title: str
-    above: list[str]
-    headers: list[str]
-    rows: list[list[str]]
-    below: list[str]
 
 
 def tables(run: Run, base: str | None = None) -> list[Table]:
@@ -75,7 +62,8 @@ def _of_runtime(run: Run, runtime: str) -> Table:
         if status == "ok":
             assert finding is not None
             seconds = run.seconds(cell)
-            ratio = paired_ratio(*run.pair((REFERENCE, runtime), cell))
+            ratio = run.speedup(*cell)
+            assert ratio is not None
             measured.append((ratio.value, engine, typical(seconds), ratio, finding))
         elif status == "skipped":
             below.append(f"skipped: {reason}")
@@ -158,7 +146,8 @@ def _speedup(run: Run, engine: str, runtime: str) -> str:
     status, _ = run.status((engine, runtime))
     if status != "ok":
         return "DIVERGED" if status == "diverged" else NOTHING if status == "skipped" else status
-    return ratio_text(paired_ratio(*run.pair((REFERENCE, runtime), (engine, runtime))), short=True)
+    ratio = run.speedup(engine, runtime)
+    return NOTHING if ratio is None else ratio_text(ratio, short=True)
 
 
 def _across(run: Run, base: str) -> Table:
@@ -168,12 +157,12 @@ def _across(run: Run, base: str) -> Table:
     for engine in run.record.engines:
         row = [engine]
         for runtime in runtimes:
-            if run.status((engine, runtime))[0] != "ok" or run.status((engine, base))[0] != "ok":
+            ratio = run.speedup(engine, runtime, over=(engine, base))
+            if ratio is None:
                 row.append(NOTHING)
                 continue
-            pair = run.pair((engine, base), (engine, runtime))
-            pairs[runtime].append(pair)
-            row.append("1" if runtime == base else ratio_text(paired_ratio(*pair), short=True))
+            pairs[runtime].append(run.pair((engine, base), (engine, runtime)))
+            row.append("1" if runtime == base else ratio_text(ratio, short=True))
         if any(cell != NOTHING for cell in row[1:]):
             rows.append(row)
     means = [
@@ -296,13 +285,6 @@ def number(value: float) -> str:
 
 def _digits(value: float) -> int:
     return 0 if value >= 1000 else 1 if value >= 100 else 2 if value >= 0.1 else 4
-
-
-def parity_text(finding: Finding) -> str:
-    """bit-identical, or the largest |Δloss| and the first step that differs."""
-    if finding.parity is Parity.ROUNDING:
-        return f"{finding.largest:.0e} @ {finding.first_step}" if finding.first_step else "losses equal"
-    return str(finding.parity)
 
 
 def runtime_line(runtime: RuntimeRecord) -> str:

@@ -176,3 +176,10 @@ def _by_sample(answer: Mapping[str, Any], vocabulary: int, block_size: int) -> l
 
 def _largest(expected: np.ndarray, found: np.ndarray) -> float:
     return float(np.max(np.abs(expected - found), initial=0.0))
+
+
+def parity_text(finding: Finding) -> str:
+    """bit-identical, or the largest |Δloss| and the first step that differs."""
+    if finding.parity is Parity.ROUNDING:
+        return f"{finding.largest:.0e} @ {finding.first_step}" if finding.first_step else "losses equal"
+    return str(finding.parity)

@@ -18,7 +18,7 @@ def export_pyperf(run: Run) -> None:
         benchmarks = []
         for engine in run.record.engines:
             cell = (engine, runtime)
-            if run.status(cell)[0] != "ok":
+            if not run.ok(cell):
                 continue
             finding = run.finding(cell)
             details = {

@@ -14,6 +14,9 @@ import numpy.typing as npt
 from bench.host.results.parity import Finding
 
 SCHEMA = 1
+REFERENCE = "reference"  # the engine that others are compared with
+SAMPLES = 20  # drawn from the trained model, in the first round
+NODES_STEPS = 20  # steps whose graph nodes are counted, in the first round
 Status = Literal["ok", "diverged", "failed", "skipped"]
 Cell = tuple[str, str]  # engine, runtime
 GATE_ANSWER = "gate.json"  # in the folder of a run that the gate made
@@ -175,3 +178,11 @@ class CountersRecord:
 def key(cell: Cell) -> str:
     """A cell's name in a round's file."""
     return "@".join(cell)
+
+
+@dataclasses.dataclass(frozen=True)
+class ClaimsRecord:
+    """claims.json: by runtime what its experiments said, as bench.workload.experiments returns it."""
+
+    schema: int
+    runtimes: dict[str, dict[str, Any]]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from bench.host.results import round_files, suspicion
 from bench.host.results.parity import Finding, keeps, worst
 from bench.host.results.records import (
     GATE_ANSWER,
+    REFERENCE,
     Cell,
     CellRecord,
     CountersRecord,
@@ -20,6 +23,8 @@ from bench.host.results.records import (
     Status,
     key,
 )
+from bench.host.stats.paired import Ratio, paired_ratio
+from bench.host.system.errors import UsageError
 
 
 class Run:
@@ -75,6 +80,68 @@ class Run:
         """The times that a ratio of two cells is made of: both on the wall's clock where one is off processor time."""
         clock = "wall" if self.off_cpu(baseline) or self.off_cpu(cell) else None
         return self.times(baseline, since, clock), self.times(cell, since, clock)
+
+    def ok(self, *cells: Cell) -> bool:
+        """Was each of these cells measured in every round that has it, and did it agree with the reference?"""
+        return all(self.status(cell)[0] == "ok" for cell in cells)
+
+    def speedup(
+        self, engine: str, runtime: str, over: str | Cell = REFERENCE, steps: slice = slice(None)
+    ) -> Ratio | None:
+        """How many times as fast an engine is as another one on the same runtime, or as the cell ``over``.
+
+        Paired step by step, with a 95 % interval where there are rounds enough; above 1 is faster. ``steps``: of those
+        of a round. None where one of the two has no time that counts. Raises UsageError for what the run has not.
+        """
+        self._check(engine, runtime)
+        baseline, cell = (over, runtime) if isinstance(over, str) else over, (engine, runtime)
+        if not self.ok(baseline, cell):
+            return None
+        before, after = self.pair(baseline, cell)
+        return paired_ratio(before[:, steps], after[:, steps])
+
+    def _check(self, engine: str, runtime: str) -> None:
+        for what, name, known in (
+            ("engine", engine, self.record.engines),
+            ("runtime", runtime, self.record.runtimes),
+        ):
+            if name not in known:
+                raise UsageError(f"no {what} {name} in {self.folder.name}: choose from {', '.join(known)}")
+
+    def losses(self, engine: str, runtime: str) -> list[float]:
+        """The losses of a round's steps in nats per token: those of every round, as the seeded state is the same.
+
+        Fewer than there are steps where the engine failed or diverged. Raises UsageError for what the run has not.
+        """
+        self._check(engine, runtime)
+        return [float.fromhex(loss) for record in self.of((engine, runtime))[:1] for loss in record.losses]
+
+    def steps(self) -> list[dict[str, Any]]:
+        """A row for each step of each cell in each round: its loss, and its seconds on both clocks."""
+        return [
+            {
+                "engine": engine,
+                "runtime": runtime,
+                "round": entry.number,
+                "step": step,
+                "loss": float.fromhex(loss),
+                "seconds": record.nanoseconds[step - 1] * 1e-9,
+                "cpu_seconds": record.cpu_nanoseconds[step - 1] * 1e-9 if record.cpu_nanoseconds else None,
+                "status": record.status,
+            }
+            for entry in self.rounds
+            for engine, runtime in self.cells
+            if (record := entry.cells.get(key((engine, runtime)))) is not None
+            for step, loss in enumerate(record.losses[: len(record.nanoseconds)], 1)
+        ]
+
+    def to_frame(self) -> Any:
+        """`steps` as a pandas DataFrame. Raises UsageError where pandas is not installed."""
+        try:
+            pandas = importlib.import_module("pandas")
+        except ImportError:
+            raise UsageError("to_frame() needs pandas: python -m pip install pandas, or use steps()") from None
+        return pandas.DataFrame(self.steps())
 
     def off_cpu(self, cell: Cell) -> str:
         """Why this cell's processor time does not say how long its steps take; "" where it does."""

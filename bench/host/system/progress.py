@@ -5,9 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from types import TracebackType
+from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+
+class Progress(Protocol):
+    """Where the measuring tells how far it is."""
+
+    def advance(self, doing: str) -> None:
+        """One order was carried out."""
+
+    def say(self, line: str) -> None:
+        """Something the user should read at once."""
+
 
 PREPARING = "preparing sources, interpreters and data"
 PLAIN_SECONDS = 10.0  # between two plain lines
@@ -23,7 +36,7 @@ class RunProgress:
         self.total, self.done, self.doing = total, 0, doing
         self.console = console or Console(stderr=True, highlight=False)
         self.started = time.monotonic()
-        self.bar = Progress(
+        self.bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),

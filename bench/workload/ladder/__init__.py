@@ -22,20 +22,20 @@ from bench.workload.data import Documents
 from bench.workload.engine import Engine
 from bench.workload.ladder.attention import Attention
 from bench.workload.ladder.bigram import Bigram
+from bench.workload.ladder.ladder_model import LadderModel
 from bench.workload.ladder.mlp import MLP
 from bench.workload.ladder.mlp_manual import ManualMLP
 from bench.workload.ladder.multi_head import MultiHead
-from bench.workload.ladder.rung import Rung
 from bench.workload.trainer import Trainer
 
-RUNGS: Dict[str, Any] = {
+CLASSES: Dict[str, Any] = {
     "bigram": Bigram,
     "mlp_manual": ManualMLP,
     "mlp": MLP,
     "attention": Attention,
     "multi_head": MultiHead,
 }
-MODELS = (*RUNGS, "gpt")
+MODELS = (*CLASSES, "gpt")
 OPTIMIZERS = ("adam", "sgd")
 _ALL = ("block_size", "seed", "rng", "gaussian")
 _TRAINED = (*_ALL, "n_embd", "learning_rate", "schedule_steps", "schedule")
@@ -55,7 +55,7 @@ def make(
     documents: Documents = "given_names",
     config: Optional[Config] = None,
     optimizer: str = "adam",
-) -> Union[Rung, Trainer]:
+) -> Union[LadderModel, Trainer]:
     """A model of the ladder, ready to train. Raises WorkloadError for what does not go together.
 
     >>> model = make("bigram", documents=["emma", "ava"])
@@ -72,5 +72,5 @@ def make(
         return Trainer(engine, documents, config)
     if model == "bigram" and optimizer != "adam":
         raise WorkloadError("bigram counts and has nothing to optimize: leave the optimizer out")
-    rung: Rung = RUNGS[model](engine, documents, config or Config(), optimizer)
+    rung: LadderModel = CLASSES[model](engine, documents, config or Config(), optimizer)
     return rung

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Tuple
 
-from bench.workload.ladder.rung import EngineRung
+from bench.workload.ladder.ladder_model import EngineLadderModel
 
 
-class Attention(EngineRung):
+class Attention(EngineLadderModel):
     """x = E[token] + P[position], y = attention(Q·x, K·x, V·x), logits = U · (x + y)."""
 
     heads = 1

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from typing import Any, Dict, List, Tuple
 
-from bench.workload.ladder.rung import Rung
+from bench.workload.ladder.ladder_model import LadderModel
 
 
-class Bigram(Rung):
+class Bigram(LadderModel):
     """P(next | last) = (times that next followed last + 1) / (times that last was followed + tokens)."""
 
     def shapes(self) -> Dict[str, Tuple[int, int]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, Tuple
 
+from bench.workload.ladder.ladder_model import EngineLadderModel
 from bench.workload.ladder.mlp_manual import CONTEXT, context, mlp_shapes
-from bench.workload.ladder.rung import EngineRung
 
 
-class MLP(EngineRung):
+class MLP(EngineLadderModel):
     """h = relu(Σ_j W_j · E[t_j]), logits = U · h."""
 
     def shapes(self) -> Dict[str, Tuple[int, int]]:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from typing import Any, Dict, List, Tuple
 
-from bench.workload.ladder.rung import SGD_RATE, Rung
+from bench.workload.ladder.ladder_model import SGD_RATE, LadderModel
 
 CONTEXT = 3
 Rows = List[List[float]]
@@ -38,7 +38,7 @@ def mlp_shapes(vocab_size: int, n_embd: int) -> Dict[str, Tuple[int, int]]:
     }
 
 
-class ManualMLP(Rung):
+class ManualMLP(LadderModel):
     """Forward and backward written out over lists of floats; Adam or SGD too."""
 
     def shapes(self) -> Dict[str, Tuple[int, int]]:

@@ -17,7 +17,7 @@ from bench.workload.trainer import Step
 SGD_RATE = 60  # times Adam's learning rate: a plain gradient is not divided by its own size
 
 
-class Rung:
+class LadderModel:
     """A language model over characters. A model says its ``shapes`` and computes; this class trains and draws."""
 
     def __init__(self, engine: Union[str, Engine], documents: data.Documents, config: Config, optimizer: str) -> None:
@@ -95,7 +95,7 @@ class Rung:
         return "".join(self.vocabulary.characters[token] for token in tokens[1:] if token != self.vocabulary.bos)
 
 
-class EngineRung(Rung):
+class EngineLadderModel(LadderModel):
     """A model written against an engine's ops, position by position or, on a batched engine, all positions at once."""
 
     def build(self, engine: Union[str, Engine], weights: Dict[str, List[List[float]]], optimizer: str) -> None:

@@ -1,0 +1,60 @@
+"""Two experiments that each runtime does by itself: how deep a graph an engine can walk, how far apart logits may lie."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+from bench.host.measure import prepare
+from bench.host.results import store, validity
+from bench.host.results.records import REFERENCE, SCHEMA, ClaimsRecord
+from bench.host.results.run import Run
+from bench.host.system.errors import UsageError
+from bench.host.system.interpreters import MARK, ROOT, Runtime, answer_in, worker_environment
+from bench.host.system.progress import Progress
+
+ITERATIVE, FUSED = "iterative", "fused_cross_entropy"
+
+SCRIPT = (
+    "import json, os, sys; sys.path[0] = sys.argv[1]\n"
+    "from bench.workload import experiments\n"
+    "found = {how: {name: getattr(experiments, how)(name) for name in names}\n"
+    "         for how, names in json.loads(sys.argv[2]).items()}\n"
+    "with os.fdopen(1, 'w') as answer: answer.write('\\n' + sys.argv[3] + json.dumps(found) + '\\n')\n"
+)
+EXPERIMENTS = {"depth": [REFERENCE, ITERATIVE], "stability": [REFERENCE, FUSED]}
+
+
+def experiment(runtime: Runtime) -> dict[str, Any]:
+    """Both experiments in an interpreter. Raises UsageError where it fails."""
+    done = subprocess.run(
+        [runtime.executable, "-s", "-c", SCRIPT, str(ROOT), json.dumps(EXPERIMENTS), MARK],
+        env=worker_environment(runtime.environment),
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=300,
+    )
+    answer = answer_in(done.stdout)
+    if done.returncode or answer is None:
+        raise UsageError(
+            f"{runtime.name} cannot do the experiments: {(done.stderr.strip() or 'no message').splitlines()[-1]}"
+        )
+    return answer
+
+
+def measure(run: Run, again: bool, progress: Progress) -> ClaimsRecord:
+    """The experiments of a run's runtimes, saved beside it; those that are there already are not done again."""
+    path = run.folder / "claims.json"
+    found = ClaimsRecord(SCHEMA, {})
+    if path.exists() and not again:
+        found = store.read(path, ClaimsRecord, validity.check_claims)
+    for name, about in run.record.runtimes.items():
+        if name in found.runtimes:
+            continue
+        progress.advance(f"experiments on {name}")
+        found.runtimes[name] = experiment(prepare.find_again(name, about))
+        store.write_json(path, found, indent=None)  # hundreds of small answers
+    return found

@@ -1,0 +1,151 @@
+"""Other programs beside a run's engines: ``peers.json`` of its folder, and the questions that it answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import pathlib
+from collections.abc import Sequence
+from typing import Literal
+
+import cattrs
+import numpy as np
+
+from bench.host.results import store, validity
+from bench.host.results.printed_losses import digits_of
+from bench.host.results.records import Cell
+from bench.host.results.run import Run
+from bench.host.stats.paired import Ratio, paired_ratio
+from bench.host.system.errors import UsageError
+from bench.workload.config import Config
+
+TOGETHER = 1e-4  # seconds: lines that were written together are read within this
+BUNCHED = 0.1  # this share of a peer's lines came together with the one before: steps can't be told apart
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """A program, as the user's file names it.
+
+    ``{steps}`` and ``{data}`` in the words of ``command`` and the values of ``env`` become the number of steps and the
+    path of the documents; a program that is not told the number of steps is ended once it has printed enough. ``cwd`` is
+    relative to the file's folder.
+    """
+
+    name: str
+    command: list[str]
+    cwd: str
+    env: dict[str, str]
+    pattern: str
+    shell: bool
+    rng: str
+    gaussian: str
+    schedule_steps: int | None  # None: as many as the steps it is told to train
+
+    def config(self, config: Config, steps: int) -> Config:
+        """The workload with this peer's random numbers."""
+        return dataclasses.replace(
+            config, rng=self.rng, gaussian=self.gaussian, schedule_steps=self.schedule_steps or steps
+        )
+
+    @property
+    def told_steps(self) -> bool:
+        """Whether the program is told how many steps to train."""
+        return any("{steps}" in word for word in (*self.command, *self.env.values()))
+
+
+@dataclasses.dataclass(frozen=True)
+class PeerRound:
+    """A peer's process in one round: ``losses`` as printed; ``arrived``: seconds from its start to each of their lines."""
+
+    status: Literal["ok", "failed", "diverged"]
+    reason: str
+    losses: list[str]
+    arrived: list[float]
+
+
+@dataclasses.dataclass(frozen=True)
+class PeersRecord:
+    """peers.json: the peers beside a run's engines, and what each did in each round."""
+
+    schema: int
+    peers: list[Peer]
+    rounds: list[dict[str, PeerRound]]
+
+
+def bad(found: PeersRecord, name: str) -> PeerRound | None:
+    """The first round in which a peer did not do well."""
+    return next((entry[name] for entry in found.rounds if name in entry and entry[name].status != "ok"), None)
+
+
+def good(run: Run, found: PeersRecord) -> bool:
+    """Did every peer and every engine do well?"""
+    return run.good() and all(bad(found, peer.name) is None for peer in found.peers)
+
+
+def load(folder: pathlib.Path) -> tuple[Run, PeersRecord]:
+    """A run with its peers from disk. Raises UsageError."""
+    if not (folder / "peers.json").is_file():
+        raise UsageError(f"{folder} has no peers.json: microgpt-bench peers makes one")
+    run = store.load(folder)
+    steps = run.record.plan.steps
+    found = store.read(
+        folder / "peers.json", PeersRecord, lambda record: validity.check_peers(record, steps, digits_of)
+    )
+    return run, found
+
+
+def over(run: Run, found: PeersRecord, cell: Cell, name: str) -> Ratio | None:
+    """How many times as fast as a cell of the run a peer is; None where it did not do well."""
+    seconds = step_seconds(found, name)
+    return None if seconds is None else paired(run.seconds(cell)[:, 1:], seconds)
+
+
+def paired(baseline: np.ndarray, seconds: np.ndarray) -> Ratio:
+    """The ratio over the rounds that both have, step by step, or of the means where one has nothing but means."""
+    rounds = min(len(baseline), len(seconds))
+    baseline, seconds = baseline[:rounds], seconds[:rounds]
+    if baseline.shape != seconds.shape:
+        baseline, seconds = (part.mean(axis=1, keepdims=True) for part in (baseline, seconds))
+    return paired_ratio(baseline, seconds)
+
+
+def step_seconds(found: PeersRecord, name: str) -> np.ndarray | None:
+    """Seconds from each of a peer's loss lines to the next, (rounds, steps - 1); None where it did not do well.
+
+    Of a peer whose lines came in bunches the mean from start to last line, (rounds, 1).
+    """
+    entries = [entry[name] for entry in found.rounds if name in entry]
+    if not entries or bad(found, name) is not None:
+        return None
+    arrived = np.array([entry.arrived for entry in entries])
+    gaps = np.diff(arrived, axis=1)
+    if np.mean(gaps < TOGETHER) > BUNCHED:
+        whole: np.ndarray = arrived[:, -1:] / arrived.shape[1]
+        return whole
+    apart: np.ndarray = np.maximum(gaps, 1e-9)  # two lines read at once now and then: never at no distance
+    return apart
+
+
+def row(cell: Cell, several: bool) -> str:
+    """The name of an engine's row; ``several``: there is more than one runtime."""
+    return " on ".join(cell) if several else cell[0]
+
+
+def check_rows(cells: Sequence[Cell], peers: Sequence[Peer], base: str | None) -> None:
+    """Raises UsageError where two rows would have one name, or none that of the base."""
+    names = [row(cell, len({runtime for _, runtime in cells}) > 1) for cell in cells]
+    for peer in peers:
+        if peer.name in names:
+            raise UsageError(f"peer {peer.name} has the name of an engine's row: give it another one")
+        names.append(peer.name)
+    if base is not None and base not in names:
+        near = difflib.get_close_matches(base, names, n=1, cutoff=0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise UsageError(f"no row {base!r} to compare with: {hint}choose from {', '.join(names)}")
+
+
+def to_json(run: Run, found: PeersRecord) -> str:
+    """For programs."""
+    return json.dumps({"good": good(run, found), **cattrs.unstructure(found)}, indent=1, ensure_ascii=False)
