@@ -12,8 +12,7 @@ from bench.cli.options import BASE, FORMAT, RESULTS, measuring_options, request_
 from bench.host.measure import lockstep
 from bench.host.measure.session import Session, now
 from bench.host.pages import tables
-from bench.host.results import calibration, kinds, store
-from bench.host.results.run import Run
+from bench.host.results import kinds, store
 from bench.workload.model_file import write_atomically
 
 
@@ -42,27 +41,10 @@ def command(
     store.check_name(name)
     with Session() as session:
         if resume is not None:
-            folder = kinds.find(resume, folder)
-            session.lock(folder)
-            measured = session.resume(folder)
+            measured = lockstep.resume(session, kinds.find(resume, folder))
         else:
-            session.prepare(request_from(data, options, base=base))
-            measured = session.create(folder / (name or now()), calibration.note(folder))
-        plan = session.plan
-        with session.measuring(plan.orders(len(measured.rounds)), lambda: kept_of(measured)) as progress:
-            progress.say(
-                f"{len(plan.engines)} engines on {', '.join(measured.record.runtimes)}, into {measured.folder}"
-            )
-            lockstep.measure(plan, measured, progress)
+            measured = lockstep.run(session, request_from(data, options, base=base), folder / (name or now()))
     write_atomically(measured.folder / "tables.md", tables.render(measured, "github", base) + "\n")
     click.echo(tables.render(measured, style, base))
     click.echo(f"kept in {measured.folder}", err=True)
     return OK if measured.good() else FOUND
-
-
-def kept_of(run: Run) -> str:
-    """What an interrupt leaves."""
-    return (
-        f"interrupted: {len(run.rounds)} of {run.record.plan.rounds} rounds are kept;"
-        f" go on with: microgpt-bench run --resume {run.folder}"
-    )

@@ -10,7 +10,7 @@ import xml.etree.ElementTree
 
 import pytest
 
-from bench.host.gate import decide
+from bench.host.gate import instructions
 from bench.host.measure import counters, revision
 from bench.host.results import calibration
 from bench.host.results.calibration import Calibration, Trial
@@ -321,7 +321,7 @@ def git(folder, *arguments):
 def test_files_of_another_repository_are_held_against_themselves(check, tmp_path, monkeypatch):
     """As in a repository of engines that uses this project in its workflow."""
     monkeypatch.setattr(counters, "ENOUGH", 1)
-    monkeypatch.setattr(decide, "LAYOUTS", (0,))
+    monkeypatch.setattr(instructions, "LAYOUTS", (0,))
     folder, outside = tmp_path / "engines of mine", tmp_path / "outside"
     folder.mkdir()
     outside.mkdir()

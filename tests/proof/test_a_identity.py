@@ -283,28 +283,28 @@ def test_a3_a_helper_hides_no_module_and_no_other_engines_helper(tmp_path):
 
 
 def test_a3_a_changed_helper_is_another_engine_for_the_counts(tmp_path):
-    from bench.host.gate import decide
+    from bench.host.gate import instructions
     from bench.host.measure.plan import Subject
 
     def files(folder, number):
         path = pathlib.Path(in_folder(tmp_path, folder, "mine", "import helper\nENGINE = replace()\n"))
         (path.parent / "helper.py").write_text(f"NUMBER = {number}\n")
-        return decide.files_of(Subject(str(path), ROOT))
+        return instructions.files_of(Subject(str(path), ROOT))
 
     assert files("a", 1) == files("b", 1) != files("c", 2)
-    assert decide.files_of(Subject("tape", ROOT)) != decide.files_of(Subject("reference", ROOT))
+    assert instructions.files_of(Subject("tape", ROOT)) != instructions.files_of(Subject("reference", ROOT))
 
 
 def test_a3_what_engines_share_is_part_of_each_that_imports_it(tmp_path):
     """For the checksum of a run's record, and for the gate, which counts the instructions of what was changed only."""
-    from bench.host.gate import decide
+    from bench.host.gate import instructions
     from bench.host.measure.plan import Subject
 
     shutil.copytree(ROOT / "engines", tmp_path / "engines")
     shutil.copytree(ROOT / "bench", tmp_path / "bench")
 
     def signs(name):
-        return engine_files.builtin(name, tmp_path).record.source_sha256, decide.files_of(Subject(name, tmp_path))
+        return engine_files.builtin(name, tmp_path).record.source_sha256, instructions.files_of(Subject(name, tmp_path))
 
     before = {name: signs(name) for name in engines.NAMES}
     with (tmp_path / "engines" / "source_writing.py").open("a") as shared:  # by way of written_products too

@@ -20,11 +20,12 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from bench.host.gate.decide import Held, Open, instructions_ratio, log_ratios
-from bench.host.measure import counters, lockstep
+from bench.host.gate.decide import Held, Open, log_ratios
+from bench.host.gate.instructions import instructions_ratio
+from bench.host.measure import counters
 from bench.host.measure.cell import CellState
 from bench.host.measure.plan import Plan
-from bench.host.measure.round import Round
+from bench.host.measure.rounds import Rounds
 from bench.host.results.calibration import CountTrial, Trial
 from bench.host.results.records import REFERENCE, Cell
 from bench.host.results.run import Run
@@ -64,29 +65,23 @@ def measure(
     The first half of each row's trials runs on the machine as it is; with ``burn`` another process keeps a core busy
     during the second. ``save`` is called after each trial with all so far.
     """
-    runtime, longest = plan.runtimes[0].name, 0.0
-    truth: dict[Cell, CellState] = {}
+    runtime, reference_cells = plan.runtimes[0].name, dict[Cell, CellState]()
+    rounds = Rounds(plan, run, progress, save=False, reference_cells=reference_cells)
     for burning in (False, True):
         missing = _missing(wanted, trials, burning, burn)
         still = {row: Open(Held((row, runtime), (engine, runtime)), len(run.rounds)) for row in missing if missing[row]}
         spent = dict.fromkeys(still, 0.0)
         with burner() if burning and burn else contextlib.nullcontext():
-            while still and plan.deadline.left > longest:
+            while still and rounds.time_left:
                 cells = [(row, runtime) for row in (engine, *still)]
-                if not truth and engine != REFERENCE:
+                if not reference_cells and engine != REFERENCE:
                     cells.insert(0, (REFERENCE, runtime))
-                current = Round(plan, len(run.rounds) + 1, cells, progress, truth)
-                try:
-                    entry = current.run()
-                except OutOfTime:
+                if rounds.add(cells) is None:
                     return trials
-                lockstep.say_if_over(plan.deadline, current.number, progress)
-                run.rounds.append(entry)
-                longest = max(entry.seconds, 0.9 * longest)  # rounds get shorter as rows are done
-                truth = truth or current.references()
+                seconds = run.rounds[-1].seconds
                 for row, trial in list(still.items()):
-                    spent[row] += entry.seconds * 2 / len(cells)  # what a check of this pair alone would have taken
-                    over = spent[row] + entry.seconds * 2 / len(cells) > wanted[row].budget_seconds
+                    spent[row] += seconds * 2 / len(cells)  # what a check of this pair alone would have taken
+                    over = spent[row] + seconds * 2 / len(cells) > wanted[row].budget_seconds
                     judgement = trial.look(run, gate) or (trial.look(run, gate, last=True) if over else None)
                     if judgement is None:
                         continue

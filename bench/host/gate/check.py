@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Sequence
 
 from bench.host.gate import baseline as baselines
-from bench.host.gate import decide, outcome, workflow
+from bench.host.gate import decide, instructions, outcome, workflow
 from bench.host.gate.decide import Held, Judgement
 from bench.host.measure.prepare import Request
 from bench.host.measure.session import Session
@@ -122,6 +122,6 @@ def _judge(
     """A judgement for each cell, with its instructions where ``counts``; and lines about those that were not counted."""
     plan = session.plan
     new = [(row.engine, row.runtime) for row in holding.left if row.word == "NEW"]
-    reserve = decide.COUNT_SHARE if counts and decide.to_count(plan, holding.helds) else 0.0
+    reserve = instructions.COUNT_SHARE if counts and instructions.to_count(plan, holding.helds) else 0.0
     judgements = decide.decide(plan, session.run, holding.helds, rules.gate, progress, new, rules.quantities, reserve)
-    return decide.count_instructions(plan, session.run, judgements, progress) if counts else (judgements, [])
+    return instructions.count_instructions(plan, session.run, judgements, progress) if counts else (judgements, [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.host.gate import calibrate
 from bench.host.gate.calibrate import Wanted
@@ -64,8 +64,8 @@ def run(session: Session, what: Request, asked: Asked, folder: pathlib.Path, add
     """
     session.prepare(what)
     (row,) = engine_files.rows(what.engine_names)
-    session.plan = dataclasses.replace(session.plan, deadline=Deadline.of_command(asked.limit))
-    wanted = _add_copies(session.plan, row, asked)
+    wanted = _wanted(row, asked)
+    session.plan = _with_copies(session.plan, row, wanted, asked.limit)
     session.run = Run(session.folder, session.record, [])  # of these rounds only the trials are kept
     path = calibration.path_in(folder)
     calibration.make_folder(path)
@@ -83,8 +83,8 @@ def run(session: Session, what: Request, asked: Asked, folder: pathlib.Path, add
     return found, interrupted
 
 
-def _add_copies(plan: Plan, row: str, asked: Asked) -> dict[str, Wanted]:
-    """Add the copies of the engine to the plan, equal ones and slower ones; what is wanted of each."""
+def _wanted(row: str, asked: Asked) -> dict[str, Wanted]:
+    """What is wanted of each copy of the engine: of equal ones, and of slower ones."""
     copies = min(calibrate.COPIES, max(1, asked.equal // 2))
     wanted = {
         revision.row_at(row, f"equal{number}"): Wanted(0.0, (asked.equal + number) // copies, asked.budget)
@@ -92,9 +92,13 @@ def _add_copies(plan: Plan, row: str, asked: Asked) -> dict[str, Wanted]:
     }
     for share, times in asked.slowdowns:
         wanted[revision.row_at(row, f"{share:.2%}")] = Wanted(share, asked.trials, asked.budget * times)
-    for copy, want in wanted.items():
-        plan.engines[copy] = dataclasses.replace(plan.engines[row], slowdown=want.slowdown)
     return wanted
+
+
+def _with_copies(plan: Plan, row: str, wanted: Mapping[str, Wanted], limit: float) -> Plan:
+    """The plan with the copies beside the engine."""
+    copies = {copy: dataclasses.replace(plan.engines[row], slowdown=want.slowdown) for copy, want in wanted.items()}
+    return dataclasses.replace(plan, engines={**plan.engines, **copies}, deadline=Deadline.of_command(limit))
 
 
 def _empty(session: Session, row: str, asked: Asked) -> Calibration:

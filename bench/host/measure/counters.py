@@ -310,12 +310,12 @@ def count(plan: Plan, run: Run, cells: Sequence[Cell], progress: Progress, timeo
 
 def _of_cell(plan: Plan, cell: Cell, instructions: bool, progress: Progress, timeout: float) -> CounterRecord:
     runtime = next(runtime for runtime in plan.runtimes if runtime.name == cell[1])
-    cycle, subject = min(CYCLE, plan.record.steps), plan.engines[cell[0]]
+    cycle, subject = min(CYCLE, plan.settings.steps), plan.engines[cell[0]]
     common = {
         "engine": subject.loads,
         "documents": str(plan.documents),
         "config": plan.config,
-        "gc": plan.record.gc,
+        "gc": plan.settings.gc,
     }
     answers: dict[str, Any] = {}
     worker = WorkerProcess(runtime, str(subject.source))
@@ -346,7 +346,7 @@ def _of_cell(plan: Plan, cell: Cell, instructions: bool, progress: Progress, tim
             subject.loads,
             plan.documents,
             plan.config,
-            gc=plan.record.gc,
+            gc=plan.settings.gc,
             cycle=cycle,
             timeout=timeout,
         )

@@ -19,11 +19,10 @@ import random
 import time
 from collections.abc import Sequence
 
-from bench.host.measure.lockstep import add, say_if_over
 from bench.host.measure.peer_process import run_once
 from bench.host.measure.plan import Plan
 from bench.host.measure.prepare import Request
-from bench.host.measure.round import Round
+from bench.host.measure.rounds import Rounds
 from bench.host.measure.session import Session
 from bench.host.results import store
 from bench.host.results.peers import Peer, PeerRound, PeersRecord, bad, check_rows
@@ -65,7 +64,7 @@ def measure(
     plan: Plan, run: Run, peers: Sequence[Peer], folder: pathlib.Path, config: Config, progress: Progress
 ) -> PeersRecord:
     """Rounds of every peer and every engine, saved after each round; a peer that failed is not run again."""
-    steps, documents = plan.record.steps, plan.documents
+    steps, documents = plan.settings.steps, plan.documents
     truths: dict[Config, list[float]] = {}
     for peer in peers:
         wanted = peer.config(config, steps)
@@ -75,9 +74,10 @@ def measure(
             with failures_of(TRUTH):
                 truths[wanted] = [trainer.step().loss for _ in range(steps)]
     found = PeersRecord(SCHEMA, list(peers), [])
-    rng = random.Random(plan.record.order_seed)
+    rng = random.Random(plan.settings.order_seed)
+    rounds = Rounds(plan, run, progress)
     longest = 0.0
-    for round_number in range(1, plan.record.rounds + 1):
+    for round_number in range(1, plan.settings.rounds + 1):
         begun = time.monotonic()
         if round_number > 1 and plan.deadline.left < longest:
             progress.say(f"stopped after {round_number - 1} rounds: the next would pass the budget of {plan.deadline}")
@@ -88,16 +88,15 @@ def measure(
         for turn in turns:
             if turn is None:
                 cells = [cell for cell in plan.cells if run.ok(cell) or not run.rounds]
-                current = Round(plan, round_number, cells, progress)
-                add(run, current, current.run())
+                rounds.add(cells)
             else:
                 truth = truths[turn.config(config, steps)]
-                done = run_once(turn, folder, steps, documents, truth, plan.record.timeout_seconds, progress)
+                done = run_once(turn, folder, steps, documents, truth, plan.settings.timeout_seconds, progress)
                 entry[turn.name] = done
                 if done.status != "ok":
                     progress.say(f"{turn.name} {done.status}: {done.reason}")
         found = dataclasses.replace(found, rounds=[*found.rounds, entry])
         store.write_json(run.folder / "peers.json", found, indent=None)  # thousands of numbers
-        say_if_over(plan.deadline, round_number, progress)
+        rounds.say_if_over(round_number)
         longest = max(longest, time.monotonic() - begun)
     return found

@@ -45,11 +45,11 @@ class Before:
 class Plan:
     """What to measure, and until when. ``engines``: row name to what the workers load for it."""
 
-    engines: dict[str, Subject]
+    engines: Mapping[str, Subject]
     runtimes: list[Runtime]
     documents: pathlib.Path
     config: dict[str, Any]
-    record: PlanRecord
+    settings: PlanRecord
     deadline: Deadline = dataclasses.field(default_factory=Deadline)
     before: Before | None = None
 
@@ -60,6 +60,6 @@ class Plan:
 
     def orders(self, rounds_done: int) -> int:
         """Orders still to give where nothing fails: a start, the steps and an end a cell; samples and nodes once."""
-        rounds = self.record.rounds - rounds_done
+        rounds = self.settings.rounds - rounds_done
         once = 0 if rounds_done else len(self.engines) + len(self.cells)
-        return rounds * len(self.cells) * (self.record.steps + 2) + once
+        return rounds * len(self.cells) * (self.settings.steps + 2) + once

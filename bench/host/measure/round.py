@@ -73,9 +73,9 @@ def repeats_for(turn: float, step: float) -> int:
 class Round:
     """One round of some of a plan's cells, from starting the workers to comparing the final parameters.
 
-    ``truth``: what references said in an earlier round, for a round that leaves them out; the seeded
-    state is the same in every round, so its gradients, losses and parameters are too. ``introduce``: give the user a
-    first look, once a run; ``samples``: how many to draw after the last step; ``nodes``: count them, once a run.
+    ``reference_cells``: what references said in an earlier round, for a round that leaves them out; the seeded
+    state is the same in every round, so its gradients, losses and parameters are too. ``first_look``: tell the user of
+    one; ``samples``: how many to draw after the last step; ``nodes``: count them, once a run.
     """
 
     def __init__(
@@ -84,23 +84,24 @@ class Round:
         number: int,
         cells: Sequence[Cell],
         progress: Progress,
-        truth: Mapping[Cell, CellState] | None = None,
-        introduce: bool = False,
+        reference_cells: Mapping[Cell, CellState] | None = None,
+        first_look: bool = False,
         samples: int = 0,
         nodes: bool = False,
     ) -> None:
         self.plan, self.number, self.cells, self.progress = plan, number, cells, progress
-        self.truth, self.introduce, self.samples, self.nodes = truth or {}, introduce, samples, nodes
+        self.reference_cells, self.first_look = dict(reference_cells or {}), first_look
+        self.samples, self.nodes = samples, nodes
         # the same plan gives the same orders again
-        self.rng = random.Random(f"{plan.record.order_seed}/{number}")
+        self.rng = random.Random(f"{plan.settings.order_seed}/{number}")
         # but nobody knows beforehand what repeats are made of, and at which steps they are looked at
-        steps = range(1, plan.record.steps + 1)
+        steps = range(1, plan.settings.steps + 1)
         self.nonces = {step: secrets.token_hex(8) for step in steps}
         self.looked = secrets.choice(
             steps[: max(1, len(steps) - 1)]
         )  # what is odd then is looked at in the next step too
         self.probes: dict[int, Probe] = {}
-        if not self.truth:
+        if not self.reference_cells:
             chosen = secrets.SystemRandom().sample(steps, k=min(2, len(steps)))
             self.probes = {step: Probe(late=number == 1) for number, step in enumerate(chosen)}
         self.states: dict[Cell, CellState] = {}
@@ -120,9 +121,9 @@ class Round:
                 for cell in self._shuffled([cell for cell in self.cells if cell[1] == runtime.name]):
                     self._start(cell)
                 self._check_gradients(runtime.name)
-                if self.introduce:
+                if self.first_look:
                     self._say_first_look(runtime.name)
-            for step in range(1, self.plan.record.steps + 1):
+            for step in range(1, self.plan.settings.steps + 1):
                 if step in self.probes:
                     self.probes[step].choose([self.states[cell].repeats for cell in self._alive()])
                 for cell in self._shuffled(self._alive()):
@@ -150,7 +151,7 @@ class Round:
         )
 
     def references(self) -> dict[Cell, CellState]:
-        """What the references said where they went to the end: the ``truth`` of later rounds."""
+        """What the references said where they went to the end: the ``reference_cells`` of later rounds."""
         rows = self._references()
         return {cell: state for cell, state in self.states.items() if cell[0] in rows and state.status == "ok"}
 
@@ -173,7 +174,7 @@ class Round:
         state = self.states[cell]
         self.progress.advance(f"{cell[0]} on {cell[1]}")
         try:
-            answer = state.worker.ask(self.deadline.timeout(self.plan.record.timeout_seconds), **order)
+            answer = state.worker.ask(self.deadline.timeout(self.plan.settings.timeout_seconds), **order)
             missing = [field for field in fields if field not in answer]
             if left := state.worker.children():
                 raise WorkerFailed(f"it leaves a process running ({left[0]}), whose time nobody can tell from its own")
@@ -196,7 +197,7 @@ class Round:
 
     def _start(self, cell: Cell) -> None:
         runtime = next(runtime for runtime in self.plan.runtimes if runtime.name == cell[1])
-        subject, affinity = self.plan.engines[cell[0]], self.plan.record.affinity
+        subject, affinity = self.plan.engines[cell[0]], self.plan.settings.affinity
         injected: dict[str, Any] = {"slowdown": subject.slowdown} if subject.slowdown else {}
         if changed := self.copies.mend():
             self.progress.say(f"an engine changed {', '.join(changed)}, which workers import: it is as it was again")
@@ -208,7 +209,7 @@ class Round:
             engine=subject.loads,
             documents=str(self.plan.documents),
             config=dict(subject.config or self.plan.config),
-            gc=self.plan.record.gc,
+            gc=self.plan.settings.gc,
             **injected,
         )
         if answer is not None and any(
@@ -222,7 +223,7 @@ class Round:
             state.end("failed", f"the worker runs on CPUs {answer['affinity']} in spite of --affinity")
         elif answer is not None:
             state.started = answer
-            state.turn = max(self.plan.record.turn_seconds * 1e9, TICKS_A_TURN * answer.get("wall_tick_ns", 0))
+            state.turn = max(self.plan.settings.turn_seconds * 1e9, TICKS_A_TURN * answer.get("wall_tick_ns", 0))
             state.repeats = repeats_for(state.turn, answer["estimate_ns"])
             if answer.get("cpu_tick_ns", 0) > COARSE_NS:
                 state.off_cpu = f"its processor clock ticks every {answer['cpu_tick_ns'] / 1e6:.1f} ms"
@@ -237,12 +238,12 @@ class Round:
             untimed = {"untimed": probe.count, "skip": probe.chain}
         answer = self._ask(
             cell,
-            ["loss", "ns", *(["cpu_ns"] if self.plan.record.clock == "cpu" and not state.off_cpu else [])],
+            ["loss", "ns", *(["cpu_ns"] if self.plan.settings.clock == "cpu" and not state.off_cpu else [])],
             do="step",
             repeats=repeats,
             nonce=self.nonces[step],
             most_ns=MOST_TURNS * state.turn,
-            **({"look": True} if look and (repeats > 1 or not self.truth) else {}),
+            **({"look": True} if look and (repeats > 1 or not self.reference_cells) else {}),
             **untimed,
         )
         if answer is None:
@@ -281,8 +282,8 @@ class Round:
         """The reference first, where it is not known yet: at each place of its samples the others say their probabilities."""
         rows = self._references()
         cells = list(self._shuffled(self._alive()))
-        for cell in sorted(cells, key=lambda cell: bool(self.truth) or cell[0] not in rows):
-            truth = self._truth(cell)
+        for cell in sorted(cells, key=lambda cell: bool(self.reference_cells) or cell[0] not in rows):
+            truth = self._reference(cell)
             known = truth is not None and "samples" in truth.drawn and cell[0] not in rows
             told = {"along": truth.drawn["samples"][:COMPARED]} if truth is not None and known else {}
             answer = self._ask(cell, ["samples", "ns"], do="generate", samples=self.samples, **told)
@@ -302,7 +303,7 @@ class Round:
         """Once per engine: the graph is the same on every runtime. One that takes too long has its times all the same."""
         for engine in self.plan.engines:
             cell = next((cell for cell in self._alive() if cell[0] == engine), None)
-            steps = min(NODES_STEPS, self.plan.record.steps)
+            steps = min(NODES_STEPS, self.plan.settings.steps)
             answer = cell and self._ask(cell, ["nodes"], optional=True, do="nodes", steps=steps)
             if cell and answer:
                 self.states[cell].nodes = answer["nodes"]
@@ -342,7 +343,7 @@ class Round:
     def _against_reference(self, cells: list[Cell], compare: Callable[[CellState, CellState], Finding]) -> None:
         """Judge each cell against the reference on its runtime; without one, nothing can be proven."""
         for cell in cells:
-            state, reference = self.states[cell], self._truth(cell)
+            state, reference = self.states[cell], self._reference(cell)
             if reference is None or reference.status not in ("ok", "diverged"):
                 state.end("failed", "no reference to compare with on this runtime")
             else:
@@ -350,10 +351,10 @@ class Round:
                 if state.status == "diverged":
                     self.progress.say(f"{cell[0]} on {cell[1]} DIVERGED: {state.reason}")
 
-    def _truth(self, cell: Cell) -> CellState | None:
+    def _reference(self, cell: Cell) -> CellState | None:
         """The reference that a cell is held against: of this round, or of the one in which references were measured."""
         truth = (self.plan.engines[cell[0]].reference, cell[1])
-        return self.states.get(truth, self.truth.get(truth))
+        return self.states.get(truth, self.reference_cells.get(truth))
 
     def _check_gradients(self, runtime: str) -> None:
         self._against_reference(

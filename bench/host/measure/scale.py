@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bench.host.measure.cell import CellState
-from bench.host.measure.lockstep import say_if_over
 from bench.host.measure.plan import Plan
 from bench.host.measure.prepare import Request
-from bench.host.measure.round import Round
+from bench.host.measure.rounds import Rounds
 from bench.host.measure.session import Session
 from bench.host.results import store
 from bench.host.results.parity import parity_text, worst
@@ -23,7 +22,6 @@ from bench.host.results.records import REFERENCE, SCHEMA, Cell
 from bench.host.results.run import Run
 from bench.host.results.scaling import Point, Scaling, sizes
 from bench.host.system import datasets
-from bench.host.system.deadline import OutOfTime
 from bench.host.system.errors import UsageError
 from bench.host.system.progress import Progress
 from bench.workload.data import read_documents
@@ -72,45 +70,37 @@ def measure(
     progress: Progress,
 ) -> Scaling:
     """Every engine of the plan at every size, engine by engine, saved after each. The reference comes first."""
-    runtime, engines, points = plan.runtimes[0].name, list(plan.engines), sizes(factors)
-    for engine in engines:
-        for point in points:
-            plan.engines[row(engine, point)] = dataclasses.replace(
-                plan.engines[engine], config={**plan.config, **point}, reference=row(REFERENCE, point)
-            )
-    truth: dict[Cell, CellState] = {}
+    runtime, points, reference_cells = plan.runtimes[0].name, sizes(factors), dict[Cell, CellState]()
+    at_size = {
+        row(engine, point): dataclasses.replace(
+            subject, config={**plan.config, **point}, reference=row(REFERENCE, point)
+        )
+        for engine, subject in plan.engines.items()
+        for point in points
+    }
+    engines, plan = list(plan.engines), dataclasses.replace(plan, engines=at_size)
     found = Scaling(SCHEMA, run.record, factors, [])
     for engine in sorted(engines, key=lambda name: name != REFERENCE):
         cells = {(row(engine, point), runtime): point for point in points}
-        alive = list(cells)
-        longest, first = 0.0, len(run.rounds)
-        for number_ in range(plan.record.rounds):
-            if run.rounds and plan.deadline.left <= longest:
+        alive, first = list(cells), len(run.rounds)
+        rounds = Rounds(plan, run, progress, save=False, reference_cells=reference_cells)
+        for number in range(plan.settings.rounds):
+            current = rounds.add(alive, nodes=number == 0) if rounds.time_left else None
+            if current is None:
                 break
-            current = Round(plan, len(run.rounds) + 1, alive, progress, truth, nodes=number_ == 0)
-            try:
-                run.rounds.append(current.run())
-            except OutOfTime:
-                break
-            say_if_over(plan.deadline, current.number, progress)
-            longest = max(longest, run.rounds[-1].seconds)
-            truth = truth | current.references()
             alive = [cell for cell in alive if current.states[cell].status == "ok"]
-        done_rounds = len(run.rounds) - first
-        if not done_rounds:
+        done = len(run.rounds) - first
+        if not done:
             progress.say(f"stopped before {engine}: the budget of {plan.deadline} is used up")
             break
-        if done_rounds < plan.record.rounds and alive:
-            progress.say(
-                f"{engine}: {done_rounds} of {plan.record.rounds} rounds, then the budget of {plan.deadline} ended"
-            )
+        if done < plan.settings.rounds and alive:
+            progress.say(f"{engine}: {done} of {plan.settings.rounds} rounds, then the budget of {plan.deadline} ended")
         found = dataclasses.replace(
             found, points=[*found.points, *(_point(run, engine, *item) for item in cells.items())]
         )
         store.write_json(run.folder / "scale.json", found)
-        done = [p for p in found.points if p.engine == engine and p.status == "ok"]
-        if done:
-            times = [float(np.median(point.seconds)) for point in done]
+        times = [float(np.median(p.seconds)) for p in found.points if p.engine == engine and p.status == "ok"]
+        if times:
             progress.say(
                 f"{engine}: {1e3 * min(times):.3g} ms/step at the smallest size, {1e3 * max(times):.3g} at the largest"
             )
