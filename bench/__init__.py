@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 import bench.workload.beside  # noqa: F401 (before anything imports engines)
@@ -11,33 +12,52 @@ from bench.workload.generators import Mulberry32
 from bench.workload.trainer import Step, Trainer
 
 if TYPE_CHECKING:
+    from bench.api import check, compare, count, load_run, measure, render, report, scale
+    from bench.host.results.run import Run
+    from bench.host.system.errors import Interrupted, UsageError
     from bench.workload.model import Model
+    from engines import EngineError
     from engines.reference import Value
 
 __all__ = [
     "Config",
     "Engine",
+    "EngineError",
+    "Interrupted",
     "Model",
     "Mulberry32",
     "Parity",
+    "Run",
     "Step",
     "Trainer",
+    "UsageError",
     "Value",
     "WorkloadError",
+    "check",
+    "compare",
+    "count",
     "linear",
+    "load_run",
+    "measure",
+    "render",
+    "report",
     "rmsnorm",
+    "scale",
     "softmax",
 ]
+# what a worker has no use for is imported when it is asked for
+_LATER = {
+    "Model": "bench.workload.model",
+    "Value": "engines.reference",
+    "Run": "bench.host.results.run",
+    "EngineError": "engines",
+    **dict.fromkeys(("UsageError", "Interrupted"), "bench.host.system.errors"),
+    **dict.fromkeys(("check", "compare", "count", "load_run", "measure", "render", "report", "scale"), "bench.api"),
+}
 
 
 def __getattr__(name: str) -> Any:
-    """What a worker has no use for is imported when it is asked for."""
-    if name == "Model":
-        from bench.workload.model import Model
-
-        return Model
-    if name == "Value":  # the reference's
-        from engines.reference import Value
-
-        return Value
+    """What is imported when it is asked for. The host's functions need Python 3.11 and the package's dependencies."""
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,9 +10,9 @@ import click
 
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, RESULTS
-from bench.host.pages import compare as comparing
-from bench.host.pages import tables
+from bench.host.pages import comparison, tables
 from bench.host.results import kinds
+from bench.host.results.comparison import compare
 
 
 @click.command("compare")
@@ -30,7 +30,8 @@ def command(first: str, second: str, folder: pathlib.Path, anyway: bool, style: 
 
     Without runtimes: those of the same name. Two runtimes of one run were measured in lockstep and are paired.
     """
-    found = comparing.compare(first, second, lambda path: kinds.find(path, folder), anyway)
+    compared = compare(first, second, lambda path: kinds.find(path, folder), anyway)
+    found = list(map(comparison.table, compared))
     if style == "json":
         click.echo(json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False))
     else:

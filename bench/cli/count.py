@@ -12,8 +12,7 @@ from bench.cli.values import Seconds
 from bench.host.measure import counters
 from bench.host.measure.session import Session
 from bench.host.pages import tables
-from bench.host.results import kinds, store
-from bench.host.system.errors import UsageError
+from bench.host.results import kinds
 
 
 @click.command("count")
@@ -39,14 +38,7 @@ def command(
     """
     path = kinds.find(run_folder, folder)
     with Session() as session:
-        session.lock(path)
-        cells = counters.restrict(store.load(path), engine_names, pythons)
-        if not cells:
-            raise UsageError(f"nothing to count in {path}: no such cell measured and agreed")
-        measured = session.resume(path, {runtime for _, runtime in cells})
-        kept = f"interrupted: the cells counted so far are kept in {path}"
-        with session.measuring(counters.ORDERS * len(cells), lambda: kept) as progress:
-            good = counters.count(session.plan, measured, cells, progress, timeout)
+        measured, good = counters.run(session, path, engine_names, pythons, timeout)
     click.echo(tables.render_counters(measured, style))
     click.echo(f"kept in {measured.folder}", err=True)
     return OK if good else FOUND

@@ -48,6 +48,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.host.measure.plan import Plan
+from bench.host.measure.session import Session
 from bench.host.measure.worker_process import MARK, START, EngineUnavailable, WorkerFailed, WorkerProcess
 from bench.host.results import store
 from bench.host.results.records import SCHEMA, Cell, CounterRecord, CountersRecord, key
@@ -254,6 +255,27 @@ def _fixed_length(folder: pathlib.Path, length: int) -> pathlib.Path:
 
 
 # --------------------------------------------------------------------- all counters of a run's cells
+
+
+def run(
+    session: Session,
+    folder: pathlib.Path,
+    engines: Sequence[str] = (),
+    runtimes: Sequence[str] = (),
+    timeout: float = TIMEOUT,
+) -> tuple[Run, bool]:
+    """Count what a run on disk measured, or those of its engines and runtimes; whether all went well.
+
+    Raises UsageError, Interrupted.
+    """
+    session.lock(folder)
+    cells = restrict(store.load(folder), engines, runtimes)
+    if not cells:
+        raise UsageError(f"nothing to count in {folder}: no such cell measured and agreed")
+    measured = session.resume(folder, {runtime for _, runtime in cells})
+    kept = f"interrupted: the cells counted so far are kept in {folder}"
+    with session.measuring(ORDERS * len(cells), lambda: kept) as progress:
+        return measured, count(session.plan, measured, cells, progress, timeout)
 
 
 def restrict(run: Run, engines: Sequence[str], pythons: Sequence[str]) -> list[Cell]:

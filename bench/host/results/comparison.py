@@ -22,13 +22,26 @@ import pyperf
 
 from bench.host.results import store, validity
 from bench.host.results.run import Run
-from bench.host.results.table import NOTHING, Table
-from bench.host.stats.paired import SAME, Floats, Ratio, geometric_mean, paired_ratio
+from bench.host.stats.paired import Floats, Ratio, geometric_mean, paired_ratio
 from bench.host.system.errors import UsageError
 
 APART = "Two separate runs, in {}: a machine that was busier during one of them shows here as a difference."
 CLOCKS = {"cpu": "processor time", "wall": "time passed"}
 TOGETHER = "Two runtimes of one run, paired step by step."
+
+
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """How many times as fast the second side is: by engine, and their geometric mean.
+
+    ``about``: how the two were measured, and what is not like with like. ``left``: engines that only one side has.
+    """
+
+    title: str
+    about: list[str]
+    speedups: dict[str, Ratio]
+    mean: Ratio
+    left: list[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +56,8 @@ class Side:
     clock: str = "wall"
 
 
-def compare(first: str, second: str, find: Callable[[pathlib.Path], pathlib.Path], anyway: bool) -> list[Table]:
-    """A table for each runtime that both have, or for the one named of each, as in ``RUN:RUNTIME``; a file has one.
+def compare(first: str, second: str, find: Callable[[pathlib.Path], pathlib.Path], anyway: bool) -> list[Comparison]:
+    """One for each runtime that both have, or for the one named of each, as in ``RUN:RUNTIME``; a file has one.
 
     ``find`` gives a run's folder. Raises UsageError where comparing makes no sense.
     """
@@ -167,17 +180,17 @@ def _check_runtime(run: Run, name: str) -> None:
 # --------------------------------------------------------------------- the comparison
 
 
-def _together(run: Run, one: str, other: str) -> Table:
+def _together(run: Run, one: str, other: str) -> Comparison:
     engines = [engine for engine in run.record.engines if run.ok((engine, one), (engine, other))]
     if not engines:
         raise UsageError(f"{run.folder.name} has no engine that was measured on both {one} and {other}")
     pairs = [run.pair((engine, one), (engine, other)) for engine in engines]
     found = {engine: paired_ratio(*pair) for engine, pair in zip(engines, pairs)}
     left = [engine for engine in run.record.engines if engine not in engines]
-    return _table(f"{run.folder.name}: {one} → {other}", [TOGETHER], found, geometric_mean(pairs), left)
+    return Comparison(f"{run.folder.name}: {one} → {other}", [TOGETHER], found, geometric_mean(pairs), left)
 
 
-def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Table:
+def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Comparison:
     engines = [engine for engine in one.logs if engine in other.logs]
     if not engines:
         raise UsageError(f"{one.label} and {other.label} have no engine in common")
@@ -202,7 +215,7 @@ def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Table:
     left = [engine for engine in {**one.logs, **other.logs} if engine not in engines]
     means = [np.mean([side.logs[engine] for engine in engines], axis=0) for side in (one, other)]
     above = [*notes, APART.format(CLOCKS[one.clock])]
-    return _table(f"{one.label} → {other.label}", above, found, _welch(*means), left)
+    return Comparison(f"{one.label} → {other.label}", above, found, _welch(*means), left)
 
 
 def _welch(before: Floats, after: Floats) -> Ratio:
@@ -216,26 +229,3 @@ def _welch(before: Floats, after: Floats) -> Ratio:
 
     interval = ttest_ind(before, after, equal_var=False).confidence_interval(0.95)
     return Ratio(value, float(np.exp(interval.low)), float(np.exp(interval.high)), min(len(before), len(after)))
-
-
-def _table(title: str, above: list[str], found: dict[str, Ratio], mean: Ratio, left: list[str]) -> Table:
-    ordered = sorted(found.items(), key=lambda item: -item[1].value)
-    rows = [[engine, _ratio(ratio), _word(ratio)] for engine, ratio in ordered]
-    rows.append(["geometric mean", _ratio(mean), _word(mean)])
-    below = [f"not measured on both sides: {', '.join(left)}"] if left else []
-    return Table(title, above, ["engine", "speed [95 % interval]", "verdict"], rows, below)
-
-
-def _ratio(ratio: Ratio) -> str:
-    if ratio.low is None or ratio.high is None:
-        return f"{ratio.value:.3g} [one round]"
-    return f"{ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}]"
-
-
-def _word(ratio: Ratio) -> str:
-    """What the interval says; a single round says nothing."""
-    if ratio.low is None:
-        return NOTHING
-    if not ratio.separable:
-        return "too noisy to tell" if ratio.noisy else f"equal within {SAME - 1:.0%}"
-    return "faster" if ratio.value > 1 else "slower"

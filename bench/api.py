@@ -1,0 +1,280 @@
+"""Everything that the command line measures and reads, as functions: ``bench.measure`` and the others beside it.
+
+They take what the commands' options take, under the same names and with the same defaults; durations are seconds.
+Progress goes to standard error. What cannot be done is a UsageError, WorkloadError or EngineError in one line; a user's
+interrupt is an Interrupted, after which what was finished is on disk.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import pathlib
+from collections.abc import Iterable, Mapping, Sequence
+
+from bench.host.gate import check as gating
+from bench.host.gate import holds
+from bench.host.measure import counters, lockstep
+from bench.host.measure import scale as scaling
+from bench.host.measure.prepare import Request
+from bench.host.measure.session import Session, now
+from bench.host.pages import comparison, tables, verdicts
+from bench.host.pages import report as reporting
+from bench.host.pages import scaling as scaling_page
+from bench.host.results import kinds, store, validity
+from bench.host.results.comparison import Comparison
+from bench.host.results.comparison import compare as compare_sides
+from bench.host.results.records import PlanRecord
+from bench.host.results.run import Run
+from bench.host.results.scaling import FACTORS, Scaling, check_factors
+from bench.host.results.verdicts import Outcome, Rules
+from bench.host.stats.sequential import Gate
+from bench.host.system import interpreters
+from bench.host.system.errors import UsageError
+from bench.workload.config import Config
+from bench.workload.data import DEFAULT
+from bench.workload.model_file import write_atomically
+
+Path = str | os.PathLike[str]
+RESULTS = "results"
+
+
+def measure(
+    engines: Sequence[str] = (),
+    pythons: Sequence[str] = (),
+    *,
+    env: Sequence[str] = (),
+    data: str = DEFAULT,
+    config: Config | None = None,
+    steps: int = 6,
+    rounds: int = 5,
+    budget: float = 300.0,
+    turn: float = 0.02,
+    timeout: float = 60.0,
+    gc: str = "on",
+    clock: str = "cpu",
+    affinity: Sequence[int] | None = None,
+    results: Path = RESULTS,
+    name: str | None = None,
+    resume: Path | None = None,
+) -> Run:
+    """Measure engines on Pythons in lockstep, into a new run's folder under ``results``, as ``microgpt-bench run`` does.
+
+    ``engines``: names or paths of engine files, all built-in ones for none; ``pythons``: versions, or [NAME=]paths, every
+    CPython found for none; ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``resume``: a run to go on with;
+    the other arguments are its own then.
+
+    The run that comes back may have cells that failed or diverged: `Run.good` says so, and `Run.status` why.
+    """
+    folder = pathlib.Path(results)
+    store.check_name(name)
+    with Session() as session:
+        if resume is not None:
+            run = lockstep.resume(session, kinds.find(pathlib.Path(resume), folder))
+        else:
+            plan = _plan(steps, rounds, budget, turn, timeout, gc, clock, affinity)
+            request = _request("run", engines, pythons, env, data, config, plan)
+            run = lockstep.run(session, request, folder / (name or now()))
+    write_atomically(run.folder / "tables.md", tables.render(run, "github") + "\n")
+    return run
+
+
+def check(
+    engines: Sequence[str] = (),
+    pythons: Sequence[str] = (),
+    *,
+    against: str | None = None,
+    against_python: str | None = None,
+    baseline: Path | None = None,
+    threshold: float | None = None,
+    hold: Sequence[str] = (),
+    instructions: bool = True,
+    strict: bool = False,
+    allow_mismatch: bool = False,
+    inject: Mapping[str, float] | None = None,
+    env: Sequence[str] = (),
+    data: str = DEFAULT,
+    config: Config | None = None,
+    steps: int = 6,
+    budget: float = 300.0,
+    turn: float = 0.02,
+    timeout: float = 60.0,
+    gc: str = "on",
+    clock: str = "cpu",
+    affinity: Sequence[int] | None = None,
+    results: Path = RESULTS,
+    name: str | None = None,
+) -> Outcome:
+    """Has an engine become slower, or wrong? As ``microgpt-bench check`` decides it; ``exit_status`` is the command's.
+
+    ``against``: a git revision, ``against_python``: another Python, ``baseline``: an earlier run; one of them, or none for
+    the committed run. ``inject``: shares of a step's time by engine, put in to see the gate find them.
+    """
+    folder = pathlib.Path(results)
+    store.check_name(name)
+    base = gating.baseline(
+        against, against_python, None if baseline is None else pathlib.Path(baseline), folder, engines
+    )
+    gate = Gate(base.threshold if threshold is None else threshold)
+    rules = Rules(gate, holds.choose(hold, base.way), instructions, strict, allow_mismatch)
+    plan = _plan(steps, 2 * gate.looks[-1], budget, turn, timeout, gc, clock, affinity)
+    request = _request("check", engines, pythons, env, data, config, plan, inject or {})
+    notes = [f"injected: {engine}={share:g}" for engine, share in (inject or {}).items()]
+    with Session() as session:
+        outcome = gating.run(session, request, base, rules, folder / (name or f"check-{now()}"), notes)
+        verdicts.keep(outcome)
+    return outcome
+
+
+def scale(
+    engines: Sequence[str] = (),
+    python: str | None = None,
+    *,
+    n_embd: Sequence[int] = (16, 32, 64),
+    n_layer: Sequence[int] = (1, 2, 4),
+    block_size: Sequence[int] = (16, 32, 64),
+    data: str = DEFAULT,
+    steps: int = 3,
+    rounds: int = 3,
+    budget: float = 3600.0,
+    turn: float = 0.02,
+    timeout: float = 60.0,
+    gc: str = "on",
+    clock: str = "cpu",
+    affinity: Sequence[int] | None = None,
+    results: Path = RESULTS,
+    name: str | None = None,
+) -> Scaling:
+    """How each engine's time grows with the model, as ``microgpt-bench scale`` measures it."""
+    store.check_name(name)
+    factors = {factor: list(values) for factor, values in zip(FACTORS, (n_embd, n_layer, block_size))}
+    check_factors(factors)
+    plan = _plan(steps, rounds, budget, turn, timeout, gc, clock, affinity)
+    request = _request("scale", engines, [python or interpreters.newest()], (), data, None, plan)
+    with Session() as session:
+        return scaling.run(session, request, factors, pathlib.Path(results) / (name or f"scale-{now()}"))
+
+
+def count(
+    run: Run | Path = "latest",
+    engines: Sequence[str] = (),
+    runtimes: Sequence[str] = (),
+    *,
+    timeout: float = counters.TIMEOUT,
+    results: Path = RESULTS,
+) -> Run:
+    """Add exact counters to a run, as ``microgpt-bench count`` does; `Run.counters` has them."""
+    folder = run.folder if isinstance(run, Run) else kinds.find(pathlib.Path(run), pathlib.Path(results))
+    with Session() as session:
+        return counters.run(session, folder, engines, runtimes, timeout)[0]
+
+
+def compare(
+    first: Path | Run, second: Path | Run, *, allow_mismatch: bool = False, results: Path = RESULTS
+) -> list[Comparison]:
+    """How many times as fast the second side is, for each runtime that both have: ``RUN``, ``RUN:RUNTIME`` or pyperf's file."""
+    one, other = (os.fspath(side.folder if isinstance(side, Run) else side) for side in (first, second))
+    return compare_sides(one, other, lambda path: kinds.find(path, pathlib.Path(results)), allow_mismatch)
+
+
+def load_run(run: Path = "latest", *, results: Path = RESULTS) -> Run:
+    """A run on disk: a folder, the name of one under ``results``, or the latest one there that run or check made."""
+    return store.load(kinds.find(pathlib.Path(run), pathlib.Path(results), ["run", "check"]))
+
+
+@functools.singledispatch
+def render(what: object, style: str = "plain", base: str | None = None) -> str:
+    """The tables of a run, a check's outcome, comparisons or a scaling as text: "plain", "github", "html" or "json".
+
+    ``base``: the runtime that a run's others are compared with. Raises UsageError for a style that there is not.
+    """
+    raise UsageError(f"cannot make a table of a {type(what).__name__}: give what measure, check, compare or scale gave")
+
+
+@render.register
+def _(what: Run, style: str = "plain", base: str | None = None) -> str:
+    return tables.render(what, _style(style), base)
+
+
+@render.register
+def _(what: Outcome, style: str = "plain", base: str | None = None) -> str:
+    return tables.render_table(verdicts.table(what), _style(style))
+
+
+@render.register
+def _(what: Scaling, style: str = "plain", base: str | None = None) -> str:
+    return "\n\n".join(tables.render_table(table, _style(style)) for table in scaling_page.tables(what))
+
+
+@render.register
+def _(what: Comparison, style: str = "plain", base: str | None = None) -> str:
+    return tables.render_table(comparison.table(what), _style(style))
+
+
+@render.register
+def _(what: list, style: str = "plain", base: str | None = None) -> str:  # type: ignore[type-arg]
+    return "\n\n".join(render(one, style) for one in what)
+
+
+def report(run: Run) -> str:
+    """A run as one HTML page, as ``microgpt-bench report`` makes it."""
+    return reporting.page(run)
+
+
+# --------------------------------------------------------------------- parts
+
+
+def _style(style: str) -> str:
+    if style not in tables.FORMATS:
+        raise UsageError(f"no style {style!r}: choose from {', '.join(tables.FORMATS)}")
+    return style
+
+
+def _plan(
+    steps: int,
+    rounds: int,
+    budget: float | None,
+    turn: float,
+    timeout: float,
+    gc: str,
+    clock: str,
+    affinity: Iterable[int] | None,
+) -> PlanRecord:
+    """Raises UsageError for what the command line would refuse."""
+    plan = PlanRecord(
+        steps, rounds, turn, timeout, budget, gc, 0, None if affinity is None else sorted(affinity), clock
+    )
+    try:
+        validity.check_plan(plan)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"nothing to measure by: {error}") from None
+    if rounds < 1:
+        raise UsageError(f"rounds is {rounds}: give 1 or more")
+    return plan
+
+
+def _request(
+    kind: str,
+    engines: Sequence[str],
+    pythons: Sequence[str],
+    env: Sequence[str],
+    data: str,
+    config: Config | None,
+    plan: PlanRecord,
+    slowdowns: Mapping[str, float] | None = None,
+) -> Request:
+    for what, given in (("engines", engines), ("pythons", pythons), ("env", env)):
+        if isinstance(given, str):
+            raise UsageError(f"{what} is the text {given!r}: give a list, [{given!r}]")
+    return Request(
+        data=data,
+        config=config or Config(),
+        engine_names=[os.fspath(engine) for engine in engines],
+        pythons=[os.fspath(python) for python in pythons],
+        measuring=plan,
+        base=None,
+        command=["bench." + ("measure" if kind == "run" else kind)],
+        switches=env,
+        slowdowns=slowdowns or {},
+        kind=kind,
+    )

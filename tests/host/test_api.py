@@ -1,0 +1,116 @@
+"""The library: what the commands do, as functions, with the same defaults."""
+
+import doctest
+import importlib.util
+import inspect
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import bench
+from bench import api
+from bench.cli import check, compare, count, run, scale
+from bench.host.results import store
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SMALL = bench.Config(n_embd=4, n_head=1, block_size=4)
+
+
+def test_the_page_runs_as_it_stands():
+    found = doctest.testfile(
+        str(ROOT / "docs" / "python.md"),
+        module_relative=False,
+        optionflags=doctest.ELLIPSIS,
+        globs={"PYTHON": sys.executable, "HAS_REPORT": importlib.util.find_spec("vl_convert") is not None},
+    )
+    assert found.attempted > 20 and found.failed == 0
+
+
+# the options that are of the command line alone: how it prints, and where it writes beside the run
+PRINTING = {"style", "base", "shown", "junit", "json_file"}
+RENAMED = {
+    "engine_names": "engines",
+    "switches": "env",
+    "revision": "against",
+    "base_python": "against_python",
+    "held_options": "hold",
+    "injected": "inject",
+    "anyway": "allow_mismatch",
+    "run_folder": "run",
+    "folder": "results",
+}
+COMMANDS = {
+    api.measure: (run, [], {}),
+    api.check: (check, [], {}),
+    api.scale: (scale, [], {"pythons": "python", "switches": "python"}),  # it looks at one runtime
+    api.count: (count, [], {"pythons": "runtimes"}),
+    api.compare: (compare, ["one", "other"], {}),
+}
+
+
+@pytest.mark.parametrize("function", COMMANDS)
+def test_functions_have_the_commands_options_and_defaults(function):
+    module, arguments, renamed = COMMANDS[function]
+    ours = inspect.signature(function).parameters
+    workload = {*inspect.signature(bench.Config).parameters, "preset"} - {*ours}
+    for option, value in module.command.make_context("x", arguments).params.items():
+        if option in PRINTING or option in workload:  # the latter are `config`
+            continue
+        name = {**RENAMED, **renamed}.get(option, option)
+        assert name in ours, f"{function.__name__} has no {name}"
+        default = ours[name].default
+        if default is not inspect.Parameter.empty and default is not None and default != ():
+            assert value == (list(default) if isinstance(default, tuple) else default) or str(value) == default
+
+
+def test_the_library_is_imported_when_it_is_asked_for():
+    code = "import sys, bench; assert 'numpy' not in sys.modules and 'bench.api' not in sys.modules; bench.measure; assert 'bench.api' in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_name_is_there():
+    for name in bench.__all__:
+        assert getattr(bench, name) is not None
+    with pytest.raises(AttributeError, match="no_such_thing"):
+        bench.no_such_thing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"engines": "reference"}, "give a list"),
+        ({"engines": ["reference"], "steps": 0}, "0 steps"),
+        ({"engines": ["reference"], "rounds": 0}, "rounds is 0"),
+        ({"engines": ["reference"], "gc": "maybe"}, "collector 'maybe'"),
+        ({"engines": ["reference"], "budget": -1.0}, "budget_seconds is -1"),
+        ({"engines": ["reference"], "name": "latest"}, "latest"),
+        ({"engines": ["reference"], "pythons": ["no/such/python"]}, "no/such/python"),
+        ({"engines": ["reference"], "data": "no_such_data"}, "no_such_data"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(wrong, words, tmp_path):
+    with pytest.raises((bench.UsageError, bench.WorkloadError, bench.EngineError), match=words) as error:
+        bench.measure(**{"pythons": [sys.executable], "config": SMALL, **wrong})
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_run_as_a_frame_and_without_pandas(small_run, tmp_path, monkeypatch):
+    small_run("--engine", "reference")
+    loaded = store.load(tmp_path / "results" / "small")
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(bench.UsageError, match="pip install pandas"):
+        loaded.to_frame()
+    monkeypatch.undo()
+    pandas = pytest.importorskip("pandas")
+    frame = loaded.to_frame()
+    assert isinstance(frame, pandas.DataFrame) and len(frame) == len(loaded.steps()) > 0
+
+
+def test_render_says_what_it_takes():
+    with pytest.raises(bench.UsageError, match="cannot make a table of a int"):
+        bench.render(3)
+    with pytest.raises(bench.UsageError, match="no style 'pdf'"):
+        bench.render([], "pdf") or bench.render(object.__new__(bench.Run), "pdf")
