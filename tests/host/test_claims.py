@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from bench.host.measure import experiments as asking
 from bench.host.pages import claims
 from bench.host.results import store
 from bench.host.stats.paired import Ratio
@@ -123,4 +124,4 @@ def test_an_interpreter_that_fails(tmp_path):
     broken.chmod(0o755)
     runtime = type(runtime)(**{**runtime.__dict__, "executable": str(broken)})
     with pytest.raises(Exception, match="cannot do the experiments: no luck"):
-        experiments.experiment(runtime)
+        asking.experiment(runtime)
