@@ -49,7 +49,7 @@ def measure(
     steps: int = 6,
     rounds: int = 5,
     budget: float = 300.0,
-    turn: float = 0.02,
+    min_time: float = 0.02,
     timeout: float = 60.0,
     gc: str = "on",
     clock: str = "cpu",
@@ -72,7 +72,7 @@ def measure(
         if resume is not None:
             run = lockstep.resume(session, kinds.find(pathlib.Path(resume), folder))
         else:
-            plan = _plan(steps, rounds, budget, turn, timeout, gc, clock, affinity)
+            plan = _plan(steps, rounds, budget, min_time, timeout, gc, clock, affinity)
             request = _request("run", engines, pythons, env, data, config, plan)
             run = lockstep.run(session, request, folder / (name or now()))
     write_atomically(run.folder / "tables.md", tables.render(run, "github") + "\n")
@@ -97,7 +97,7 @@ def check(
     config: Config | None = None,
     steps: int = 6,
     budget: float = 300.0,
-    turn: float = 0.02,
+    min_time: float = 0.02,
     timeout: float = 60.0,
     gc: str = "on",
     clock: str = "cpu",
@@ -117,7 +117,7 @@ def check(
     )
     gate = Gate(base.threshold if threshold is None else threshold)
     rules = Rules(gate, holds.choose(hold, base.way), instructions, strict, allow_mismatch)
-    plan = _plan(steps, 2 * gate.looks[-1], budget, turn, timeout, gc, clock, affinity)
+    plan = _plan(steps, 2 * gate.looks[-1], budget, min_time, timeout, gc, clock, affinity)
     request = _request("check", engines, pythons, env, data, config, plan, inject or {})
     notes = [f"injected: {engine}={share:g}" for engine, share in (inject or {}).items()]
     with Session() as session:
@@ -137,7 +137,7 @@ def scale(
     steps: int = 3,
     rounds: int = 3,
     budget: float = 3600.0,
-    turn: float = 0.02,
+    min_time: float = 0.02,
     timeout: float = 60.0,
     gc: str = "on",
     clock: str = "cpu",
@@ -149,7 +149,7 @@ def scale(
     store.check_name(name)
     factors = {factor: list(values) for factor, values in zip(FACTORS, (n_embd, n_layer, block_size))}
     check_factors(factors)
-    plan = _plan(steps, rounds, budget, turn, timeout, gc, clock, affinity)
+    plan = _plan(steps, rounds, budget, min_time, timeout, gc, clock, affinity)
     request = _request("scale", engines, [python or interpreters.newest()], (), data, None, plan)
     with Session() as session:
         return scaling.run(session, request, factors, pathlib.Path(results) / (name or f"scale-{now()}"))
@@ -234,7 +234,7 @@ def _plan(
     steps: int,
     rounds: int,
     budget: float | None,
-    turn: float,
+    min_time: float,
     timeout: float,
     gc: str,
     clock: str,
@@ -242,7 +242,7 @@ def _plan(
 ) -> PlanRecord:
     """Raises UsageError for what the command line would refuse."""
     plan = PlanRecord(
-        steps, rounds, turn, timeout, budget, gc, 0, None if affinity is None else sorted(affinity), clock
+        steps, rounds, min_time, timeout, budget, gc, 0, None if affinity is None else sorted(affinity), clock
     )
     try:
         validity.check_plan(plan)

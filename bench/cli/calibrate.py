@@ -10,7 +10,7 @@ import sys
 import click
 
 from bench.cli.ending import INTERRUPTED, OK
-from bench.cli.options import FORMAT, RESULTS
+from bench.cli.options import FORMAT, RESULTS, formerly
 from bench.cli.values import Finite, Seconds, Whole
 from bench.host.gate import trials as trying
 from bench.host.measure.session import Session
@@ -25,7 +25,10 @@ from bench.workload.model_file import write_atomically
 @click.command("calibrate")
 @click.option("--engine", default="combined", show_default=True, metavar="NAME|FILE.py", help="Engine to try it with.")
 @click.option("--python", metavar="[NAME=]VERSION|PATH", help="Runtime.  [default: the newest CPython found]")
-@click.option("--equal", type=Whole(0), default=24, show_default=True, help="Trials of two equal copies.")
+@click.option(
+    "--null-trials", type=Whole(0), default=24, show_default=True, help="Trials of two equal copies of the engine."
+)
+@formerly("--equal", "--null-trials")
 @click.option(
     "--slowdown",
     "slowdowns",
@@ -36,9 +39,17 @@ from bench.workload.model_file import write_atomically
     help="Injected into a copy, as a share of a step, to be found in so many times the budget; repeatable.",
 )
 @click.option("--trials", type=Whole(0), default=8, show_default=True, help="Trials of each slowdown.")
-@click.option("--counts", type=Whole(0), default=0, show_default=True, help="Comparisons of instruction counts, too.")
-@click.option("--more", type=Finite(0, 1, min_open=True), default=0.005, show_default=True, help="Put in, in those.")
-@click.option("--burn", is_flag=True, help="Keep another core busy during half of the trials.")
+@click.option("--counts", type=Whole(0), default=0, show_default=True, help="Comparisons of instruction counts.")
+@click.option(
+    "--count-slowdown",
+    type=Finite(0, 1, min_open=True),
+    default=0.005,
+    show_default=True,
+    help="Slowdown injected in as many counts again.",
+)
+@formerly("--more", "--count-slowdown")
+@click.option("--busy-core", is_flag=True, help="Keep another core busy during half of the trials.")
+@formerly("--burn", "--busy-core", is_flag=True)
 @click.option("--add", is_flag=True, help="Add to this machine's calibration of the same engine and build.")
 @click.option("--limit", type=Seconds(), default="20m", show_default=True, help="Stop then, with the trials made.")
 @click.option("--threshold", type=Finite(0), default=0.01, show_default=True, help="The gate's.")
@@ -54,12 +65,12 @@ from bench.workload.model_file import write_atomically
 def command(
     engine: str,
     python: str | None,
-    equal: int,
+    null_trials: int,
     slowdowns: tuple[str, ...],
     trials: int,
     counts: int,
-    more: float,
-    burn: bool,
+    count_slowdown: float,
+    busy_core: bool,
     add: bool,
     limit: float,
     threshold: float,
@@ -69,7 +80,15 @@ def command(
 ) -> int:
     """Measure what this machine can see: the gate's false alarms, and the smallest slowdown that it finds."""
     asked = trying.Asked(
-        equal, list(map(_parse_slowdown, slowdowns)), trials, counts, more, burn, limit, budget, Gate(threshold)
+        null_trials,
+        list(map(_parse_slowdown, slowdowns)),
+        trials,
+        counts,
+        count_slowdown,
+        busy_core,
+        limit,
+        budget,
+        Gate(threshold),
     )
     request = trying.request(engine, python, budget, ["microgpt-bench", *sys.argv[1:]])
     with Session() as session:

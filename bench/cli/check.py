@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bench.cli import ending, targets
-from bench.cli.options import FORMAT, RESULTS, measuring_options, request_from
+from bench.cli.options import FORMAT, RESULTS, formerly, measuring_options, request_from
 from bench.cli.values import Finite
 from bench.host.gate import check as gating
 from bench.host.gate import holds as holding
@@ -63,7 +63,10 @@ from bench.host.system.errors import UsageError
     "  [default: memory 0.1, nodes 0.01, start-up 0.25, samples 0.05, waiting 0.02]",
 )
 @click.option("--strict", is_flag=True, help="Exit with 3 where a cell could not be decided.")
-@click.option("--anyway", is_flag=True, help="Against a run of another machine or build too; the table says so.")
+@click.option(
+    "--allow-mismatch", is_flag=True, help="Accept a --baseline of another machine or build; the table says so."
+)
+@formerly("--anyway", "--allow-mismatch", is_flag=True)
 @click.option(
     "--inject",
     "injected",
@@ -84,7 +87,7 @@ def command(
     instructions: bool,
     held_options: tuple[str, ...],
     strict: bool,
-    anyway: bool,
+    allow_mismatch: bool,
     injected: tuple[str, ...],
     junit: pathlib.Path | None,
     json_file: pathlib.Path | None,
@@ -105,7 +108,7 @@ def command(
             targets.check(path)
     base = gating.baseline(revision, base_python, baseline, folder, options["engine_names"])
     gate = Gate(base.threshold if threshold is None else threshold)
-    rules = Rules(gate, holding.choose(held_options, base.way), instructions, strict, anyway)
+    rules = Rules(gate, holding.choose(held_options, base.way), instructions, strict, allow_mismatch)
     slowdowns = dict(_parse_injection(text) for text in injected)
     request = request_from(data, options, 2 * gate.looks[-1], kind="check", slowdowns=slowdowns)
     notes = [f"injected: {text}" for text in injected]

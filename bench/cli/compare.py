@@ -9,7 +9,7 @@ import pathlib
 import click
 
 from bench.cli.ending import OK
-from bench.cli.options import FORMAT, RESULTS
+from bench.cli.options import FORMAT, RESULTS, formerly
 from bench.host.pages import comparison, tables
 from bench.host.results import kinds
 from bench.host.results.comparison import compare
@@ -20,17 +20,18 @@ from bench.host.results.comparison import compare
 @click.argument("second", metavar="RUN[:RUNTIME]|FILE")
 @RESULTS
 @click.option(
-    "--anyway",
+    "--allow-mismatch",
     is_flag=True,
-    help="Compare runs of other machines, builds, workloads or numbers of rounds too; the table says so.",
+    help="Compare runs that differ in machine, build, workload or number of rounds; the table says so.",
 )
+@formerly("--anyway", "--allow-mismatch", is_flag=True)
 @FORMAT
-def command(first: str, second: str, folder: pathlib.Path, anyway: bool, style: str) -> int:
+def command(first: str, second: str, folder: pathlib.Path, allow_mismatch: bool, style: str) -> int:
     """Compare two runs, two runtimes of one, or two pyperf files: how many times as fast the second is.
 
     Without runtimes: those of the same name. Two runtimes of one run were measured in lockstep and are paired.
     """
-    compared = compare(first, second, lambda path: kinds.find(path, folder), anyway)
+    compared = compare(first, second, lambda path: kinds.find(path, folder), allow_mismatch)
     found = list(map(comparison.table, compared))
     if style == "json":
         click.echo(json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False))

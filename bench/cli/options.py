@@ -26,6 +26,17 @@ if TYPE_CHECKING:
 DEFAULTS = Config()
 
 
+def formerly(old: str, new: str, is_flag: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Keep an option's ``old`` name: not in the help, and said in a line where it is used. The ``new`` one decides."""
+
+    def take(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if ctx.get_parameter_source(param.name or "") is ParameterSource.COMMANDLINE:
+            click.echo(f"{old} is {new} now", err=True)
+            ctx.default_map = {**(ctx.default_map or {}), new.strip("-").replace("-", "_"): value}
+
+    return click.option(old, is_flag=is_flag, hidden=True, is_eager=True, expose_value=False, callback=take)
+
+
 # fields of Config that are off by default: None here says that nothing was asked for, so that a preset may decide
 TRAINING: list[tuple[str, dict[str, Any]]] = [
     ("--tied/--untied", {"help": "The embedding of tokens is the last matrix too."}),
@@ -167,12 +178,13 @@ def measuring_options(
             help="For the whole command. The first round is always done in full.",
         ),
         click.option(
-            "--turn",
+            "--min-time",
             type=Seconds(),
             default="0.02",
             show_default=True,
-            help="A shorter turn is filled with repeats of its step.",
+            help="Repeat steps shorter than this, and take their mean.",
         ),
+        formerly("--turn", "--min-time"),
         click.option(
             "--timeout",
             type=Seconds(),
@@ -210,7 +222,7 @@ def plan_record(options: dict[str, Any], rounds: int) -> PlanRecord:
     return PlanRecord(
         steps=options.pop("steps"),
         rounds=options.pop("rounds", rounds),
-        turn_seconds=options.pop("turn"),
+        turn_seconds=options.pop("min_time"),
         timeout_seconds=options.pop("timeout"),
         budget_seconds=options.pop("budget"),
         gc=options.pop("gc"),

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from bench.cli import main
 
-SMALL = ["--n-embd", "8", "--n-head", "2", "--block-size", "6", "--turn", "0.001"]
+SMALL = ["--n-embd", "8", "--n-head", "2", "--block-size", "6", "--min-time", "0.001"]
 
 
 @pytest.fixture(autouse=True)

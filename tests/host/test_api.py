@@ -37,7 +37,6 @@ RENAMED = {
     "base_python": "against_python",
     "held_options": "hold",
     "injected": "inject",
-    "anyway": "allow_mismatch",
     "run_folder": "run",
     "folder": "results",
 }

@@ -140,8 +140,8 @@ def test_against_a_run_and_what_is_not_like_with_like(check, small_run, bench_co
     path = pathlib.Path("results/small/run.json")
     path.write_text(path.read_text().replace('"identity": "', '"identity": "x'))
     refused = check("--baseline", "small", "--engine", "fused_dot", "--name", "refused")
-    assert refused.exit_code == 2 and "another machine" in refused.stderr and "--anyway" in refused.stderr
-    marked = check("--baseline", "small", "--engine", "fused_dot", "--name", "m", "--anyway", "--budget", "1s")
+    assert refused.exit_code == 2 and "another machine" in refused.stderr and "--allow-mismatch" in refused.stderr
+    marked = check("--baseline", "small", "--engine", "fused_dot", "--name", "m", "--allow-mismatch", "--budget", "1s")
     assert "NOT LIKE WITH LIKE" in marked.stdout
 
 
@@ -202,7 +202,7 @@ def test_an_older_workers_answers_are_told_apart(project, check):
 def test_calibrate(bench_command):
     """Twice the time is found each time, equal copies raise no alarm, and later runs say what can be seen."""
     done = bench_command("calibrate", "--engine", "vector", "--python", sys.executable,
-        "--equal", 2, "--slowdown", 1, "--trials", 2, "--threshold", 0.2, "--budget", "3m", "--burn")  # fmt: skip
+        "--null-trials", 2, "--slowdown", 1, "--trials", 2, "--threshold", 0.2, "--budget", "3m", "--busy-core")  # fmt: skip
     assert done.exit_code == 0, done.output
     row = next(line for line in done.stdout.splitlines() if line.startswith("microgpt-bench check"))
     assert row.split()[-4:] == ["0/1", "0/1", "2/2", "–"]

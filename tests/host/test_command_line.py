@@ -182,7 +182,7 @@ def test_compare(small_run, bench_command, documents):
     assert bench_command(*again, "--name", "longer", "--seed", "7").exit_code == 0
     refused = bench_command("compare", "small", "longer")
     assert refused.exit_code == 2 and "different workloads" in refused.stderr
-    assert "NOT LIKE WITH LIKE" in bench_command("compare", "small", "longer", "--anyway").stdout
+    assert "NOT LIKE WITH LIKE" in bench_command("compare", "small", "longer", "--allow-mismatch").stdout
     assert "has no runtime x" in bench_command("compare", "small:x", "other").stderr
 
 
@@ -215,7 +215,7 @@ def test_compare_refuses_unequal_samples_and_what_is_no_time(small_run, bench_co
     pathlib.Path("results/shorter/rounds/002.json").unlink()
     refused = bench_command("compare", "small", "shorter")
     assert refused.exit_code == 2 and "different numbers of rounds, 2 and 1" in refused.stderr
-    marked = bench_command("compare", "small", "shorter", "--anyway").stdout
+    marked = bench_command("compare", "small", "shorter", "--allow-mismatch").stdout
     assert "NOT LIKE WITH LIKE: different numbers of rounds" in marked and "[one round]" in marked
     memory = pyperf.Benchmark([pyperf.Run([4096], metadata={"name": "tape", "unit": "byte"}, collect_metadata=False)])
     pyperf.BenchmarkSuite([memory]).dump("memory.json")
@@ -565,3 +565,28 @@ def test_a_command_is_short(name):
     statements = callback.body[1:]  # after the docstring, which is the help
     lines = statements[-1].end_lineno - statements[0].lineno + 1
     assert ast.get_docstring(callback) and lines <= MOST_LINES
+
+
+@pytest.mark.parametrize(
+    ("arguments", "old", "new"),
+    [
+        (["run", "--turn", "x"], "--turn", "--min-time"),
+        (["calibrate", "--equal", "x"], "--equal", "--null-trials"),
+        (["calibrate", "--more", "2"], "--more", "--count-slowdown"),
+        (["calibrate", "--burn", "--limit", "x"], "--burn", "--busy-core"),
+        (["compare", "no", "no", "--anyway"], "--anyway", "--allow-mismatch"),
+        (["check", "--anyway", "--threshold", "x"], "--anyway", "--allow-mismatch"),
+    ],
+)
+def test_an_options_old_name_works_and_says_so_once(bench_command, arguments, old, new):
+    done = bench_command(*arguments)
+    assert done.exit_code == 2 and done.stderr.count(f"{old} is {new} now\n") == 1
+    assert new in done.stderr.split("\n", 1)[1] or len(arguments) != 3  # a wrong value is one of the new name's
+    shown = bench_command(arguments[0], "--help").stdout
+    assert f"{new} " in shown and f"{old} " not in shown
+
+
+def test_an_options_old_name_decides(small_run, bench_command):
+    small_run("--engine", "tape", "--rounds", 1)
+    small_run("--engine", "tape", "--rounds", 1, "--steps", 2, "--name", "other")
+    assert "NOT LIKE WITH LIKE" in bench_command("compare", "small", "other", "--anyway").stdout

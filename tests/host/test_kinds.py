@@ -11,7 +11,7 @@ from bench.host.results import kinds
 from bench.host.system.errors import UsageError
 from tests.host.conftest import SMALL
 
-SCALE = ["--n-embd", "8,16", "--n-layer", 1, "--block-size", 4, "--steps", 1, "--turn", "0.001", "--engine", "tape"]
+SCALE = ["--n-embd", "8,16", "--n-layer", 1, "--block-size", 4, "--steps", 1, "--min-time", "0.001", "--engine", "tape"]
 
 
 @pytest.fixture
@@ -19,7 +19,19 @@ def one_of_each(small_run, bench_command, documents):
     """Runs of every kind, named after it, run's the oldest."""
     assert small_run("--engine", "tape", "--rounds", 1, "--name", "run").exit_code == 0
     common = ["--python", sys.executable, "--data", documents]
-    check = [*common, *SMALL, "--steps", 3, "--engine", "tape", "--baseline", "run", "--anyway", "--budget", "3s"]
+    check = [
+        *common,
+        *SMALL,
+        "--steps",
+        3,
+        "--engine",
+        "tape",
+        "--baseline",
+        "run",
+        "--allow-mismatch",
+        "--budget",
+        "3s",
+    ]
     done = bench_command("check", *check, "--name", "check")
     assert "Against run" in done.stdout, done.output  # whatever its verdict
     assert bench_command("scale", *common, *SCALE, "--rounds", 1, "--name", "scale").exit_code == 0

@@ -21,7 +21,7 @@ needs_py_spy = pytest.mark.skipif(not PY_SPY, reason="py-spy is not installed")
 
 def test_scale(bench_command, documents):
     done = bench_command("scale", "--python", sys.executable, "--data", documents, "--engine", "combined", "--n-embd", "4,8",
-        "--n-layer", "1,2", "--block-size", "4", "--steps", 2, "--rounds", 2, "--turn", "0.001", "--name", "grown")  # fmt: skip
+        "--n-layer", "1,2", "--block-size", "4", "--steps", 2, "--rounds", 2, "--min-time", "0.001", "--name", "grown")  # fmt: skip
     assert done.exit_code == 0, done.output
     assert (
         "Time over n_embd" in done.stdout and "Time over n_layer" in done.stdout and "block_size on" not in done.stdout

@@ -116,7 +116,7 @@ def test_a1_through_the_gate_two_of_one_name_are_two_cells(theirs, check):
 
 def test_a1_the_calibration_names_its_row_as_a_run_does(bench_command, tmp_path):
     mine = in_folder(tmp_path, "mine", "tape")
-    done = bench_command("calibrate", "--engine", mine, "--python", sys.executable, "--equal", 2, "--trials", 0,
+    done = bench_command("calibrate", "--engine", mine, "--python", sys.executable, "--null-trials", 2, "--trials", 0,
         "--threshold", 2, "--budget", "2s")  # fmt: skip
     assert "mine/tape on " in done.stderr
 

@@ -199,7 +199,7 @@ READERS = {  # of each kind of file: the commands that read it
     "results/small/run.json": [
         ["show", "small"],
         ["show", "small", "--format", "json"],
-        ["compare", "small", "other", "--anyway"],
+        ["compare", "small", "other", "--allow-mismatch"],
         ["report", "small"],
         ["history"],
         ["history", "--ratio", "vector/fused_dot"],
@@ -210,7 +210,7 @@ READERS = {  # of each kind of file: the commands that read it
     ],
     "results/small/rounds/001.json": [
         ["show", "small"],
-        ["compare", "other", "small", "--anyway"],
+        ["compare", "other", "small", "--allow-mismatch"],
         ["report", "small"],
         ["history", "--ratio", "vector"],
         ["run", "--resume", "small"],
@@ -482,7 +482,7 @@ def test_b6_odd_values_of_what_is_done(world, command):
         ["check", "--threshold", "nan"],
         ["check", "--threshold", "inf"],
         ["calibrate", "--threshold", "nan"],
-        ["calibrate", "--more", "nan"],
+        ["calibrate", "--count-slowdown", "nan"],
         ["train", "--temperature", "nan"],
         ["scale", "--n-embd", "²,3"],
         ["run", "--affinity", "²"],

@@ -236,7 +236,7 @@ def test_b8_run_and_check_end_with_their_own_status(documents, tmp_path, end):
     for slower, status in (("0", 0), ("9", 1)):
         # against nothing but itself, a row that is ten times as slow
         files = f"--json {status}.json --junit-xml {status}.xml"
-        against = f"--baseline one --anyway --inject vector={slower} --threshold 3"
+        against = f"--baseline one --allow-mismatch --inject vector={slower} --threshold 3"
         done = shell(f"set -o pipefail; $BENCH check {common} {against} {files} {end}", tmp_path)
         assert done.returncode == status, done.stderr
         assert json.loads(pathlib.Path(f"{status}.json").read_text())["exit_status"] == status

@@ -196,7 +196,7 @@ ENGINE = replace(optimizer=Keeping)
 
 
 def test_c11_a_result_that_was_kept_serves_no_repeat(small_run, tmp_path):
-    run, cell, done = only(small_run, tmp_path, KEPT, "--turn", "0.1")
+    run, cell, done = only(small_run, tmp_path, KEPT, "--min-time", "0.1")
     assert run.status(cell)[0] == "ok", done.output
     assert min(min(record.nanoseconds) for record in run.of(cell)) > 15e6
 
@@ -213,7 +213,7 @@ ENGINE = replace(backward=skips)
 
 
 def test_c11_a_repeat_that_skips_work_diverges(small_run, tmp_path):
-    run, cell, _ = only(small_run, tmp_path, SKIPS, "--turn", "0.1")
+    run, cell, _ = only(small_run, tmp_path, SKIPS, "--min-time", "0.1")
     assert run.status(cell)[0] == "diverged"
 
 
@@ -235,7 +235,7 @@ def test_c11_a_first_pass_that_only_looked_fast_costs_no_long_turn(small_run, tm
         "    while time.process_time() < end:\n        pass\n    BASE.backward(loss)\n"
         "ENGINE = replace(backward=slower)"
     )
-    run, cell, done = only(small_run, tmp_path, text, "--turn", "0.2")
+    run, cell, done = only(small_run, tmp_path, text, "--min-time", "0.2")
     assert run.status(cell)[0] == "ok", done.output
     assert max(max(record.nanoseconds) for record in run.of(cell)) > 15e6
 
@@ -488,7 +488,7 @@ ENGINE = replace(optimizer=make, embedding=embedding, read_values=read_values)
 
 
 def test_c11_work_that_is_put_off_past_the_clock_fails(small_run, tmp_path):
-    run, cell, done = only(small_run, tmp_path, LATE, "--turn", "0.03")
+    run, cell, done = only(small_run, tmp_path, LATE, "--min-time", "0.03")
     assert run.status(cell)[0] == "failed" and "outside the clock" in run.status(cell)[1], done.output
 
 

@@ -104,7 +104,7 @@ def test_e26_a_worker_that_never_begins_is_named_by_what_it_printed(tmp_path, be
     [
         ["show", "small"],
         ["show", "small", "--format", "json"],
-        ["compare", "small", "other", "--anyway"],
+        ["compare", "small", "other", "--allow-mismatch"],
         ["history"],
         ["report", "small"],
         ["engines"],
@@ -136,7 +136,7 @@ def test_e25_a_process_in_another_encoding(tmp_path, kept):
             name: value,
         }
         done = subprocess.run(
-            [sys.executable, "-m", "bench", "compare", "small", "small", "--anyway", "--format", "github"],
+            [sys.executable, "-m", "bench", "compare", "small", "small", "--allow-mismatch", "--format", "github"],
             env=environment,
             capture_output=True,
         )

@@ -67,7 +67,9 @@ def against_run(
         if mine.runtimes[name].described["build"] != theirs.runtimes[name].described["build"]:
             notes.append(f"NOT LIKE WITH LIKE: {name} is another build in {what}")
     if notes and not anyway:
-        raise UsageError(f"{notes[0].partition(': ')[2]}: compare all the same with --anyway, or use --against REV")
+        raise UsageError(
+            f"{notes[0].partition(': ')[2]}: compare all the same with --allow-mismatch, or use --against REV"
+        )
     for engine, runtime in plan.cells:
         if engine == REFERENCE:
             continue

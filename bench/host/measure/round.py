@@ -268,7 +268,9 @@ class Round:
             if field in answer:  # not of an older revision's worker
                 times.append(round(answer[field], 1))
         if not answer["ns"] > 0 or not answer.get("cpu_ns", 1) > 0:
-            state.end("failed", "its step took no time on this clock, which ticks too coarsely: give a longer --turn")
+            state.end(
+                "failed", "its step took no time on this clock, which ticks too coarsely: give a longer --min-time"
+            )
         elif spent > elapsed * 1.01 + 1e6:
             state.end("failed", f"it says {spent / 1e9:.3f} s of a step that was over after {elapsed / 1e9:.3f} s")
         elif why := state.suspect(answer, spent, computed, untimed.get("untimed", 0) + 3 * look):

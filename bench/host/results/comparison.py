@@ -209,7 +209,9 @@ def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Comparis
     ):
         if a and b and a != b:
             if not anyway:
-                raise UsageError(f"{one.label} and {other.label} have different {what}: compare them with --anyway")
+                raise UsageError(
+                    f"{one.label} and {other.label} have different {what}: compare them with --allow-mismatch"
+                )
             notes.append(f"NOT LIKE WITH LIKE: different {what}")
     found = {engine: _welch(one.logs[engine], other.logs[engine]) for engine in engines}
     left = [engine for engine in {**one.logs, **other.logs} if engine not in engines]

@@ -44,7 +44,7 @@ class Kind:
 GRADIENTS = Expected("diverged", "gradient of")
 # found by the loss, or before that, where a step is looked at, by what restore() does not bring back
 KEEPS_STATE = Expected("diverged or failed", "loss off|repeated from the same state")
-SHORT = ["--rounds", "1", "--turn", "0.001"]
+SHORT = ["--rounds", "1", "--min-time", "0.001"]
 
 MATHEMATICS = {
     "linear_short": GRADIENTS,
@@ -353,13 +353,13 @@ HONEST_ONES = {
     "seeds_random_numbers": HONEST,
 }
 
-REPEATED = ["--rounds", "1", "--turn", "0.05", "--timeout", "20"]
-TWICE = ["--rounds", "2", "--turn", "0.05", "--timeout", "20"]  # for what one round leaves to the next
+REPEATED = ["--rounds", "1", "--min-time", "0.05", "--timeout", "20"]
+TWICE = ["--rounds", "2", "--min-time", "0.05", "--timeout", "20"]  # for what one round leaves to the next
 
 KINDS = {
     "mathematics": Kind([*SHORT, "--validation-split", "0.2", "--validate-every", "2"], MATHEMATICS),
     "generation": Kind(SHORT, GENERATION),
-    "caches": Kind(["--rounds", "1", "--turn", "0.06", "--timeout", "30"], CACHES, folder="shortcuts"),
+    "caches": Kind(["--rounds", "1", "--min-time", "0.06", "--timeout", "30"], CACHES, folder="shortcuts"),
     "disk": Kind(TWICE, {"on_disk": UNPAID}, folder="shortcuts"),
     "processes": Kind(REPEATED, PROCESSES, folder="shortcuts"),
     "clocks": Kind(REPEATED, CLOCKS),
@@ -367,6 +367,6 @@ KINDS = {
     "protocol": Kind([*SHORT, "--timeout", "15"], PROTOCOL),
     "silent": Kind([*SHORT, "--timeout", "5"], SILENT),
     "leftovers": Kind(TWICE, LEFTOVERS),
-    "vandals": Kind(["--rounds", "2", "--turn", "0.001", "--timeout", "20"], VANDALS, alone=True),
+    "vandals": Kind(["--rounds", "2", "--min-time", "0.001", "--timeout", "20"], VANDALS, alone=True),
     "honest": Kind(TWICE, HONEST_ONES),
 }
