@@ -13,6 +13,7 @@ from bench.workload.engine import Engine, Vector
 from bench.workload.generators import Random
 
 Index = Union[int, Sequence[int]]  # one position's, or for a batched engine every position's
+IN_A_LAYER = ("wq", "wk", "wv", "wo", "fc1", "fc2")
 LARGEST_MODEL = 10_000_000  # parameters: a scalar engine's take gigabytes then
 Cache = List[List[Vector]]  # per layer, what each call so far has appended
 
@@ -61,6 +62,7 @@ class GPT:
         self.engine = engine
         self.config = config
         self.matrices: Dict[str, Any] = {name: engine.matrix(rows) for name, rows in weights.items()}
+        self.names = [[f"layer{layer}.{part}" for part in IN_A_LAYER] for layer in range(config.n_layer)]
         self.head = "wte" if config.tied else "lm_head"
 
     def cache(self) -> Cache:
@@ -74,21 +76,20 @@ class GPT:
 
         x = add(engine.embedding(w["wte"], token), engine.embedding(w["wpe"], position))
         x = rmsnorm(x)
-        for layer in range(self.config.n_layer):
-            name = f"layer{layer}."
+        for layer, (wq, wk, wv, wo, fc1, fc2) in enumerate(self.names):
             # attention
             residual = x
             x = rmsnorm(x)
-            q = linear(x, w[name + "wq"])
-            keys[layer].append(linear(x, w[name + "wk"]))
-            values[layer].append(linear(x, w[name + "wv"]))
+            q = linear(x, w[wq])
+            keys[layer].append(linear(x, w[wk]))
+            values[layer].append(linear(x, w[wv]))
             x = engine.attention(q, keys[layer], values[layer], n_head)
-            x = add(linear(x, w[name + "wo"]), residual)
+            x = add(linear(x, w[wo]), residual)
             # multilayer perceptron
             residual = x
             x = rmsnorm(x)
-            x = engine.relu(linear(x, w[name + "fc1"]))
-            x = add(linear(x, w[name + "fc2"]), residual)
+            x = engine.relu(linear(x, w[fc1]))
+            x = add(linear(x, w[fc2]), residual)
         return linear(x, w[self.head])
 
     def loss(self, tokens: Sequence[int]) -> Any:
