@@ -11,7 +11,7 @@ import click
 
 from bench.cli import main
 from bench.host.pages import tables
-from bench.host.results import store
+from bench.host.results import builds, store
 from bench.host.results.parity import Parity
 from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
@@ -53,12 +53,17 @@ def summary(runtime: str, *engines: str) -> None:
     version = runtime.replace("cpython-", "CPython ")
     headers = [f"on {version}", "what it is", "ms a step", "times as fast [95 % interval]", "losses"]
     print(tables.grid(headers, rows, "github", left=True))
-    (across,) = (table for table in tables.tables(run) if table.rows[-1][0] == "geometric mean")
-    base, *newer = across.headers[1:]
-    first, *others = (f"{mean} {{}}on {head}" for mean, head in zip(across.rows[-1][2:], newer))
-    means = ", ".join([first.format("times as fast ") + f" as on {base}", *(other.format("") for other in others)])
+    names = builds.alike(run.record.runtimes)
+    if len(names) < 2:
+        print("\nNo two builds of Python measured here are built alike, so nothing is said of versions.")
+        return
+    (across,) = (table for table in tables.tables(run, names[0]) if table.rows[-1][0] == "geometric mean")
+    means = dict(zip(run.record.runtimes, across.rows[-1][1:]))
+    base, *newer = tables.columns(names)
+    first, *others = (f"{means[name]} {{}}on {head}" for name, head in zip(names[1:], newer))
+    said = ", ".join([first.format("times as fast ") + f" as on {base}", *(other.format("") for other in others)])
     print(
-        f"\nBetween the builds of Python measured here, all engines together: {means} (±: half the interval in per cent)."
+        f"\nBetween builds of Python that are made alike, all engines together: {said} (±: half the interval in per cent)."
     )
 
 

@@ -38,6 +38,7 @@ def describe() -> Dict[str, Any]:
         "optimization": levels[-1] if levels else "",
         "pgo": "--enable-optimizations" in configured or "-fprofile-use" in flags,
         "lto": "--with-lto" in configured or "-flto" in flags,
+        "frame_pointers": frame_pointers(flags),
         "debug": hasattr(sys, "gettotalrefcount"),
         "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
@@ -50,6 +51,12 @@ def describe() -> Dict[str, Any]:
         "system": platform.system(),
         "machine": platform.machine(),
     }
+
+
+def frame_pointers(flags: str) -> bool:
+    """Whether the compiler was told to keep them, which CPython does from 3.15 on: the last word on it counts."""
+    told = re.findall(r"-f(no-)?omit-frame-pointer", flags)
+    return bool(told) and told[-1] == "no-"
 
 
 def other_jit(name: str) -> str:

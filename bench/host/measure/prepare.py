@@ -232,6 +232,7 @@ def find_runtimes(pythons: Sequence[str], switches: Sequence[str] = ()) -> tuple
                 if pythons or which:  # asked for by name
                     raise
                 missing.append(f"skipped: {error}")
+    missing += filter(None, map(interpreters.also_found, plain))
     return interpreters.with_distinct_names(runtimes), missing
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from bench.host.results import suspicion
+from bench.host.results import builds, suspicion
 from bench.host.results.parity import Parity, parity_text
 from bench.host.results.records import NODES_STEPS, REFERENCE, SAMPLES, Cell, RuntimeRecord, key
 from bench.host.results.run import Run
@@ -174,12 +174,17 @@ def _across(run: Run, base: str) -> Table:
         for runtime in runtimes
     ]
     rows.append(["geometric mean", *means])
+    described = {name: about.described for name, about in run.record.runtimes.items()}
+    unlike = [name for name in runtimes if builds.differences(described[base], described[name])]
     return Table(
         title=f"Speed over the same engine on {base}",
         above=[f"Time on {base} over time on the runtime, paired step by step: above 1 is faster.", SHORT],
-        headers=["engine", *columns(runtimes)],
+        headers=["engine", *(f"{head}{'*' * (name in unlike)}" for head, name in zip(columns(runtimes), runtimes))],
         rows=rows,
-        below=[f"{ONE_ROUND}; {more(run)}"] if len(run.rounds) == 1 else [],
+        below=[
+            *([f"{ONE_ROUND}; {more(run)}"] if len(run.rounds) == 1 else []),
+            *(f"* {line}" for line in builds.lines(base, run.record.runtimes, unlike)),
+        ],
     )
 
 
@@ -296,6 +301,7 @@ def runtime_line(runtime: RuntimeRecord) -> str:
         about["compiler"],
         about["optimization"],
         "+".join(flag.upper() for flag in ("pgo", "lto") if about[flag]) or "no PGO or LTO recorded",
+        "frame pointers" if about.get("frame_pointers") else "",
         f"GIL {'on' if about['gil'] else 'off'}",
         f"JIT {jits(about)}" if about["implementation"] == "cpython" or about.get("other_jits") else "",
         "debug build" if about["debug"] else "",

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from typing import Any
 
-from python_discovery import get_interpreter
+from python_discovery import PythonInfo, get_interpreter
 
 from bench.host.system import facts, processes
 from bench.host.system.errors import UsageError
@@ -58,19 +58,47 @@ def default_versions() -> list[str]:
 
 
 def find(specification: str) -> str | None:
-    """The executable for a version such as ``3.12``, ``3.14t`` or ``pypy3.11``; None where there is none."""
+    """The executable for a version such as ``3.12``, ``3.14t`` or ``pypy3.11``; None where there is none.
+
+    The first on PATH, then of pyenv and uv.
+    """
+    return next(iter(_candidates(specification, first=True)), None)
+
+
+def also_found(runtime: Runtime) -> str:
+    """A line where a version has several builds here: which one was taken, and how to take another; "" for one alone."""
+    wanted = runtime.specification.partition("=")[2] or runtime.specification
+    if _is_path(wanted):
+        return ""
+    taken = os.path.realpath(runtime.executable)
+    others = [path for path in _candidates(wanted) if os.path.realpath(path) != taken]
+    if not others:
+        return ""
+    return (
+        f"{runtime.name} is {runtime.executable}, the first that is found on PATH, then of pyenv and uv; also here:"
+        f" {', '.join(others)}: choose with --python PATH"
+    )
+
+
+def _candidates(specification: str, first: bool = False) -> list[str]:
+    """The executables for a version in the order in which they are looked for, or the ``first`` alone."""
     logging.getLogger("python_discovery").setLevel(logging.ERROR)  # what it passes over is not what was asked for
     key = f"cpython{specification}" if specification[0].isdigit() else specification
     free_threaded = specification.endswith("t")
-    found = None
+    found: dict[str, str] = {}  # by the file that it is in the end
+
+    def take(info: PythonInfo) -> bool:
+        if bool(info.free_threaded) is not free_threaded:
+            return False
+        # the base interpreter, not the virtual environment that the host may be running in
+        executable = info.system_executable or info.executable
+        if executable:
+            found.setdefault(os.path.realpath(executable), executable)
+        return first
+
     with contextlib.suppress(OSError, RuntimeError):  # a folder that it may not read, a home that nobody has
-        found = get_interpreter(
-            key,
-            env={**os.environ, "PATH": extended_path()},
-            predicate=lambda info: bool(info.free_threaded) is free_threaded,
-        )
-    # the base interpreter, not the virtual environment that the host may be running in
-    return None if found is None else found.system_executable or found.executable
+        get_interpreter(key, env={**os.environ, "PATH": extended_path()}, predicate=take)
+    return list(found.values())
 
 
 def worker_environment(switches: Mapping[str, str]) -> dict[str, str]:

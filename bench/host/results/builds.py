@@ -1,0 +1,64 @@
+"""Which builds of Python can be compared: those that differ in the version and in nothing else that changes their speed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bench.host.results.records import RuntimeRecord
+from bench.workload.runtime import jits
+
+Described = Mapping[str, Any]
+
+
+def traits(described: Described) -> dict[str, str]:
+    """What a build says of how it was made and switched, in words; "" where a trait is absent, or nothing is said of it.
+
+    Debian's builds do not say whether they were made with PGO.
+    """
+    cpython = described["implementation"] == "cpython"
+    return {
+        "implementation": described["implementation"],
+        # what a distribution adds to the version does not change the code that comes out
+        "compiler": re.sub(r"^(\w+ [\d.]+).*", r"\1", described["compiler"]),
+        "optimization": described["optimization"],
+        "PGO": "PGO" if described["pgo"] else "",
+        "LTO": "LTO" if described["lto"] else "",
+        # of a run from before this was asked nothing is known, and so no difference is claimed
+        "frame pointers": "frame pointers" if described.get("frame_pointers") else "",
+        "debug": "debug build" if described["debug"] else "",
+        "free threading": "free-threaded build" if described["free_threaded"] else "",
+        "GIL": "" if described["gil"] else "GIL off",
+        "JIT": f"JIT {jits(dict(described))}" if jits(dict(described)) not in ("none", "off") and cpython else "",
+        "optimize": f"PYTHONOPTIMIZE={described['optimize']}" if described["optimize"] else "",
+        "development mode": "development mode" if described["dev_mode"] else "",
+    }
+
+
+def differences(base: Described, other: Described) -> list[str]:
+    """In words, what the build ``other`` has that ``base`` has not, and the reverse: "-O2", "no PGO", "frame pointers".
+
+    Empty where they are built and switched alike, whatever their versions.
+    """
+    ours, theirs = traits(base), traits(other)
+    if ours["implementation"] != theirs["implementation"]:
+        return [theirs["implementation"]]  # everything else follows from it
+    return [theirs[name] or f"no {ours[name]}" for name in ours if ours[name] != theirs[name]]
+
+
+def alike(runtimes: Mapping[str, RuntimeRecord]) -> list[str]:
+    """The names of the largest group of runtimes that are built alike, the one with the first runtime among equals."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, runtime in runtimes.items():
+        groups.setdefault(tuple(traits(runtime.described).values()), []).append(name)
+    return max(groups.values(), key=len)
+
+
+def lines(base: str, runtimes: Mapping[str, RuntimeRecord], names: Iterable[str]) -> list[str]:
+    """A line for each of ``names`` that is not built like ``base``: what is not like with like."""
+    found = []
+    for name in names:
+        if different := differences(runtimes[base].described, runtimes[name].described):
+            found.append(f"{name}: not built like {base}: {', '.join(different)}")
+    return found
