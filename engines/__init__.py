@@ -18,6 +18,8 @@ NAMES: Tuple[str, ...] = (
     "fused_cross_entropy",
     "no_phantom_zero",
     "closures",
+    "float_constants",
+    "grouped_adam",
     "tape",
     "fused_dot",
     "combined",
