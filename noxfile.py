@@ -28,6 +28,10 @@ VERSIONS = nox.project.python_versions(PROJECT)
 CI = bool(os.environ.get("CI"))  # there the slow tests run too, and every interpreter has its turn
 WORKLOAD = ["3.9", *VERSIONS, "pypy3.11"]  # the workload side is older, and at home on PyPy too
 ENDS = [WORKLOAD[0], VERSIONS[-1]]  # of CPython: between them lies every change of how it computes
+# between the ends: the bits, what needs which version, and the C extension's one file for all of them
+SMOKE = [
+    f"tests/workload/test_{part}.py" for part in ("golden", "data", "isolation", "model", "exact_engines", "native")
+]
 MARKED = ["README.md", "docs/commands.md"]  # have parts that a command writes
 WORKFLOWS = [".github/workflows/bench.yml", ".github/workflows/tests.yml", ".github/workflows/wheels.yml"]
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
@@ -126,10 +130,12 @@ def compare(session: nox.Session) -> None:
 
 @nox.session(python=HOST)
 def tests(session: nox.Session) -> None:
-    """Test everything end to end, then the workload side on the oldest and newest CPython and PyPy; in CI, on all."""
+    """Test everything end to end, then the workload side on the oldest and newest CPython and PyPy; in CI, some on all."""
     install_host(session, "tests")
     build_native(session)
-    session.run("pytest", "-n", "auto", *([] if CI else ["-m", "not slow"]), *(session.posargs or ["tests"]))
+    # tests that share a run have a group, so that no process waits while another one makes it
+    spread = ["-n", "auto", "--dist", "loadgroup"]
+    session.run("pytest", *spread, *([] if CI else ["-m", "not slow"]), *(session.posargs or ["tests"]))
     here = session.python or "{}.{}".format(*sys.version_info)  # on this one, all has been tested
     for version in WORKLOAD if CI else [*ENDS, WORKLOAD[-1]]:
         if version != here and not session.posargs:
@@ -138,12 +144,13 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=WORKLOAD)
 def workload(session: nox.Session) -> None:
-    """Test the workload side on one interpreter, with nothing of ours installed into it."""
+    """Test the workload side on one interpreter, nothing of ours installed: all of it, or a part between the ends."""
     # hypothesis has a compiled part since 2026: where it has no wheel, its last release without one is taken
     session.install("--only-binary", "hypothesis", "--group", "workload-tests")
     # the oldest and the newest CPython keep the bits over the whole training run too
     chosen = "not slow or whole_run" if CI and session.python in ENDS else "not slow"
-    session.run("python", "-m", "pytest", "-n", "auto", "-m", chosen, *(session.posargs or ["tests/workload"]))
+    files = ["tests/workload"] if session.python in (*ENDS, WORKLOAD[-1]) else SMOKE
+    session.run("python", "-m", "pytest", "-n", "auto", "-m", chosen, *(session.posargs or files))
 
 
 @nox.session(python=HOST)

@@ -18,7 +18,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def attacked(tmp_path_factory, request):
-    """A kind's run, which happens once, however many processes the tests are spread over."""
+    """A kind's run, which happens once, however many processes the tests are spread over.
+
+    `--dist loadgroup` keeps a kind's tests together, so that no process waits for the lock.
+    """
     shared = tmp_path_factory.getbasetemp()
     if hasattr(request.config, "workerinput"):
         shared = shared.parent  # the folder that all processes of pytest-xdist have in common
@@ -38,6 +41,7 @@ def every_engine():
         for name, expected in about.engines.items():
             late = pytest.mark.xfail(strict=not expected.sometimes, reason=expected.uncaught)
             marks = [late] if expected.uncaught else []
+            marks.append(pytest.mark.xdist_group(f"attack-{kind}"))
             yield pytest.param(kind, name, expected, id=f"{kind}/{name}", marks=marks)
 
 
@@ -57,7 +61,11 @@ def test_attack(kind, name, expected, attacked, record_property):
 def every_kind():
     for kind, about in KINDS.items():
         marks = [pytest.mark.xfail(strict=True, reason=about.left)] if about.left else []
-        yield pytest.param(kind, id=kind, marks=marks)
+        yield pytest.param(kind, id=kind, marks=[*marks, pytest.mark.xdist_group(f"attack-{kind}")])
+
+
+def in_groups():
+    return [pytest.param(kind, id=kind, marks=pytest.mark.xdist_group(f"attack-{kind}")) for kind in KINDS]
 
 
 @pytest.mark.parametrize("kind", list(every_kind()))
@@ -66,7 +74,7 @@ def test_attack_leaves_nothing_behind(kind, attacked):
     assert not run.left and not run.files, f"left running: {run.left}; left in the temporary folder: {run.files}"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", in_groups())
 def test_attack_exit_status(kind, attacked):
     run = attacked(kind)
     good = all(outcome.good and outcome.status in ("ok", "skipped") for outcome in run.outcomes.values())
