@@ -27,3 +27,8 @@ def scalar_engine(request):
     found = available(request.param)
     yield found
     found.reset()
+
+
+def pytest_collection_modifyitems(items):
+    """Whole training runs first: begun last, one would be waited for alone."""
+    items.sort(key=lambda item: "whole_run" not in item.keywords)
