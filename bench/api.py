@@ -18,7 +18,7 @@ from bench.host.measure import counters, lockstep
 from bench.host.measure import scale as scaling
 from bench.host.measure.prepare import Request
 from bench.host.measure.session import Session, now
-from bench.host.pages import comparison, tables, verdicts
+from bench.host.pages import comparison, rendering, run_tables, verdicts
 from bench.host.pages import report as reporting
 from bench.host.pages import scaling as scaling_page
 from bench.host.results import kinds, store, validity
@@ -75,7 +75,7 @@ def measure(
             plan = _plan(steps, rounds, budget, min_time, timeout, gc, clock, affinity)
             request = _request("run", engines, pythons, env, data, config, plan)
             run = lockstep.run(session, request, folder / (name or now()))
-    write_atomically(run.folder / "tables.md", tables.render(run, "github") + "\n")
+    write_atomically(run.folder / "tables.md", run_tables.render(run, "github") + "\n")
     return run
 
 
@@ -193,22 +193,22 @@ def render(what: object, style: str = "plain", base: str | None = None) -> str:
 
 @render.register
 def _(what: Run, style: str = "plain", base: str | None = None) -> str:
-    return tables.render(what, _style(style), base)
+    return run_tables.render(what, _style(style), base)
 
 
 @render.register
 def _(what: Outcome, style: str = "plain", base: str | None = None) -> str:
-    return tables.render_table(verdicts.table(what), _style(style))
+    return rendering.render_table(verdicts.table(what), _style(style))
 
 
 @render.register
 def _(what: Scaling, style: str = "plain", base: str | None = None) -> str:
-    return "\n\n".join(tables.render_table(table, _style(style)) for table in scaling_page.tables(what))
+    return "\n\n".join(rendering.render_table(table, _style(style)) for table in scaling_page.tables(what))
 
 
 @render.register
 def _(what: Comparison, style: str = "plain", base: str | None = None) -> str:
-    return tables.render_table(comparison.table(what), _style(style))
+    return rendering.render_table(comparison.table(what), _style(style))
 
 
 @render.register
@@ -225,8 +225,8 @@ def report(run: Run) -> str:
 
 
 def _style(style: str) -> str:
-    if style not in tables.FORMATS:
-        raise UsageError(f"no style {style!r}: choose from {', '.join(tables.FORMATS)}")
+    if style not in rendering.FORMATS:
+        raise UsageError(f"no style {style!r}: choose from {', '.join(rendering.FORMATS)}")
     return style
 
 

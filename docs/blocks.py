@@ -10,7 +10,7 @@ import re
 import click
 
 from bench.cli import main
-from bench.host.pages import tables
+from bench.host.pages import rendering, run_tables, wording
 from bench.host.results import builds, store
 from bench.host.results.parity import Parity
 from bench.host.results.records import REFERENCE
@@ -33,7 +33,7 @@ def committed(folder: pathlib.Path) -> Run:
 
 def table_of(run: Run, runtime: str, engines: tuple[str, ...]) -> Table:
     """The runtime's table, of these engines only. Raises SystemExit where one is missing."""
-    (table,) = (table for table in tables.tables(run) if table.title == runtime)
+    (table,) = (table for table in run_tables.tables(run) if table.title == runtime)
     rows = [row for row in table.rows if row[0] in engines]
     if len(rows) != len(engines):
         raise SystemExit(f"{run.folder} has not all of {', '.join(engines)} on {runtime}")
@@ -52,14 +52,14 @@ def summary(runtime: str, *engines: str) -> None:
         rows.append([engine, run.record.engines[engine].summary, ms, speed, "–" if engine == REFERENCE else agree])
     version = runtime.replace("cpython-", "CPython ")
     headers = [f"on {version}", "what it is", "ms a step", "times as fast [95 % interval]", "losses"]
-    print(tables.grid(headers, rows, "github", left=True))
+    print(rendering.grid(headers, rows, "github", left=True))
     names = builds.alike(run.record.runtimes)
     if len(names) < 2:
         print("\nNo two builds of Python measured here are built alike, so nothing is said of versions.")
         return
-    (across,) = (table for table in tables.tables(run, names[0]) if table.rows[-1][0] == "geometric mean")
+    (across,) = (table for table in run_tables.tables(run, names[0]) if table.rows[-1][0] == "geometric mean")
     means = dict(zip(run.record.runtimes, across.rows[-1][1:]))
-    base, *newer = tables.columns(names)
+    base, *newer = wording.columns(names)
     first, *others = (f"{means[name]} {{}}on {head}" for name, head in zip(names[1:], newer))
     said = ", ".join([first.format("times as fast ") + f" as on {base}", *(other.format("") for other in others)])
     print(
@@ -88,13 +88,13 @@ def longer() -> None:
 
 
 def _grid_of(run: Run) -> str:
-    return tables.render_table(tables.headline(run), "github").split("\n", 2)[2]  # without its title
+    return rendering.render_table(run_tables.headline(run), "github").split("\n", 2)[2]  # without its title
 
 
 def excerpt(runtime: str, *engines: str) -> None:
     """Some rows of one runtime's table, as the terminal shows them."""
     table = table_of(committed(RUN), runtime, engines)
-    print(f"```\n{tables.grid(table.headers, table.rows, 'plain')}\n```")
+    print(f"```\n{rendering.grid(table.headers, table.rows, 'plain')}\n```")
 
 
 def commands() -> None:

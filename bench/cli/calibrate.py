@@ -15,7 +15,7 @@ from bench.cli.values import Finite, Seconds, Whole
 from bench.host.gate import trials as trying
 from bench.host.measure.session import Session
 from bench.host.pages import calibration as pages
-from bench.host.pages import tables
+from bench.host.pages import rendering
 from bench.host.results.calibration import path_in
 from bench.host.stats.sequential import Gate
 from bench.host.system.errors import UsageError
@@ -95,11 +95,11 @@ def command(
         calibration, interrupted = trying.run(session, request, asked, folder, add)
     table = pages.table(calibration)
     path = path_in(folder).with_suffix(".md")
-    write_atomically(path, tables.render_table(table, "github") + "\n")
+    write_atomically(path, rendering.render_table(table, "github") + "\n")
     if style == "json":
         click.echo(json.dumps(dataclasses.asdict(table), indent=1, ensure_ascii=False))
     else:
-        click.echo(tables.render_table(table, style))
+        click.echo(rendering.render_table(table, style))
     return INTERRUPTED if interrupted else OK
 
 

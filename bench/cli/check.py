@@ -13,7 +13,7 @@ from bench.cli.values import Finite
 from bench.host.gate import check as gating
 from bench.host.gate import holds as holding
 from bench.host.measure.session import Session, now
-from bench.host.pages import tables, verdicts
+from bench.host.pages import rendering, verdicts
 from bench.host.results import store
 from bench.host.results.verdicts import Outcome, Rules
 from bench.host.stats.sequential import Gate
@@ -116,8 +116,8 @@ def command(
         found = gating.run(session, request, base, rules, folder / (name or f"check-{now()}"), notes)
         text, table = verdicts.keep(found), verdicts.table(found)
     unwritten = _write(found, text, json_file, junit)
-    click.echo(text if style == "json" else tables.render_table(table, style))
-    if why_not := ending.append_step_summary(tables.render_table(table, "github")):
+    click.echo(text if style == "json" else rendering.render_table(table, style))
+    if why_not := ending.append_step_summary(rendering.render_table(table, "github")):
         click.echo(why_not, err=True)
     if unwritten is not None:
         raise unwritten

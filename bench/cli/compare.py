@@ -10,7 +10,7 @@ import click
 
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, RESULTS, formerly
-from bench.host.pages import comparison, tables
+from bench.host.pages import comparison, rendering
 from bench.host.results import kinds
 from bench.host.results.comparison import compare
 
@@ -36,5 +36,5 @@ def command(first: str, second: str, folder: pathlib.Path, allow_mismatch: bool,
     if style == "json":
         click.echo(json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False))
     else:
-        click.echo("\n\n".join(tables.render_table(table, style) for table in found))
+        click.echo("\n\n".join(rendering.render_table(table, style) for table in found))
     return OK

@@ -11,7 +11,7 @@ from bench.cli.options import FORMAT, RESULTS
 from bench.cli.values import Seconds
 from bench.host.measure import counters
 from bench.host.measure.session import Session
-from bench.host.pages import tables
+from bench.host.pages import run_tables
 from bench.host.results import kinds
 
 
@@ -39,6 +39,6 @@ def command(
     path = kinds.find(run_folder, folder)
     with Session() as session:
         measured, good = counters.run(session, path, engine_names, pythons, timeout)
-    click.echo(tables.render_counters(measured, style))
+    click.echo(run_tables.render_counters(measured, style))
     click.echo(f"kept in {measured.folder}", err=True)
     return OK if good else FOUND

@@ -8,7 +8,7 @@ import click
 
 import engines
 from bench.cli.ending import OK
-from bench.host.pages import tables
+from bench.host.pages import rendering
 from bench.host.results.table import Table
 from bench.host.system.errors import UsageError
 from bench.workload.trainer import Trainer
@@ -34,5 +34,5 @@ def command(source: str | None) -> int:
         engine = engines.load(name)
         rows.append([name, engine.parent or "", engine.parity.value, engine.summary, engine.unavailable or "yes"])
     table = Table("Engines", [], ["name", "parent", "parity", "summary", "available here"], rows, [])
-    click.echo(tables.render_table(table, "plain", left=True))
+    click.echo(rendering.render_table(table, "plain", left=True))
     return OK

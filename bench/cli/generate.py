@@ -13,7 +13,7 @@ from bench.cli.ending import OK
 from bench.cli.options import WORKLOAD, config_from, given, sampling_from, sampling_options, workload_options
 from bench.cli.values import Whole
 from bench.host.measure import training
-from bench.host.pages import tables
+from bench.host.pages import rendering
 from bench.host.results.table import Table
 from bench.host.system import datasets
 from bench.host.system.errors import UsageError
@@ -68,7 +68,7 @@ def command(
                 click.echo(sample)
             return OK
         tokens = list(trainer.generate(samples, **dataclasses.asdict(sampling), trace=True))
-    click.echo(tables.render_table(_table(tokens), "plain", left=True))
+    click.echo(rendering.render_table(_table(tokens), "plain", left=True))
     return OK
 
 

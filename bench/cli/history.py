@@ -12,7 +12,7 @@ from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, RESULTS, given
 from bench.host.pages import history as historical
-from bench.host.pages import tables
+from bench.host.pages import rendering
 
 
 @click.command("history")
@@ -41,7 +41,7 @@ def command(
     historical.check(runs, wanted if given("ratios") else [], runtime)  # the default's engines need not be in a run
     table = historical.table(runs, wanted, unread)
     click.echo(json.dumps(dataclasses.asdict(table), indent=1, ensure_ascii=False) if style == "json" else
-               tables.render_table(table, style))  # fmt: skip
+               rendering.render_table(table, style))  # fmt: skip
     if plot is not None:
         historical.plot(runs, wanted, plot)
         click.echo(f"written to {plot}", err=True)

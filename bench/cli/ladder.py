@@ -11,7 +11,7 @@ from bench.cli.ending import OK
 from bench.cli.options import FORMAT, list_data
 from bench.cli.values import Whole
 from bench.host.measure.ladder import train_all
-from bench.host.pages import ladder, tables
+from bench.host.pages import ladder, rendering
 from bench.host.system import datasets
 from bench.host.system.progress import RunProgress
 from bench.workload.data import DEFAULT
@@ -33,5 +33,5 @@ def command(data: str, steps: int, output: pathlib.Path | None, style: str) -> i
         table = ladder.table(train_all(path, data, steps, progress))
     if output is not None:
         targets.write(output, ladder.page(table))
-    click.echo(tables.render_table(table, style))
+    click.echo(rendering.render_table(table, style))
     return OK

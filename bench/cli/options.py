@@ -11,7 +11,7 @@ import click
 from click.core import ParameterSource
 
 from bench.cli.values import Cpus, Finite, Seconds, Whole
-from bench.host.pages import tables
+from bench.host.pages import rendering
 from bench.host.results.records import PlanRecord
 from bench.host.results.table import Table
 from bench.host.system.errors import UsageError
@@ -110,7 +110,7 @@ def list_data(ctx: click.Context, param: click.Parameter, value: str) -> str:
         mean = f"{sum(lengths) / len(lengths):.1f}"
         rows.append([name, f"{len(documents):,}", mean, f"{max(lengths)}", f"{len(letters)}", repr(letters)])
     heads = ["name", "documents", "mean length", "longest", "characters", "alphabet"]
-    click.echo(tables.render_table(Table("Embedded datasets", [], heads, rows, []), "plain", left=True))
+    click.echo(rendering.render_table(Table("Embedded datasets", [], heads, rows, []), "plain", left=True))
     ctx.exit()
 
 
@@ -246,7 +246,7 @@ def request_from(data: str, options: dict[str, Any], rounds: int = 1, **more: An
 
 
 FORMAT = click.option(
-    "--format", "style", type=click.Choice(tables.FORMATS), default="plain", show_default=True, help="Of the tables."
+    "--format", "style", type=click.Choice(rendering.FORMATS), default="plain", show_default=True, help="Of the tables."
 )
 BASE = click.option(
     "--base", metavar="RUNTIME", help="Runtime that the others are compared with.  [default: the run's first]"

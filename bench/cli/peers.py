@@ -13,7 +13,7 @@ from bench.host.measure import peer_file
 from bench.host.measure import peers as peering
 from bench.host.measure.session import Session, now
 from bench.host.pages import peers as pages
-from bench.host.pages import tables
+from bench.host.pages import rendering
 from bench.host.results import kinds, store
 from bench.host.results import peers as records
 from bench.host.system import interpreters
@@ -60,9 +60,9 @@ def command(
             found = peering.run(session, request, programs, file.parent, base, folder / (name or f"peers-{now()}"))
         measured = session.run
         table = pages.table(measured, found, base)
-        write_atomically(measured.folder / "tables.md", tables.render_table(table, "github") + "\n")
+        write_atomically(measured.folder / "tables.md", rendering.render_table(table, "github") + "\n")
     if style == "json":
         click.echo(records.to_json(measured, found))
     else:
-        click.echo(tables.render_table(pages.table(measured, found, base), style))
+        click.echo(rendering.render_table(pages.table(measured, found, base), style))
     return OK if records.good(measured, found) else FOUND

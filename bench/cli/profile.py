@@ -13,7 +13,7 @@ from bench.cli.ending import OK
 from bench.cli.options import FORMAT, SECONDS, config_from, workload_options
 from bench.host.measure import engine_files, prepare
 from bench.host.measure import profiler as profiling
-from bench.host.pages import tables
+from bench.host.pages import rendering
 from bench.host.results.table import Table
 from bench.host.system import datasets, interpreters
 from bench.host.system.errors import UsageError
@@ -65,5 +65,5 @@ def command(
     rows = [[function, f"{share:.1%}"] for function, share in found[:15]]
     title = f"{engine} on {runtime.name}: own time of functions"
     table = Table(title, [], ["function", "share"], rows, [f"flame graph: {path}"])
-    click.echo(json.dumps(found, indent=1) if style == "json" else tables.render_table(table, style))
+    click.echo(json.dumps(found, indent=1) if style == "json" else rendering.render_table(table, style))
     return OK

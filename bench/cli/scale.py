@@ -12,8 +12,8 @@ from bench.cli.options import FORMAT, RESULTS, measuring_options, request_from
 from bench.cli.values import Numbers
 from bench.host.measure import scale as scaling
 from bench.host.measure.session import Session, now
+from bench.host.pages import rendering
 from bench.host.pages import scaling as pages
-from bench.host.pages import tables
 from bench.host.results import kinds, store
 from bench.host.results import scaling as measurements
 from bench.host.system import interpreters
@@ -56,10 +56,10 @@ def command(
         request = request_from(data, options, kind="scale", config=Config())
         with Session() as session:
             found = scaling.run(session, request, factors, folder / (name or f"scale-{now()}"))
-        text = "\n\n".join(tables.render_table(table, "github") for table in pages.tables(found))
+        text = "\n\n".join(rendering.render_table(table, "github") for table in pages.tables(found))
         write_atomically(session.run.folder / "tables.md", text + "\n")
     if style == "json":
         click.echo(measurements.to_json(found))
     else:
-        click.echo("\n\n".join(tables.render_table(table, style) for table in pages.tables(found)))
+        click.echo("\n\n".join(rendering.render_table(table, style) for table in pages.tables(found)))
     return OK if all(point.status in ("ok", "skipped") for point in found.points) else FOUND

@@ -8,7 +8,7 @@ import click
 
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import BASE, FORMAT, RESULTS
-from bench.host.pages import tables
+from bench.host.pages import rendering, run_tables
 from bench.host.results import kinds, store
 
 
@@ -22,6 +22,8 @@ def command(run_folder: pathlib.Path, folder: pathlib.Path, style: str, base: st
     """Print a run's tables again. RUN is a folder, the name of one under results/, or 'latest': the latest that run made."""
     measured = store.load(kinds.find(run_folder, folder))
     click.echo(
-        tables.render_table(tables.headline(measured), style) if headline else tables.render(measured, style, base)
+        rendering.render_table(run_tables.headline(measured), style)
+        if headline
+        else run_tables.render(measured, style, base)
     )
     return OK if measured.good() else FOUND

@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from bench.host.pages import charts, report, tables
+from bench.host.pages import charts, report, run_tables
 from bench.host.results import store
 from bench.host.results.run import Run
 from bench.host.results.table import Table
@@ -223,7 +223,7 @@ def test_markup_in_results_stays_text(browser, marked_up, tmp_path):
 @pytest.mark.parametrize("style", ["html", "github"])
 def test_markup_in_results_stays_text_in_tables(marked_up, style):
     """In rows, titles and the lines around them."""
-    text = tables.render(marked_up, style)
+    text = run_tables.render(marked_up, style)
     assert text.count("&lt;script&gt;") >= 5 and "<script" not in text and "<b" not in text.replace("<br>", "")
 
 
@@ -248,7 +248,7 @@ def test_the_charts_numbers_are_the_tables(small_run):
     run = store.load(pathlib.Path("results/small"))
     speeds = next(chart for chart in charts.charts(run) if chart.name == "speed")
     (value,) = (value for value in speeds.spec["data"]["values"] if value["engine"] == "tape")
-    (row,) = (row for row in tables.tables(run)[0].rows if row[0] == "tape")
+    (row,) = (row for row in run_tables.tables(run)[0].rows if row[0] == "tape")
     assert row[2].startswith(value["speed"]) and row[1] == value["ms"] and row[-1] == value["parity"]
 
 

@@ -12,7 +12,7 @@ import xml.etree.ElementTree
 import pytest
 from rich.console import Console
 
-from bench.host.pages import charts, gate_chart, tables
+from bench.host.pages import charts, gate_chart, run_tables, wording
 from bench.host.results import store
 from bench.host.results.run import Run
 from bench.host.results.verdicts import answer_of
@@ -388,7 +388,7 @@ def test_c17_the_report_draws_what_the_verdicts_were_made_from(theirs, bench_com
         cell["ratio"][end] for end in ("value", "low", "high")
     )
     assert value["word"] == cell["word"] == "REGRESSED" and not value["uncertain"]
-    (table,) = tables.tables(run)
+    (table,) = run_tables.tables(run)
     assert all("[one round]" not in row[2] for row in table.rows)
     assert not any("more --rounds" in line for line in table.below)
     page = pathlib.Path("results/r/report.html").read_text()
@@ -407,12 +407,12 @@ def test_c17_a_cell_is_undecided_or_decided_never_both(theirs):
 def test_c17_what_ended_the_run_is_what_narrows_it(small_run):
     assert small_run("--engine", "tape").exit_code == 0
     run = store.load(pathlib.Path("results/small"))
-    assert tables.more(run) == "more --rounds narrow it"
+    assert wording.more(run) == "more --rounds narrow it"
     longer = dataclasses.replace(run.record.plan, rounds=50)
     by_budget = dataclasses.replace(longer, budget_seconds=sum(entry.seconds for entry in run.rounds))
     for plan, words_ in ((by_budget, "a longer --budget narrows it"), (longer, "go on with --resume results/small")):
         found = Run(run.folder, dataclasses.replace(run.record, plan=plan), run.rounds)
-        assert tables.more(found) == words_
+        assert wording.more(found) == words_
 
 
 def test_c17_a_ratio_of_one_round_is_drawn_without_an_interval(small_run):

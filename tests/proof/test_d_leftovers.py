@@ -12,7 +12,7 @@ import pytest
 from bench import Model
 from bench.cli import ending
 from bench.host.pages import calibration as calibration_page
-from bench.host.pages import charts
+from bench.host.pages import chart_parts, loss_charts
 from bench.host.results import calibration, power, store
 from bench.host.system import interpreters
 from bench.host.system.errors import UsageError
@@ -135,7 +135,7 @@ def test_e28_a_summary_that_is_a_pipe_is_not_waited_for(tmp_path, monkeypatch, c
 
 def test_c17_a_tick_a_step_where_there_are_few(kept):
     run = store.load(kept)
-    assert '"values": [1, 2, 3]' in json.dumps(charts.picture(run, charts.losses(run), 720))
+    assert '"values": [1, 2, 3]' in json.dumps(chart_parts.picture(run, loss_charts.losses(run), 720))
 
 
 def test_d18_a_calibration_trial_of_one_round_is_read_again(tmp_path):

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from bench.host.pages import tables
+from bench.host.pages import wording
 from bench.host.results import calibration
 from bench.host.results.records import RuntimeRecord
 from bench.host.system import datasets, interpreters, machine, search_path
@@ -168,10 +168,10 @@ def test_e29_the_jit_that_is_loaded_is_named(tmp_path, kind):
     runtime = interpreters.resolve(str(python), {})
     assert runtime.described["other_jits"] == said
     assert runtime.name == interpreters.resolve(sys.executable, {}).name + suffix
-    line = tables.runtime_line(RuntimeRecord("", {}, runtime.described))
+    line = wording.runtime_line(RuntimeRecord("", {}, runtime.described))
     assert f"JIT {said or runtime.described['jit']}, " in line
     earlier = {name: value for name, value in runtime.described.items() if name != "other_jits"}
-    assert f"JIT {runtime.described['jit']}, " in tables.runtime_line(RuntimeRecord("", {}, earlier))
+    assert f"JIT {runtime.described['jit']}, " in wording.runtime_line(RuntimeRecord("", {}, earlier))
 
 
 @pytest.mark.slow

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-from bench.host.pages import tables
-from bench.host.pages.tables import ratio_text
+from bench.host.pages import rendering, wording
+from bench.host.pages.wording import ratio_text
 from bench.host.results.peers import PeersRecord, over
 from bench.host.results.records import REFERENCE, ClaimsRecord
 from bench.host.results.run import Run
@@ -137,8 +137,11 @@ def page(run: Run, found: ClaimsRecord, ports: tuple[Run, PeersRecord] | None = 
         f"Made from {_linked(run)}{f' and {_linked(ports[0])}' if ports else ''} by `microgpt-bench claims {run.folder.name}"
         + (f" --peers {ports[0].folder.name}" if ports else "")
         + f"`; the experiments are in `{run.folder.name}`.",
-        "\n".join(f"{line}<br>" for line in tables.preamble(run)[:3]),
-        *(tables.render_table(table, "github") for table in (_summary(found_out), *(table for table, _ in found_out))),
+        "\n".join(f"{line}<br>" for line in wording.preamble(run)[:3]),
+        *(
+            rendering.render_table(table, "github")
+            for table in (_summary(found_out), *(table for table, _ in found_out))
+        ),
         "Node counts, depths and digits are the same on any machine with the same Python; ratios of times are this machine's."
         " What would change elsewhere is how far apart Python's versions lie, and all that is said of JavaScript, whose"
         " compilers differ from one processor to another more than CPython's loop does.",
@@ -168,7 +171,7 @@ def _summary(found_out: Sequence[tuple[Table, Callable[[list[str]], str]]]) -> T
             if "verdict" not in table.headers:
                 text = f"by {', '.join(where)}"
             elif len(where) < len({row[0] for row in table.rows}) and where[0] not in text:
-                text += f" (on {', '.join(tables.columns(where))})"
+                text += f" (on {', '.join(wording.columns(where))})"
             rows.append([table.title, text, verdict])
     return Table(
         "In short",
@@ -312,9 +315,9 @@ def _headline(run: Run, names: Sequence[str]) -> Table:
         [
             "The claim: 1,000 steps in 6.3 s on Node 25 and in 50.2 s on CPython 3.14. It is true of one way of writing it. Which"
             " engines in plain Python are 8 times as fast as that way, on the same CPython?",
-            f"yes: all of the interval is at 8 or above; no: all of it is below; ?: 8 is inside. {tables.SHORT}",
+            f"yes: all of the interval is at 8 or above; no: all of it is below; ?: 8 is inside. {wording.SHORT}",
         ],
-        ["engine", *tables.columns(names)],
+        ["engine", *wording.columns(names)],
         rows,
         [],
     )

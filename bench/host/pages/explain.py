@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.host.pages import tables
-from bench.host.pages.tables import number, ratio_text
+from bench.host.pages import rendering, wording
+from bench.host.pages.wording import number, ratio_text
 from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
@@ -45,11 +45,11 @@ def page(
         + (f" --gc-off {collector_off.folder.name}" if collector_off else "")
         + (f" --long {longer.folder.name}" if longer else "")
         + "`; the words are the engine files' own.",
-        "\n".join(f"{line}<br>" for line in tables.preamble(run)[:3]),
-        tables.render_table(_distance(run, profiled_on, limits), "github"),
-        tables.render_table(_bought(run), "github"),
-        *([tables.render_table(_collector(run, collector_off), "github")] if collector_off else []),
-        *([tables.render_table(_ageing(longer), "github")] if longer else []),
+        "\n".join(f"{line}<br>" for line in wording.preamble(run)[:3]),
+        rendering.render_table(_distance(run, profiled_on, limits), "github"),
+        rendering.render_table(_bought(run), "github"),
+        *([rendering.render_table(_collector(run, collector_off), "github")] if collector_off else []),
+        *([rendering.render_table(_ageing(longer), "github")] if longer else []),
     ]
     for engine in run.record.engines:
         parts += _section(run, engine, profiles.get(engine), profiled_on)
@@ -66,8 +66,8 @@ def _bought(run: Run) -> Table:
             )
     return Table(
         "What each change bought: speed over the parent",
-        ["The engine's one change against the engine that it is a copy of. " + tables.SHORT],
-        ["engine", *tables.columns(runtimes)],
+        ["The engine's one change against the engine that it is a copy of. " + wording.SHORT],
+        ["engine", *wording.columns(runtimes)],
         rows,
         [],
     )
@@ -83,7 +83,7 @@ def _collector(run: Run, off: Run) -> Table:
     names = [name for name in run.record.runtimes if name in off.record.runtimes]
     if off.record.plan.gc != "off" or not names:
         raise UsageError(f"{off.folder.name} is no run with --gc off on the same runtimes")
-    heads = [f"{head} {state}" for head in tables.columns(names) for state in ("on", "off")]
+    heads = [f"{head} {state}" for head in wording.columns(names) for state in ("on", "off")]
     rows = [
         [engine, *(_over(it, engine, REFERENCE, name) for name in names for it in (run, off))]
         for engine in run.record.engines
@@ -91,7 +91,7 @@ def _collector(run: Run, off: Run) -> Table:
     ]
     return Table(
         "The cyclic garbage collector: speed over the reference with it on and off",
-        [f"Off: from the run {off.folder.name}, where the reference runs without it too. " + tables.SHORT],
+        [f"Off: from the run {off.folder.name}, where the reference runs without it too. " + wording.SHORT],
         ["engine", *heads],
         [row for row in rows if set(row[1:]) != {NOTHING}],
         [],
@@ -125,7 +125,7 @@ def _ageing(run: Run) -> Table:
         "As training goes on: speed over the reference by step",
         [
             f"From the run {run.folder.name}: {run.record.workload.data}, {steps} steps, {len(run.rounds)} rounds;"
-            f" {run.record.created}. The reference's own row has its ms/step. {tables.SHORT}",
+            f" {run.record.created}. The reference's own row has its ms/step. {wording.SHORT}",
         ],
         ["runtime", "engine", *(f"{window.start + 1}–{window.stop}" for window in windows), "all"],
         rows,
@@ -177,11 +177,11 @@ def _section(run: Run, engine: str, profile: Profile | None, profiled_on: str) -
     runtimes = [name for name in run.record.runtimes if run.ok((engine, name))]
     if engine != REFERENCE and runtimes:
         row = ["over the reference", *(_over(run, engine, REFERENCE, name) for name in runtimes)]
-        parts.append(tables.grid(["speed", *tables.columns(runtimes)], [row], "github"))
+        parts.append(rendering.grid(["speed", *wording.columns(runtimes)], [row], "github"))
     if profile:
         rows = [[function, f"{share:.0%}"] for function, share in profile[:TOP]]
         rows.append(["all others", f"{1 - sum(share for _, share in profile[:TOP]):.0%}"])
-        parts.append(tables.grid([f"own time on {profiled_on} (py-spy)", "share"], rows, "github"))
+        parts.append(rendering.grid([f"own time on {profiled_on} (py-spy)", "share"], rows, "github"))
     return parts
 
 

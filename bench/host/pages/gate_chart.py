@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 
-from bench.host.pages import charts
-from bench.host.pages.charts import ROWS, Chart, Spec
+from bench.host.pages import chart_parts, loss_charts, size_charts
+from bench.host.pages.chart_parts import ROWS, Chart, Spec
 from bench.host.results.run import Run
 from bench.host.results.verdicts import FAILED, Answer, Row
 from bench.host.stats.paired import Ratio
@@ -25,7 +25,7 @@ WORDS = {
 
 def gate_charts(run: Run, answer: Answer) -> list[Chart]:
     """Every chart of a gate's run that has something to show."""
-    found = [_verdicts(run, answer), charts.losses(run), charts.differences(run), *charts.sizes(run)]
+    found = [_verdicts(run, answer), loss_charts.losses(run), loss_charts.differences(run), *size_charts.sizes(run)]
     return [chart for chart in found if chart.spec["data"]["values"]]
 
 
@@ -35,7 +35,7 @@ def _verdicts(run: Run, answer: Answer) -> Chart:
     values = [_value(run, row) for row in rows]
     claimed = any(row.claimed for row in rows)
     threshold = answer.gate.threshold
-    x = charts.ratio_axis(
+    x = chart_parts.ratio_axis(
         f"speed over {'what it was in ' if claimed else ''}{answer.against}: above 1 is faster, log scale"
     )
     y: Spec = {"field": "row", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 320}}
@@ -47,7 +47,7 @@ def _verdicts(run: Run, answer: Answer) -> Chart:
                   "scale": {"domain": present, "range": [WORDS[word][1] for word in present]}},
     }  # fmt: skip
     by_word = {name: {**channel, "legend": {"orient": "top"}} for name, channel in by_word.items()}
-    tip = charts.tooltip(
+    tip = chart_parts.tooltip(
         ("row", "cell"), ("word", "verdict"), ("speed", "speed"), ("interval", "interval"), ("rounds", "rounds")
     )
     band = {
@@ -65,7 +65,7 @@ def _verdicts(run: Run, answer: Answer) -> Chart:
         "mark": {"type": "rule", "strokeWidth": 9, "opacity": 0.25},
         "encoding": {"y": y, "x": {**x, "field": "claimed_low"}, "x2": {"field": "claimed_high"}},
     }
-    rest = {"layer": [band, line, *([was] if claimed else []), *charts.points(x, {"y": y}, by_word, tip)]}
+    rest = {"layer": [band, line, *([was] if claimed else []), *chart_parts.points(x, {"y": y}, by_word, tip)]}
     sure = f"{answer.gate.look_confidence:.2%}"
     return Chart(
         "verdicts",
@@ -74,8 +74,8 @@ def _verdicts(run: Run, answer: Answer) -> Chart:
         f" {sure} interval: REGRESSED where all of it lies left of the grey band, which is {threshold * 100:g} % to each side,"
         " and a second batch of rounds found the same; PASS where none of it does."
         + (" The wide grey bar is the interval that the speed had before." if claimed else "")
-        + charts.HOLLOW * any(value["uncertain"] for value in values),
-        charts.spec(run, values, rest, ROWS),
+        + chart_parts.HOLLOW * any(value["uncertain"] for value in values),
+        chart_parts.spec(run, values, rest, ROWS),
     )
 
 
@@ -92,7 +92,7 @@ def _value(run: Run, row: Row) -> Spec:
     claimed = {}
     if row.claimed and row.claimed.low and row.claimed.high:
         claimed = {"claimed_low": row.claimed.low / base, "claimed_high": row.claimed.high / base}
-    runtime = charts.label(run, row.runtime)
+    runtime = chart_parts.label(run, row.runtime)
     several = len(run.record.runtimes) > 1
     return {
         "engine": row.engine,

@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.host.pages import charts
-from bench.host.pages.tables import columns, number, ratio_text
+from bench.host.pages import chart_parts
+from bench.host.pages.wording import columns, number, ratio_text
 from bench.host.results import store
 from bench.host.results.kinds import kind_of
 from bench.host.results.records import REFERENCE
@@ -303,8 +303,8 @@ def _spec(values: list[dict[str, Any]], marks: list[dict[str, Any]]) -> dict[str
     runtimes = list(dict.fromkeys(value["runtime"] for value in values))
     x = {"field": "date", "type": "temporal", "title": None, "scale": {"padding": 12}}
     kind = {"field": "runtime", "type": "nominal", "legend": {"orient": "top", "title": None}}
-    color = {**kind, "scale": {"domain": runtimes, "range": charts.COLOURS[: len(runtimes)]}}
-    shape = {**kind, "scale": {"domain": runtimes, "range": charts.SHAPES[: len(runtimes)]}}
+    color = {**kind, "scale": {"domain": runtimes, "range": chart_parts.COLOURS[: len(runtimes)]}}
+    shape = {**kind, "scale": {"domain": runtimes, "range": chart_parts.SHAPES[: len(runtimes)]}}
     tip = [{"field": field, "title": field} for field in ("run", "what", "runtime", "speed")] + [
         {"field": "date", "type": "temporal", "format": "%Y-%m-%d %H:%M"}
     ]

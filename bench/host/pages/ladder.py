@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.host.pages.tables import render_table
+from bench.host.pages.rendering import render_table
 from bench.host.results.ladder import HELD_OUT, LAST, Ladder
 from bench.host.results.table import NOTHING, Table
 from bench.workload.config import Config

@@ -7,7 +7,7 @@ import shlex
 
 import numpy as np
 
-from bench.host.pages.tables import number, ratio_text
+from bench.host.pages.wording import number, ratio_text
 from bench.host.results.parity import parity_text
 from bench.host.results.peers import PeersRecord, bad, check_rows, paired, row, step_seconds
 from bench.host.results.printed_losses import digits_of

@@ -7,8 +7,8 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.host.pages import charts, gate_chart, tables
-from bench.host.pages.tables import LEGEND
+from bench.host.pages import chart_parts, charts, gate_chart, run_tables, wording
+from bench.host.pages.wording import LEGEND
 from bench.host.results.run import Run
 from bench.host.results.verdicts import answer_of
 from bench.host.system.errors import UsageError, needs_extra
@@ -45,7 +45,7 @@ def page(run: Run) -> str:
         raise UsageError(f"{run.folder} has no finished round: go on with --resume {run.folder}")
     answer = answer_of(run)
     found = _charts(run)
-    engines, runtimes = charts.names(run)
+    engines, runtimes = chart_parts.names(run)
     specs = json.dumps({chart.name: chart.spec for chart in found}, separators=(",", ":"))
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
         TEMPLATE.read_text(encoding="utf-8")
@@ -55,13 +55,13 @@ def page(run: Run) -> str:
         good=run.good(),
         verdict=verdict(run),
         gate=answer,
-        preamble=tables.preamble(run),
+        preamble=wording.preamble(run),
         legends={
             "engines": _legend(engines, {name: run.record.engines[name].summary for name in engines}),
-            "runtimes": _legend(runtimes, dict(zip(runtimes, map(tables.runtime_line, run.record.runtimes.values())))),
+            "runtimes": _legend(runtimes, dict(zip(runtimes, map(wording.runtime_line, run.record.runtimes.values())))),
         },
         charts=found,
-        tables=tables.tables(run),
+        tables=run_tables.tables(run),
         legend=LEGEND,
         # inside a script element only these three can end or change what a browser takes for data
         specs=jinja2.utils.markupsafe.Markup(
@@ -74,7 +74,7 @@ def page(run: Run) -> str:
     return text
 
 
-def _charts(run: Run) -> list[charts.Chart]:
+def _charts(run: Run) -> list[chart_parts.Chart]:
     """Those that the run has something to show in: of a gate's run the gate's own."""
     answer = answer_of(run)
     return charts.charts(run) if answer is None else gate_chart.gate_charts(run, answer)
@@ -82,7 +82,7 @@ def _charts(run: Run) -> list[charts.Chart]:
 
 def _legend(names: list[str], about: Mapping[str, str]) -> list[dict[str, str]]:
     """Each name with its colour and the path of its shape, as the charts have them, and words about it."""
-    shapes, colours = charts.SHAPES, charts.COLOURS
+    shapes, colours = chart_parts.SHAPES, chart_parts.COLOURS
     return [
         {
             "name": name,
@@ -125,7 +125,7 @@ def write_plots(
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
     paths = []
     for name in wanted or found:
-        path, spec = folder / f"{name}.{style}", charts.picture(run, found[name], width)
+        path, spec = folder / f"{name}.{style}", chart_parts.picture(run, found[name], width)
         write_atomically(
             path, vl_convert.vegalite_to_svg(spec) if style == "svg" else vl_convert.vegalite_to_png(spec, scale=2)
         )

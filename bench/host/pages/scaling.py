@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.host.pages.tables import number
+from bench.host.pages.wording import number
 from bench.host.results.scaling import FACTORS, Point, Scaling
 from bench.host.results.table import NOTHING, Table
 

@@ -1,31 +1,63 @@
-"""Tables from a run: made of what is on disk, never measuring. One model, four formats."""
+"""A run's tables: made of what is on disk, never measuring. Each column of them is made here."""
 
 from __future__ import annotations
 
 import dataclasses
-import html
 import json
-import math
-import shutil
-import sys
-from collections.abc import Sequence
 from typing import Any
 
-from tabulate import tabulate
-
+from bench.host.pages.rendering import prose, render_table
+from bench.host.pages.wording import (
+    COUNTERS_LEGEND,
+    GATED,
+    LEGEND,
+    ONE_ROUND,
+    SHORT,
+    columns,
+    decimals,
+    more,
+    number,
+    preamble,
+    ratio_text,
+    runtime_line,
+)
 from bench.host.results import builds, suspicion
 from bench.host.results.parity import Parity, parity_text
-from bench.host.results.records import NODES_STEPS, REFERENCE, SAMPLES, Cell, RuntimeRecord, key
+from bench.host.results.records import REFERENCE, Cell, key
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
-from bench.host.stats.paired import Ratio, geometric_mean, typical
+from bench.host.stats.paired import geometric_mean, typical
 from bench.host.system.errors import UsageError
-from bench.workload.config import OPTIONS
-from bench.workload.runtime import jits
 
-# columns that a narrow terminal goes without
-LESS_IMPORTANT = ("samples", "MB", "machine", "runtimes", "rounds", "held against")
-FORMATS = ("plain", "github", "html", "json")
+
+def render(run: Run, style: str, base: str | None = None) -> str:
+    """All tables of a run in one of FORMATS. Raises UsageError for a base runtime that is not in the run."""
+    if not run.rounds:
+        raise UsageError(f"{run.folder} has no finished round: go on with --resume {run.folder}")
+    found = tables(run, base)
+    if style == "json":
+        return json.dumps(
+            {
+                "run": run.folder.name,
+                "preamble": preamble(run),
+                "good": run.good(),
+                "tables": [dataclasses.asdict(t) for t in found],
+            },
+            indent=1,
+            ensure_ascii=False,
+        )
+    parts = ["\n".join(prose(preamble(run), style))]
+    parts += [render_table(table, style) for table in found]
+    parts += ["\n".join(prose(LEGEND + (COUNTERS_LEGEND if run.counters else []), style))]
+    return "\n\n".join(parts)
+
+
+def render_counters(run: Run, style: str) -> str:
+    """Only the tables of counters, in one of FORMATS."""
+    found = counter_tables(run)
+    if style == "json":
+        return json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False)
+    return "\n\n".join([*(render_table(table, style) for table in found), "\n".join(prose(COUNTERS_LEGEND, style))])
 
 
 def tables(run: Run, base: str | None = None) -> list[Table]:
@@ -48,9 +80,6 @@ def counter_tables(run: Run) -> list[Table]:
 def headline(run: Run) -> Table:
     """Speed over the reference, engines by runtimes: the README's table."""
     return _speedups(run)
-
-
-# --------------------------------------------------------------------- the tables
 
 
 def _of_runtime(run: Run, runtime: str) -> Table:
@@ -203,7 +232,7 @@ def _counters(run: Run, runtime: str) -> Table:
             [
                 engine,
                 NOTHING if own is None else f"{own:,.0f}",
-                NOTHING if own is None or reference is None else f"{reference / own:.{_digits(reference / own)}f}",
+                NOTHING if own is None or reference is None else f"{reference / own:.{decimals(reference / own)}f}",
                 NOTHING if found.nodes is None else f"{found.nodes:,.0f}",
                 NOTHING if found.blocks is None else f"{found.blocks:,.0f}",
                 NOTHING
@@ -239,200 +268,3 @@ def _counters(run: Run, runtime: str) -> Table:
         rows=[[row[column] for column in kept] for row in rows],
         below=below,
     )
-
-
-def columns(runtimes: Sequence[str]) -> list[str]:
-    """Column heads: where all are CPython the version says it, so that six fit on 80 columns."""
-    prefix = "cpython-"
-    return (
-        [name.removeprefix(prefix) for name in runtimes]
-        if all(name.startswith(prefix) for name in runtimes)
-        else list(runtimes)
-    )
-
-
-# --------------------------------------------------------------------- words
-
-SHORT = "±: half the 95 % interval in per cent of the ratio. =: the interval includes 1."
-ONE_ROUND = "no interval can be made of one round, so these speeds may be chance"
-GATED = (
-    "no speed where the reference was measured once, to prove the others by: the gate's own table says what it found"
-)
-
-
-def more(run: Run) -> str:
-    """What would narrow a run's intervals: what ended it was the number of rounds, the budget, or the user."""
-    plan, taken = run.record.plan, [entry.seconds for entry in run.rounds]
-    if run.gated or len(taken) >= plan.rounds:
-        return "a longer --budget narrows it" if run.gated else "more --rounds narrow it"
-    # starting, and the tables, are in the budget too
-    if plan.budget_seconds is not None and 1.1 * (sum(taken) + max(taken, default=0)) + 5 > plan.budget_seconds:
-        return "a longer --budget narrows it"
-    return f"go on with --resume {run.folder}"
-
-
-def ratio_text(ratio: Ratio, short: bool = False) -> str:
-    """A ratio with its interval; (=) where it cannot be told from 1. Short: half the interval in per cent of the ratio."""
-    digits = _digits(ratio.value)
-    mark = "" if ratio.separable else " (=)"
-    if ratio.low is None or ratio.high is None:
-        return f"{ratio.value:.{digits}f}{'±?' if short else ' [one round]'}"
-    if short:
-        half = 50 * (ratio.high - ratio.low) / ratio.value
-        return f"{ratio.value:.{digits}f}±{half:.0f}{'=' if not ratio.separable else ''}"
-    return f"{ratio.value:.{digits}f} [{ratio.low:.{digits}f}, {ratio.high:.{digits}f}]{mark}"
-
-
-def number(value: float) -> str:
-    """With about three significant digits."""
-    return f"{value:.{_digits(value)}f}"
-
-
-def _digits(value: float) -> int:
-    return 0 if value >= 1000 else 1 if value >= 100 else 2 if value >= 0.1 else 4
-
-
-def runtime_line(runtime: RuntimeRecord) -> str:
-    """The build and its switches in a line."""
-    about = runtime.described
-    parts = [
-        f"{about['implementation']} {about['version']}"
-        + (f" (Python {about['python']})" if about["version"] != about["python"] else ""),
-        about["compiler"],
-        about["optimization"],
-        "+".join(flag.upper() for flag in ("pgo", "lto") if about[flag]) or "no PGO or LTO recorded",
-        "frame pointers" if about.get("frame_pointers") else "",
-        f"GIL {'on' if about['gil'] else 'off'}",
-        f"JIT {jits(about)}" if about["implementation"] == "cpython" or about.get("other_jits") else "",
-        "debug build" if about["debug"] else "",
-        about["libc"],
-        *(f"{name}={value}" for name, value in runtime.environment.items()),
-    ]
-    return ", ".join(part for part in parts if part)
-
-
-def preamble(run: Run) -> list[str]:
-    """What was run, on what, how often: the lines above all tables."""
-    record, plan, workload = run.record, run.record.plan, run.record.workload
-    config = workload.config
-    sizes = ", ".join(f"{name} {config[name]}" for name in ("n_layer", "n_embd", "n_head", "block_size"))
-    options = [f"{name} {value}" for name, value in config.items() if name in OPTIONS]
-    return [
-        f"{workload.data}: {workload.documents:,} documents, {workload.vocabulary} tokens; {sizes}; {workload.parameters:,} parameters; seed {config['seed']}",
-        *(["training options: " + ", ".join(options)] if options else []),
-        f"steps 1 to {plan.steps} of a schedule of {config['schedule_steps']}, {len(run.rounds)} round{'s' * (len(run.rounds) != 1)} of fresh processes, "
-        f"in lockstep; cyclic garbage collector {plan.gc}"
-        + ("" if plan.affinity is None else f"; workers on CPU {', '.join(map(str, plan.affinity))} only"),
-        f"{record.machine['cpu']}, {record.machine['cores']} cores, {record.machine['platform']}; {record.created}",
-        *record.notes,
-    ]
-
-
-LEGEND = [
-    "ms/step: median. speed: time of the reference / time of the engine, with 95 % interval.",
-    f"nodes: of the graph per step, mean over the first {NODES_STEPS} steps at most. MB: the process's peak.",
-    f"samples: ms to draw {SAMPLES} texts after the last step, once, on the wall's clock.",
-    "parity with the reference at every step, of the first gradients and the final parameters:",
-    "bit-identical, or the largest |difference of a loss| @ the first step that differs.",
-]
-
-COUNTERS_LEGEND = [
-    "Counters are means a step over the first documents. instructions: by Valgrind; ratio: the reference's over these.",
-    "blocks: memory blocks alive after backward, above those before the step. kB: the most allocated within a step.",
-    "gc %: of the time, spent in the cyclic garbage collector; gcs: its collections a step.",
-]
-
-
-# --------------------------------------------------------------------- formats
-
-
-def render(run: Run, style: str, base: str | None = None) -> str:
-    """All tables of a run in one of FORMATS. Raises UsageError for a base runtime that is not in the run."""
-    if not run.rounds:
-        raise UsageError(f"{run.folder} has no finished round: go on with --resume {run.folder}")
-    found = tables(run, base)
-    if style == "json":
-        return json.dumps(
-            {
-                "run": run.folder.name,
-                "preamble": preamble(run),
-                "good": run.good(),
-                "tables": [dataclasses.asdict(t) for t in found],
-            },
-            indent=1,
-            ensure_ascii=False,
-        )
-    parts = ["\n".join(_prose(preamble(run), style))]
-    parts += [render_table(table, style) for table in found]
-    parts += ["\n".join(_prose(LEGEND + (COUNTERS_LEGEND if run.counters else []), style))]
-    return "\n\n".join(parts)
-
-
-def render_counters(run: Run, style: str) -> str:
-    """Only the tables of counters, in one of FORMATS."""
-    found = counter_tables(run)
-    if style == "json":
-        return json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False)
-    return "\n\n".join([*(render_table(table, style) for table in found), "\n".join(_prose(COUNTERS_LEGEND, style))])
-
-
-def narrowed(table: Table) -> Table:
-    """The table without its least important columns, as far as needed for a terminal of the width at hand.
-
-    What is written to a file or a pipe keeps all its columns.
-    """
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else math.inf
-    for column in LESS_IMPORTANT:
-        if max(map(len, grid(table.headers, table.rows, "plain").splitlines())) > width and column in table.headers:
-            at = table.headers.index(column)
-            rows = [[*row[:at], *row[at + 1 :]] for row in table.rows]
-            table = dataclasses.replace(
-                table,
-                headers=[*table.headers[:at], *table.headers[at + 1 :]],
-                rows=rows,
-                below=[*table.below, f"({column} is left out here: the terminal is too narrow)"],
-            )
-    return table
-
-
-def render_table(table: Table, style: str, left: bool = False) -> str:
-    """One table with its title and lines."""
-    if style == "plain":
-        table = narrowed(table)
-    title = {
-        "plain": table.title,
-        "github": f"### {_markdown(table.title)}",
-        "html": f"<h3>{html.escape(table.title)}</h3>",
-    }[style]
-    above = ["\n".join(_prose(table.above, style))] if table.above else []
-    blocks = [title, *above, grid(table.headers, table.rows, style, left)]
-    if table.below:
-        blocks.append("\n".join(_prose(table.below, style)))
-    return ("\n" if style == "plain" else "\n\n").join(blocks)
-
-
-def grid(headers: Sequence[str], rows: Sequence[Sequence[str]], style: str, left: bool = False) -> str:
-    """The cells alone."""
-    return tabulate(
-        rows if style != "github" else [[_markdown(cell) for cell in row] for row in rows],
-        headers=headers,
-        tablefmt={"plain": "simple", "github": "github", "html": "html"}[style],
-        disable_numparse=True,
-        colalign=["left", *["left" if left else "right"] * (len(headers) - 1)],
-    )
-
-
-def _prose(lines: Sequence[str], style: str) -> list[str]:
-    if style == "html":
-        return [f"<p>{html.escape(line)}</p>" for line in lines]
-    if style == "github":
-        return [f"{_markdown(line)}<br>" if line != lines[-1] else _markdown(line) for line in lines]
-    return list(lines)
-
-
-def _markdown(text: str) -> str:
-    for character in "\\`*|[]<>":
-        text = text.replace(
-            character, "\\" + character if character not in "<>" else {"<": "&lt;", ">": "&gt;"}[character]
-        )
-    return text

@@ -1,0 +1,81 @@
+"""A Table as text: plain, GitHub's Markdown, HTML."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import math
+import shutil
+import sys
+from collections.abc import Sequence
+
+from tabulate import tabulate
+
+from bench.host.results.table import Table
+
+# columns that a narrow terminal goes without
+LESS_IMPORTANT = ("samples", "MB", "machine", "runtimes", "rounds", "held against")
+FORMATS = ("plain", "github", "html", "json")
+
+
+def render_table(table: Table, style: str, left: bool = False) -> str:
+    """One table with its title and lines."""
+    if style == "plain":
+        table = narrowed(table)
+    title = {
+        "plain": table.title,
+        "github": f"### {_markdown(table.title)}",
+        "html": f"<h3>{html.escape(table.title)}</h3>",
+    }[style]
+    above = ["\n".join(prose(table.above, style))] if table.above else []
+    blocks = [title, *above, grid(table.headers, table.rows, style, left)]
+    if table.below:
+        blocks.append("\n".join(prose(table.below, style)))
+    return ("\n" if style == "plain" else "\n\n").join(blocks)
+
+
+def narrowed(table: Table) -> Table:
+    """The table without its least important columns, as far as needed for a terminal of the width at hand.
+
+    What is written to a file or a pipe keeps all its columns.
+    """
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else math.inf
+    for column in LESS_IMPORTANT:
+        if max(map(len, grid(table.headers, table.rows, "plain").splitlines())) > width and column in table.headers:
+            at = table.headers.index(column)
+            rows = [[*row[:at], *row[at + 1 :]] for row in table.rows]
+            table = dataclasses.replace(
+                table,
+                headers=[*table.headers[:at], *table.headers[at + 1 :]],
+                rows=rows,
+                below=[*table.below, f"({column} is left out here: the terminal is too narrow)"],
+            )
+    return table
+
+
+def grid(headers: Sequence[str], rows: Sequence[Sequence[str]], style: str, left: bool = False) -> str:
+    """The cells alone."""
+    return tabulate(
+        rows if style != "github" else [[_markdown(cell) for cell in row] for row in rows],
+        headers=headers,
+        tablefmt={"plain": "simple", "github": "github", "html": "html"}[style],
+        disable_numparse=True,
+        colalign=["left", *["left" if left else "right"] * (len(headers) - 1)],
+    )
+
+
+def prose(lines: Sequence[str], style: str) -> list[str]:
+    """Lines of text beside a table."""
+    if style == "html":
+        return [f"<p>{html.escape(line)}</p>" for line in lines]
+    if style == "github":
+        return [f"{_markdown(line)}<br>" if line != lines[-1] else _markdown(line) for line in lines]
+    return list(lines)
+
+
+def _markdown(text: str) -> str:
+    for character in "\\`*|[]<>":
+        text = text.replace(
+            character, "\\" + character if character not in "<>" else {"<": "&lt;", ">": "&gt;"}[character]
+        )
+    return text

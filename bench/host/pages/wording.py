@@ -1,0 +1,111 @@
+"""The words and numbers of the pages: a ratio as text, a run's preamble, what stands below its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.host.results.records import NODES_STEPS, SAMPLES, RuntimeRecord
+from bench.host.results.run import Run
+from bench.host.stats.paired import Ratio
+from bench.workload.config import OPTIONS
+from bench.workload.runtime import jits
+
+
+def columns(runtimes: Sequence[str]) -> list[str]:
+    """Column heads: where all are CPython the version says it, so that six fit on 80 columns."""
+    prefix = "cpython-"
+    return (
+        [name.removeprefix(prefix) for name in runtimes]
+        if all(name.startswith(prefix) for name in runtimes)
+        else list(runtimes)
+    )
+
+
+def number(value: float) -> str:
+    """With about three significant digits."""
+    return f"{value:.{decimals(value)}f}"
+
+
+def decimals(value: float) -> int:
+    """How many digits after the point show about three significant ones."""
+    return 0 if value >= 1000 else 1 if value >= 100 else 2 if value >= 0.1 else 4
+
+
+def ratio_text(ratio: Ratio, short: bool = False) -> str:
+    """A ratio with its interval; (=) where it cannot be told from 1. Short: half the interval in per cent of the ratio."""
+    digits = decimals(ratio.value)
+    mark = "" if ratio.separable else " (=)"
+    if ratio.low is None or ratio.high is None:
+        return f"{ratio.value:.{digits}f}{'±?' if short else ' [one round]'}"
+    if short:
+        half = 50 * (ratio.high - ratio.low) / ratio.value
+        return f"{ratio.value:.{digits}f}±{half:.0f}{'=' if not ratio.separable else ''}"
+    return f"{ratio.value:.{digits}f} [{ratio.low:.{digits}f}, {ratio.high:.{digits}f}]{mark}"
+
+
+SHORT = "±: half the 95 % interval in per cent of the ratio. =: the interval includes 1."
+ONE_ROUND = "no interval can be made of one round, so these speeds may be chance"
+GATED = (
+    "no speed where the reference was measured once, to prove the others by: the gate's own table says what it found"
+)
+
+
+def more(run: Run) -> str:
+    """What would narrow a run's intervals: what ended it was the number of rounds, the budget, or the user."""
+    plan, taken = run.record.plan, [entry.seconds for entry in run.rounds]
+    if run.gated or len(taken) >= plan.rounds:
+        return "a longer --budget narrows it" if run.gated else "more --rounds narrow it"
+    # starting, and the tables, are in the budget too
+    if plan.budget_seconds is not None and 1.1 * (sum(taken) + max(taken, default=0)) + 5 > plan.budget_seconds:
+        return "a longer --budget narrows it"
+    return f"go on with --resume {run.folder}"
+
+
+def runtime_line(runtime: RuntimeRecord) -> str:
+    """The build and its switches in a line."""
+    about = runtime.described
+    parts = [
+        f"{about['implementation']} {about['version']}"
+        + (f" (Python {about['python']})" if about["version"] != about["python"] else ""),
+        about["compiler"],
+        about["optimization"],
+        "+".join(flag.upper() for flag in ("pgo", "lto") if about[flag]) or "no PGO or LTO recorded",
+        "frame pointers" if about.get("frame_pointers") else "",
+        f"GIL {'on' if about['gil'] else 'off'}",
+        f"JIT {jits(about)}" if about["implementation"] == "cpython" or about.get("other_jits") else "",
+        "debug build" if about["debug"] else "",
+        about["libc"],
+        *(f"{name}={value}" for name, value in runtime.environment.items()),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def preamble(run: Run) -> list[str]:
+    """What was run, on what, how often: the lines above all tables."""
+    record, plan, workload = run.record, run.record.plan, run.record.workload
+    config = workload.config
+    sizes = ", ".join(f"{name} {config[name]}" for name in ("n_layer", "n_embd", "n_head", "block_size"))
+    options = [f"{name} {value}" for name, value in config.items() if name in OPTIONS]
+    return [
+        f"{workload.data}: {workload.documents:,} documents, {workload.vocabulary} tokens; {sizes}; {workload.parameters:,} parameters; seed {config['seed']}",
+        *(["training options: " + ", ".join(options)] if options else []),
+        f"steps 1 to {plan.steps} of a schedule of {config['schedule_steps']}, {len(run.rounds)} round{'s' * (len(run.rounds) != 1)} of fresh processes, "
+        f"in lockstep; cyclic garbage collector {plan.gc}"
+        + ("" if plan.affinity is None else f"; workers on CPU {', '.join(map(str, plan.affinity))} only"),
+        f"{record.machine['cpu']}, {record.machine['cores']} cores, {record.machine['platform']}; {record.created}",
+        *record.notes,
+    ]
+
+
+LEGEND = [
+    "ms/step: median. speed: time of the reference / time of the engine, with 95 % interval.",
+    f"nodes: of the graph per step, mean over the first {NODES_STEPS} steps at most. MB: the process's peak.",
+    f"samples: ms to draw {SAMPLES} texts after the last step, once, on the wall's clock.",
+    "parity with the reference at every step, of the first gradients and the final parameters:",
+    "bit-identical, or the largest |difference of a loss| @ the first step that differs.",
+]
+COUNTERS_LEGEND = [
+    "Counters are means a step over the first documents. instructions: by Valgrind; ratio: the reference's over these.",
+    "blocks: memory blocks alive after backward, above those before the step. kB: the most allocated within a step.",
+    "gc %: of the time, spent in the cyclic garbage collector; gcs: its collections a step.",
+]
