@@ -14,14 +14,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench.host.gate import check as gating
 from bench.host.gate import holds
-from bench.host.measure import counters, lockstep
+from bench.host.measure import counters, lockstep, valgrind
 from bench.host.measure import scale as scaling
 from bench.host.measure.prepare import Request
 from bench.host.measure.session import Session, now
 from bench.host.pages import comparison, rendering, run_tables, verdicts
 from bench.host.pages import report as reporting
 from bench.host.pages import scaling as scaling_page
-from bench.host.results import kinds, store, validity
+from bench.host.results import checks, kinds, store
 from bench.host.results.comparison import Comparison
 from bench.host.results.comparison import compare as compare_sides
 from bench.host.results.records import PlanRecord
@@ -160,7 +160,7 @@ def count(
     engines: Sequence[str] = (),
     runtimes: Sequence[str] = (),
     *,
-    timeout: float = counters.TIMEOUT,
+    timeout: float = valgrind.TIMEOUT,
     results: Path = RESULTS,
 ) -> Run:
     """Add exact counters to a run, as ``microgpt-bench count`` does; `Run.counters` has them."""
@@ -245,7 +245,7 @@ def _plan(
         steps, rounds, min_time, timeout, budget, gc, 0, None if affinity is None else sorted(affinity), clock
     )
     try:
-        validity.check_plan(plan)
+        checks.check_plan(plan)
     except (ValueError, TypeError) as error:
         raise UsageError(f"nothing to measure by: {error}") from None
     if rounds < 1:

@@ -10,7 +10,7 @@ from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import RESULTS
 from bench.host.measure import experiments
-from bench.host.pages import claims as claiming
+from bench.host.pages import claims
 from bench.host.results import kinds, peers, store
 from bench.host.results.records import SCHEMA, ClaimsRecord
 from bench.host.system.progress import RunProgress
@@ -31,10 +31,10 @@ def command(
     beside = None if ports is None else peers.load(kinds.find(ports, folder, ["peers"]))
     path = output or run.folder.parent / "claims.md"
     targets.check(path)
-    claiming.page(run, ClaimsRecord(SCHEMA, {}), beside)  # can it be written?
+    claims.page(run, ClaimsRecord(SCHEMA, {}), beside)  # can it be written?
     with Workspace() as workspace, RunProgress(len(run.record.runtimes)) as progress:
         workspace.lock(run.folder)
         found = experiments.measure(run, again, progress)
-    targets.write(path, claiming.page(run, found, beside))
+    targets.write(path, claims.page(run, found, beside))
     click.echo(f"written to {path}")
     return OK

@@ -11,8 +11,7 @@ import click
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, RESULTS, given
-from bench.host.pages import history as historical
-from bench.host.pages import rendering
+from bench.host.pages import history, history_chart, rendering
 
 
 @click.command("history")
@@ -20,7 +19,7 @@ from bench.host.pages import rendering
     "--ratio",
     "ratios",
     multiple=True,
-    default=historical.HEADLINES,
+    default=history.HEADLINES,
     show_default=True,
     metavar="ENGINE[/BASE]",
     help="To follow: the engine's speed over another one, the reference unless said; repeatable.",
@@ -34,15 +33,15 @@ def command(
 ) -> int:
     """List the runs on disk with chosen ratios, and say where a ratio changed from one run to the next."""
     if plot is not None:
-        historical.check_plot(plot)
+        history_chart.check_plot(plot)
         targets.check(plot)
-    runs, unread = historical.load(folder)
-    wanted = [historical.parse(text, runtime, runs) for text in ratios]
-    historical.check(runs, wanted if given("ratios") else [], runtime)  # the default's engines need not be in a run
-    table = historical.table(runs, wanted, unread)
+    runs, unread = history.load(folder)
+    wanted = [history.parse(text, runtime, runs) for text in ratios]
+    history.check(runs, wanted if given("ratios") else [], runtime)  # the default's engines need not be in a run
+    table = history.table(runs, wanted, unread)
     click.echo(json.dumps(dataclasses.asdict(table), indent=1, ensure_ascii=False) if style == "json" else
                rendering.render_table(table, style))  # fmt: skip
     if plot is not None:
-        historical.plot(runs, wanted, plot)
+        history_chart.plot(runs, wanted, plot)
         click.echo(f"written to {plot}", err=True)
     return OK

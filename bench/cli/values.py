@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bench.host.results import validity
+from bench.host.results import shapes
 from bench.host.system import machine
 
 
@@ -45,8 +45,8 @@ class Whole(click.IntRange):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The number as an int."""
         number = super().convert(value, param, ctx)
-        if not -validity.MOST <= number <= validity.MOST or not str(value).isascii():
-            self.fail(f"{value!r:.60} is no whole number of up to {len(str(validity.MOST))} digits", param, ctx)
+        if not -shapes.MOST <= number <= shapes.MOST or not str(value).isascii():
+            self.fail(f"{value!r:.60} is no whole number of up to {len(str(shapes.MOST))} digits", param, ctx)
         return number
 
 

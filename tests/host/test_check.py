@@ -11,7 +11,7 @@ import xml.etree.ElementTree
 import pytest
 
 from bench.host.gate import instructions
-from bench.host.measure import counters, revision
+from bench.host.measure import revision, valgrind
 from bench.host.results import calibration
 from bench.host.results.calibration import Calibration, Trial
 from bench.host.results.power import other_rules, smallest_found
@@ -245,7 +245,7 @@ def test_other_tools_rules(share):
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="Valgrind is not installed")
 def test_instructions_are_a_second_verdict(project, check, monkeypatch):
     """Half a per cent more, which no clock sees in some rounds; the same files need no count."""
-    monkeypatch.setattr(counters, "ENOUGH", 1)  # a count of the same files is as exact over few steps
+    monkeypatch.setattr(valgrind, "ENOUGH", 1)  # a count of the same files is as exact over few steps
     rows = [
         "--engine",
         "fused_dot",
@@ -277,7 +277,7 @@ def test_without_valgrind_the_column_is_left_out(project, check, monkeypatch):
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="Valgrind is not installed")
 def test_what_cannot_be_counted_leaves_the_other_counts_alone(project, check, monkeypatch):
     """At the revision one engine breaks under Valgrind only; the other one's count stands."""
-    monkeypatch.setattr(counters, "ENOUGH", 1)
+    monkeypatch.setattr(valgrind, "ENOUGH", 1)
     engine = project / "engines" / "tape.py"
     text = engine.read_text()
     engine.write_text(text + "\nimport os\nif 'LC_ALL' in os.environ and os.environ.get('PYTHONHASHSEED') == '0':\n"
@@ -320,7 +320,7 @@ def git(folder, *arguments):
 
 def test_files_of_another_repository_are_held_against_themselves(check, tmp_path, monkeypatch):
     """As in a repository of engines that uses this project in its workflow."""
-    monkeypatch.setattr(counters, "ENOUGH", 1)
+    monkeypatch.setattr(valgrind, "ENOUGH", 1)
     monkeypatch.setattr(instructions, "LAYOUTS", (0,))
     folder, outside = tmp_path / "engines of mine", tmp_path / "outside"
     folder.mkdir()

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from bench.host.measure import experiments as asking
-from bench.host.pages import claims
+from bench.host.pages import claim_rules
 from bench.host.results import store
 from bench.host.stats.paired import Ratio
 from bench.host.system import interpreters
@@ -23,42 +23,42 @@ def ratio(low, high):
 
 
 def test_verdicts_follow_from_the_numbers():
-    assert claims.fewer_nodes(100, 75, 0.2, 0.3) == "confirmed"
-    assert claims.fewer_nodes(100, 99, 0.2, 0.3) == "refuted"
-    assert claims.fewer_nodes(100, 50, 0.2, 0.3) == "refuted"
-    assert claims.fewer_nodes(100, 100, 1e-9, 1) == "refuted"
-    assert claims.steadier(720, None) == claims.steadier(720, 740) == "confirmed"
-    assert claims.steadier(720, 720) == claims.steadier(None, None) == "not separable"
-    assert claims.steadier(20, 17) == claims.steadier(17, 20) == "not separable"
-    assert claims.steadier(None, 720) == claims.steadier(740, 720) == "refuted"
+    assert claim_rules.fewer_nodes(100, 75, 0.2, 0.3) == "confirmed"
+    assert claim_rules.fewer_nodes(100, 99, 0.2, 0.3) == "refuted"
+    assert claim_rules.fewer_nodes(100, 50, 0.2, 0.3) == "refuted"
+    assert claim_rules.fewer_nodes(100, 100, 1e-9, 1) == "refuted"
+    assert claim_rules.steadier(720, None) == claim_rules.steadier(720, 740) == "confirmed"
+    assert claim_rules.steadier(720, 720) == claim_rules.steadier(None, None) == "not separable"
+    assert claim_rules.steadier(20, 17) == claim_rules.steadier(17, 20) == "not separable"
+    assert claim_rules.steadier(None, 720) == claim_rules.steadier(740, 720) == "refuted"
     fine, bad = [{"error": ""}] * 2, [{"error": ""}, {"error": "RecursionError"}]
-    assert claims.deeper(bad, fine) == "confirmed"
-    assert claims.deeper(fine, fine) == "not separable"
-    assert claims.deeper(bad, bad) == "refuted"
-    assert claims.about(ratio(7, 9), 8) == "confirmed"
-    assert claims.about(ratio(3, 4), 8) == "refuted"
-    assert claims.about(ratio(3, 9), 8) == claims.about(Ratio(8, None, None, 1), 8) == "not separable"
-    assert claims.at_least(ratio(8.5, 9), 8) == "confirmed"
-    assert claims.at_least(ratio(7, 9), 8) == "not separable"
-    assert claims.at_least(ratio(1, 2), 8) == "refuted"
+    assert claim_rules.deeper(bad, fine) == "confirmed"
+    assert claim_rules.deeper(fine, fine) == "not separable"
+    assert claim_rules.deeper(bad, bad) == "refuted"
+    assert claim_rules.about(ratio(7, 9), 8) == "confirmed"
+    assert claim_rules.about(ratio(3, 4), 8) == "refuted"
+    assert claim_rules.about(ratio(3, 9), 8) == claim_rules.about(Ratio(8, None, None, 1), 8) == "not separable"
+    assert claim_rules.at_least(ratio(8.5, 9), 8) == "confirmed"
+    assert claim_rules.at_least(ratio(7, 9), 8) == "not separable"
+    assert claim_rules.at_least(ratio(1, 2), 8) == "refuted"
 
 
 def test_exact_values():
-    loss, *gradients = claims.exact(1, 0)
+    loss, *gradients = claim_rules.exact(1, 0)
     total = 1 + math.exp(-1) + math.exp(-2)
     assert float(loss) == pytest.approx(math.log(total), rel=1e-15)
     assert [float(g) for g in gradients] == pytest.approx([1 / total - 1, math.exp(-1) / total, math.exp(-2) / total])
     assert sum(gradients) == pytest.approx(0, abs=1e-25)
-    near = claims.exact(40, 0)[0]
+    near = claim_rules.exact(40, 0)[0]
     assert abs(near / (Decimal(-40).exp() + Decimal(-41).exp()) - 1) < Decimal("1e-16")
 
 
 def test_the_reference_loses_its_digits_where_the_fused_form_keeps_them():
     answers = {name: experiments.stability(name) for name in ("reference", "fused_cross_entropy")}
-    assert all(claims.digits_kept(answer) > 13 for answer in answers["reference"] if answer["gap"] == 1)
-    lost = claims.first_bad_gap(answers["reference"], 1)
+    assert all(claim_rules.digits_kept(answer) > 13 for answer in answers["reference"] if answer["gap"] == 1)
+    lost = claim_rules.first_bad_gap(answers["reference"], 1)
     assert 700 < lost["gap"] <= 746
-    assert claims.first_bad_gap(answers["fused_cross_entropy"], 1) is None
+    assert claim_rules.first_bad_gap(answers["fused_cross_entropy"], 1) is None
     assert any("math domain error" in a["error"] or "log" in a["error"] for a in answers["reference"] if a["gap"] > 746)
 
 
@@ -76,7 +76,7 @@ def test_an_unstable_engine_is_found(tmp_path):
         "cross_entropy=cross_entropy", "cross_entropy=_naive"
     )
     path.write_text(f"{head}{naive}ENGINE = Engine({tail}")
-    bad = claims.first_bad_gap(experiments.stability(str(path)), 1)
+    bad = claim_rules.first_bad_gap(experiments.stability(str(path)), 1)
     assert bad["error"].startswith("OverflowError") and bad["gap"] == 710
 
 

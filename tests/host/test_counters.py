@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from bench.host.measure import counters
+from bench.host.measure import counters, valgrind
 from bench.host.results import store
 from bench.host.system import interpreters
 from bench.workload import worker
@@ -19,7 +19,7 @@ from bench.workload.data import Vocabulary
 from tests.host.conftest import engine_file
 
 TINY = dataclasses.asdict(Config(n_embd=8, n_head=2, block_size=6))
-valgrind = pytest.mark.skipif(shutil.which("valgrind") is None, reason="no valgrind on PATH")
+needs_valgrind = pytest.mark.skipif(shutil.which("valgrind") is None, reason="no valgrind on PATH")
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def _not_for_long(monkeypatch):
 @pytest.fixture
 def few_steps(monkeypatch):
     """One round of the documents is enough: these tests are about the count, not about its resolution."""
-    monkeypatch.setattr(counters, "ENOUGH", 1)
+    monkeypatch.setattr(valgrind, "ENOUGH", 1)
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,12 @@ def counted(runtime, documents, tmp_path):
         for part in ("engines", "bench/workload"):
             shutil.copytree(interpreters.ROOT / part, source / part, dirs_exist_ok=True)
         shutil.copy(interpreters.ROOT / "bench" / "__init__.py", source / "bench")
-        return counters.instructions_per_step(runtime, source, engine, documents, TINY, cycle=3, **options)
+        return valgrind.instructions_per_step(runtime, source, engine, documents, TINY, cycle=3, **options)
 
     return count
 
 
-@valgrind
+@needs_valgrind
 def test_instructions_repeat_wherever_the_source_lies(counted, few_steps, monkeypatch):
     first = counted()
     assert first.per_step > 1e5
@@ -63,28 +63,28 @@ def test_instructions_repeat_wherever_the_source_lies(counted, few_steps, monkey
     assert again.per_step == pytest.approx(first.per_step, rel=1e-4)
 
 
-@valgrind
+@needs_valgrind
 @pytest.mark.slow
 def test_other_layouts_count_nearly_the_same(counted, few_steps):
     plain = counted()
     assert counted(layout=1, steps=plain.steps).per_step == pytest.approx(plain.per_step, rel=5e-3)
 
 
-@valgrind
+@needs_valgrind
 def test_why_a_cell_is_not_counted(counted, tmp_path):
-    with pytest.raises(counters.CannotCount, match="took longer than 0 s"):
+    with pytest.raises(valgrind.CannotCount, match="took longer than 0 s"):
         counted(timeout=0.01)
     failing = engine_file(
         tmp_path, "failing", "def backward(loss):\n    raise ValueError('no')\nENGINE = replace(backward=backward)\n"
     )
-    with pytest.raises(counters.CannotCount, match="under Valgrind: ValueError: no"):
+    with pytest.raises(valgrind.CannotCount, match="under Valgrind: ValueError: no"):
         counted(engine=failing)
     lacking = engine_file(tmp_path, "lacking", "ENGINE = replace(unavailable='no such thing: get it')\n")
     with pytest.raises(counters.EngineUnavailable, match="no such thing: get it"):
         counted(engine=lacking)
 
 
-@valgrind
+@needs_valgrind
 def test_count_and_show(few_steps, small_run, bench_command, monkeypatch):
     assert small_run("--engine", "fused_dot").exit_code == 0
     before = pathlib.Path("results/small/rounds/001.json").read_bytes()

@@ -8,8 +8,9 @@ import pathlib
 import numpy as np
 import pytest
 
-from bench.host.pages import history
 from bench.host.results import store
+from bench.host.stats.change_points import change_points
+from bench.host.stats.paired import Ratio
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 pytest.importorskip("ruptures", reason="needs the extra report: python -m pip install -e '.[report]'")
@@ -88,16 +89,11 @@ def test_machines_are_not_mixed(bench_command, committed):
 def test_simulated_histories():
     """With a noise of 2 % a run: at most 5 % of unchanged histories show a change, and nine of ten changes are found."""
     rng, found, false = np.random.default_rng(11), 0, 0
-    day = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     for _ in range(300):
         noise = rng.normal(0, 0.02, 12)
         for step in (0.0, 0.1):
             values = np.exp(noise + np.where(np.arange(12) < 6, 0, step))
-            points = [
-                history.Point("run", day, "3.14", history.Ratio(value, value * 0.96, value * 1.04, 5), ())
-                for value in values
-            ]
-            changes = history.change_points(points)
+            changes = change_points([Ratio(value, value * 0.96, value * 1.04, 5) for value in values])
             if step:
                 found += any(abs(at - 6) <= 1 for at in changes)
             else:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from bench.host.gate.decide import Held, Open, log_ratios
 from bench.host.gate.instructions import instructions_ratio
-from bench.host.measure import counters
+from bench.host.measure import valgrind
 from bench.host.measure.cell import CellState
 from bench.host.measure.plan import Plan
 from bench.host.measure.rounds import Rounds
@@ -151,7 +151,7 @@ def measure_counts(
     Ends at the plan's deadline. Raises CannotCount where there is no Valgrind.
     """
     runtime, before = plan.runtimes[0], plan.engines[engine]
-    counted: dict[int, counters.Instructions] = {}
+    counted: dict[int, valgrind.Instructions] = {}
     trials: list[CountTrial] = []
     for share in (0.0, slowdown):
         for number in range(1, count + 1):

@@ -9,7 +9,7 @@ import statistics
 from collections.abc import Sequence
 
 from bench.host.gate.decide import Held, Judgement
-from bench.host.measure import counters, engine_files
+from bench.host.measure import engine_files, valgrind
 from bench.host.measure.plan import Plan, Subject
 from bench.host.measure.worker_process import EngineUnavailable
 from bench.host.results.records import Cell
@@ -42,7 +42,7 @@ def count_instructions(
             counted[i] = dataclasses.replace(judgements[i], instructions=ratio)
         except OutOfTime:
             counted[i] = dataclasses.replace(judgements[i], not_counted="the budget ended")
-        except counters.CannotCount as why:
+        except valgrind.CannotCount as why:
             notes.append(str(why))
     return counted, list(dict.fromkeys(notes))
 
@@ -55,8 +55,8 @@ def seconds_of(run: Run, cell: Cell) -> float:
 def to_count(plan: Plan, helds: Sequence[Held]) -> bool:
     """Whether there is something to count: a pair of one engine whose files are not the same, and a Valgrind."""
     try:
-        counters.find_valgrind()
-    except counters.CannotCount:
+        valgrind.find_valgrind()
+    except valgrind.CannotCount:
         return False
     return any(_differ(plan, held) for held in helds)
 
@@ -76,13 +76,13 @@ def _instructions(plan: Plan, held: Held, progress: Progress) -> float | None:
     differ = _differ(plan, held)
     if not differ:
         return None if differ is None else 1.0
-    counters.find_valgrind()
+    valgrind.find_valgrind()
     runtime = next(runtime for runtime in plan.runtimes if runtime.name == name)
     progress.advance(f"instructions of {row} on {name}")
     try:
         return instructions_ratio(plan, runtime, two, one)
-    except (counters.CannotCount, EngineUnavailable) as why:
-        raise counters.CannotCount(f"instructions of {row} on {name} are not counted: {why}") from None
+    except (valgrind.CannotCount, EngineUnavailable) as why:
+        raise valgrind.CannotCount(f"instructions of {row} on {name} are not counted: {why}") from None
 
 
 def instructions_ratio(
@@ -90,7 +90,7 @@ def instructions_ratio(
     runtime: Runtime,
     before: Subject,
     after: Subject,
-    counted: dict[int, counters.Instructions] | None = None,
+    counted: dict[int, valgrind.Instructions] | None = None,
 ) -> float:
     """Instructions of a step before over after, by the rule above. ``counted``: of before by layout, filled as needed."""
     ratios: list[float] = []
@@ -107,8 +107,8 @@ def instructions_ratio(
 
 def _count(
     plan: Plan, runtime: Runtime, subject: Subject, layout: int, steps: tuple[int, int] | None
-) -> counters.Instructions:
-    return counters.instructions_per_step(
+) -> valgrind.Instructions:
+    return valgrind.instructions_per_step(
         runtime,
         subject.source,
         subject.loads,

@@ -7,7 +7,7 @@ import subprocess
 from typing import Any
 
 from bench.host.measure import prepare
-from bench.host.results import store, validity
+from bench.host.results import checks, store
 from bench.host.results.records import REFERENCE, SCHEMA, ClaimsRecord
 from bench.host.results.run import Run
 from bench.host.system.errors import UsageError
@@ -50,7 +50,7 @@ def measure(run: Run, again: bool, progress: Progress) -> ClaimsRecord:
     path = run.folder / "claims.json"
     found = ClaimsRecord(SCHEMA, {})
     if path.exists() and not again:
-        found = store.read(path, ClaimsRecord, validity.check_claims)
+        found = store.read(path, ClaimsRecord, checks.check_claims)
     for name, about in run.record.runtimes.items():
         if name in found.runtimes:
             continue

@@ -11,7 +11,7 @@ from typing import Any
 
 import tomllib
 
-from bench.host.results import validity
+from bench.host.results import checks
 from bench.host.results.peers import Peer
 from bench.host.system.errors import UsageError
 from bench.workload.config import CHOICES, Config, WorkloadError
@@ -36,7 +36,7 @@ def read_file(path: pathlib.Path) -> list[Peer]:
     if not isinstance(peers, dict) or not peers:
         raise UsageError(f"{path} names no peers: write a table [peers.NAME] with command = [...] for each")
     for name in peers:
-        if not re.fullmatch(validity.NAME, name):
+        if not re.fullmatch(checks.NAME, name):
             raise UsageError(f"{path}: {name!r} can't be the name of a peer: leave out / and control characters")
     return [_peer(f"{path}: peer {name}", name, about, path.parent) for name, about in peers.items()]
 

@@ -1,114 +1,36 @@
 """The page of claims: what others say that each change brings, beside what is found here, on each runtime.
 
-Every verdict is worked out by the rule that stands beside it, from a run's times and node counts and from two experiments
-that each runtime does by itself: how deep a graph an engine can walk, and how far apart logits may lie.
+Every verdict is worked out by the rule that stands beside it (claim_rules.py), from a run's times and node counts and from
+two experiments that each runtime does by itself: how deep a graph an engine can walk, and how far apart logits may lie.
 """
 
 from __future__ import annotations
 
-import decimal
-import functools
-import math
 from collections.abc import Callable, Sequence
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from bench.host.pages import rendering, wording
+from bench.host.pages.claim_rules import (
+    LUCK,
+    ClaimVerdict,
+    about,
+    at_least,
+    deeper,
+    digits_kept,
+    fewer_nodes,
+    first_bad_gap,
+    steadier,
+)
 from bench.host.pages.wording import ratio_text
 from bench.host.results.peers import PeersRecord, over
 from bench.host.results.records import REFERENCE, ClaimsRecord
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
-from bench.host.stats.paired import Ratio
 from bench.host.system.errors import UsageError
 from bench.workload.experiments import DEPTHS
 
 DIRECT, FUSED, ITERATIVE, PHANTOM = "direct_division", "fused_cross_entropy", "iterative", "no_phantom_zero"
-Verdict = Literal["confirmed", "refuted", "not separable", "not measured"]
 HEADLINE = 8.0  # times as fast as CPython 3.14 that a TypeScript port says it is
-DIGITS = 16.0  # of a double, about
-HALF = 8.0
-LUCK = 5  # of gap, two digits: gaps nearer than this are lost a little earlier or later by how the numbers round
-
-
-# --------------------------------------------------------------------- the experiments
-
-
-@functools.cache
-def exact(gap: int, target: int) -> list[Decimal]:
-    """The loss and its gradients for the logits (gap, 0, −1), to fifty digits."""
-    with decimal.localcontext(prec=50):
-        logits = [Decimal(gap), Decimal(0), Decimal(-1)]
-        exps = [(x - logits[0]).exp() for x in logits]
-        total = sum(exps, Decimal(0))
-        # ln of a number near 1 needs as many digits again as its distance from 1 has zeros
-        with decimal.localcontext(prec=50 + int(gap / math.log(10))):
-            loss = sum(((x - logits[0]).exp() for x in logits), Decimal(0)).ln() - (logits[target] - logits[0])
-        return [+loss, *(e / total - (i == target) for i, e in enumerate(exps))]
-
-
-def digits_kept(answer: dict[str, Any]) -> float:
-    """Decimal digits that are right in the loss and in each gradient, the fewest of them; 0 after an error."""
-    if answer["error"]:
-        return 0.0
-    fewest = DIGITS
-    for got, expected in zip([answer["loss"], *answer["gradients"]], exact(answer["gap"], answer["target"])):
-        value = float.fromhex(got)
-        if not math.isfinite(value):
-            return 0.0
-        if abs(expected) < Decimal("1e-307"):  # beyond what doubles can tell from 0
-            continue
-        error = abs(Decimal(value) - expected) / abs(expected)
-        fewest = min(fewest, DIGITS if not error else float(-error.log10()))
-    return max(0.0, fewest)
-
-
-def first_bad_gap(answers: Sequence[dict[str, Any]], target: int) -> dict[str, Any] | None:
-    """The smallest gap from which on half of the digits are lost, or more; None where that is nowhere."""
-    mine = sorted((answer for answer in answers if answer["target"] == target), key=lambda answer: int(answer["gap"]))
-    bad = [answer for answer in mine if digits_kept(answer) < HALF]
-    return bad[0] if bad else None
-
-
-# --------------------------------------------------------------------- the verdicts
-
-
-def fewer_nodes(before: float, after: float, least: float, most: float) -> Verdict:
-    """Is the share of nodes that went between ``least`` and ``most``, or above? Counts are exact."""
-    share = 1 - after / before
-    return "confirmed" if share >= least and (share <= most or most == 1) else "refuted"
-
-
-def steadier(first_before: int | None, first_after: int | None) -> Verdict:
-    """Does the changed form lose its digits at a gap larger by LUCK or more, or never?"""
-    before, after = (math.inf if first is None else first for first in (first_before, first_after))
-    if before == after or abs(after - before) < LUCK:
-        return "not separable"
-    return "confirmed" if after > before else "refuted"
-
-
-def deeper(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> Verdict:
-    """Does the changed sort reach every depth, where the other one fails?"""
-    if any(answer["error"] for answer in after):
-        return "refuted"
-    return "confirmed" if any(answer["error"] for answer in before) else "not separable"
-
-
-def about(ratio: Ratio, claimed: float) -> Verdict:
-    """Is the claimed ratio inside the interval? One that is wider than a factor of 2 says nothing."""
-    if ratio.low is None or ratio.high is None or ratio.high > 2 * ratio.low:
-        return "not separable"
-    return "confirmed" if ratio.low <= claimed <= ratio.high else "refuted"
-
-
-def at_least(ratio: Ratio, claimed: float) -> Verdict:
-    """Is all of the interval on one side of the claim?"""
-    if ratio.low is None or ratio.high is None or ratio.low < claimed <= ratio.high:
-        return "not separable"
-    return "confirmed" if ratio.low >= claimed else "refuted"
-
-
-# --------------------------------------------------------------------- the page
 
 
 def page(run: Run, found: ClaimsRecord, ports: tuple[Run, PeersRecord] | None = None) -> str:
@@ -194,7 +116,7 @@ def _rows(run: Run, names: Sequence[str], engine: str, row: Callable[[str], list
     return [row(name) if run.ok((engine, name), (REFERENCE, name)) else [name, NOTHING] for name in names]
 
 
-def _nodes(run: Run, engine: str, least: float, most: float) -> tuple[str, Verdict]:
+def _nodes(run: Run, engine: str, least: float, most: float) -> tuple[str, ClaimVerdict]:
     before, after = run.nodes(REFERENCE), run.nodes(engine)
     if before is None or after is None:
         return NOTHING, "not measured"

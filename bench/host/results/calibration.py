@@ -8,7 +8,7 @@ import pathlib
 
 import cattrs
 
-from bench.host.results import store, validity
+from bench.host.results import checks, store
 from bench.host.stats.sequential import Gate
 from bench.host.system import machine
 from bench.host.system.errors import UsageError
@@ -107,7 +107,7 @@ def save(path: pathlib.Path, calibration: Calibration) -> None:
 
 def load(path: pathlib.Path) -> Calibration:
     """Read it. Raises UsageError for a missing, damaged or newer one."""
-    return store.read(path, Calibration, validity.check_calibration)
+    return store.read(path, Calibration, checks.check_calibration)
 
 
 def note(folder: pathlib.Path) -> list[str]:

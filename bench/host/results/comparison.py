@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pyperf
 
-from bench.host.results import store, validity
+from bench.host.results import checks, store
 from bench.host.results.run import Run
 from bench.host.stats.paired import Floats, Ratio, geometric_mean, paired_ratio
 from bench.host.system.errors import UsageError
@@ -144,7 +144,7 @@ def _timings(path: pathlib.Path) -> tuple[dict[str, Floats], list[dict[str, Any]
         if benchmark.get_unit() != "second":
             raise UsageError(f"{path} holds {name} in {benchmark.get_unit()}s: give timings")
         means = [np.mean(run.values) for run in benchmark.get_runs() if run.values]
-        if not all(validity.SHORTEST < mean < validity.LONGEST for mean in means):
+        if not all(checks.SHORTEST < mean < checks.LONGEST for mean in means):
             raise UsageError(f"{path} holds {name} with a time that is none above 0: measure it again")
         if means:
             logs[name] = np.log(means)

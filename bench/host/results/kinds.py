@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import Sequence
 
-from bench.host.results import validity
+from bench.host.results import shapes
 from bench.host.system.errors import UsageError
 
 # By kind, which is the name of the command that made it: the file that is its alone, and what to do with it.
@@ -20,7 +20,7 @@ KINDS = {
 def kind_of(folder: pathlib.Path) -> str:
     """What made a run. One of an older version, which did not record it, is told by its files and its command."""
     try:
-        raw = validity.parse(folder / "run.json")
+        raw = shapes.parse(folder / "run.json")
     except (OSError, ValueError):  # whoever reads the run says what is wrong with it
         raw = {}
     about = raw if isinstance(raw, dict) else {}

@@ -12,7 +12,7 @@ from typing import Literal
 import cattrs
 import numpy as np
 
-from bench.host.results import store, validity
+from bench.host.results import checks, store
 from bench.host.results.printed_losses import digits_of
 from bench.host.results.records import Cell
 from bench.host.results.run import Run
@@ -90,9 +90,7 @@ def load(folder: pathlib.Path) -> tuple[Run, PeersRecord]:
         raise UsageError(f"{folder} has no peers.json: microgpt-bench peers makes one")
     run = store.load(folder)
     steps = run.record.plan.steps
-    found = store.read(
-        folder / "peers.json", PeersRecord, lambda record: validity.check_peers(record, steps, digits_of)
-    )
+    found = store.read(folder / "peers.json", PeersRecord, lambda record: checks.check_peers(record, steps, digits_of))
     return run, found
 
 

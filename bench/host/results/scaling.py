@@ -11,7 +11,7 @@ from typing import Any
 
 import cattrs
 
-from bench.host.results import store, validity
+from bench.host.results import checks, store
 from bench.host.results.records import RunRecord
 from bench.host.system.errors import UsageError
 from bench.workload.config import Config
@@ -63,7 +63,7 @@ def load(folder: pathlib.Path) -> Scaling:
     """Read a run's scale.json. Raises UsageError."""
     if not (folder / "scale.json").is_file():
         raise UsageError(f"{folder} has no scale.json: microgpt-bench scale makes one")
-    return store.read(folder / "scale.json", Scaling, lambda found: validity.check_scaling(found, FACTORS, sizes))
+    return store.read(folder / "scale.json", Scaling, lambda found: checks.check_scaling(found, FACTORS, sizes))
 
 
 def to_json(scaling: Scaling) -> str:

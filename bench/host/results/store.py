@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import cattrs
 
-from bench.host.results import round_files, validity
+from bench.host.results import checks, round_files, shapes
 from bench.host.results.records import SCHEMA, CountersRecord, RoundRecord, RunRecord
 from bench.host.results.run import Run
 from bench.host.system.errors import UsageError
@@ -153,18 +153,18 @@ def save_counters(run: Run, counters: CountersRecord) -> None:
 # --------------------------------------------------------------------- reading
 
 
-_converter = validity.converter()
+_converter = shapes.converter()
 _CHECKS: dict[type, Callable[[Any], None]] = {
-    RunRecord: validity.check_run,
-    RoundRecord: validity.check_round,
-    CountersRecord: validity.check_counters,
+    RunRecord: checks.check_run,
+    RoundRecord: checks.check_round,
+    CountersRecord: checks.check_counters,
 }
 
 
 def read(path: pathlib.Path, kind: type[T], check: Callable[[T], None] | None = None) -> T:
     """A record of this kind, after ``check``. Raises UsageError for a missing, damaged or too new file."""
     try:
-        raw = validity.parse(path)
+        raw = shapes.parse(path)
         if not isinstance(raw, dict):
             raise ValueError("it holds no table")
         schema = raw["schema"]
@@ -185,7 +185,7 @@ def read(path: pathlib.Path, kind: type[T], check: Callable[[T], None] | None = 
 
 def damaged(path: pathlib.Path, error: BaseException) -> UsageError:
     """What is said of a file that holds what it can't."""
-    return UsageError(f"{path} is damaged ({validity.reason(error)}): restore it or measure again")
+    return UsageError(f"{path} is damaged ({shapes.reason(error)}): restore it or measure again")
 
 
 def load(folder: pathlib.Path) -> Run:
@@ -203,7 +203,7 @@ def load(folder: pathlib.Path) -> Run:
             raise UsageError(f"{path} holds round {entry.number}: restore it or measure again")
         rounds.append(entry)
         try:
-            validity.check_round_of(entry, record.plan)
+            checks.check_round_of(entry, record.plan)
         except ValueError as error:
             raise damaged(path, error) from None
     counters = folder / "counters.json"

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from bench.host.results import store, validity
+from bench.host.results import checks, store
 from bench.host.results.records import GATE_ANSWER, SCHEMA
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
@@ -160,7 +160,7 @@ def answer_of(run: Run) -> Answer | None:
     path = run.folder / ANSWER
     if not path.exists():
         return None
-    found = store.read(path, Answer, lambda answer: validity.check_table(answer.table))
+    found = store.read(path, Answer, lambda answer: checks.check_table(answer.table))
     if found.exit_status not in (0, 1, 2, 3):
         raise UsageError(f"{path} is damaged (its exit_status is {found.exit_status}): check again, or remove it")
     return found

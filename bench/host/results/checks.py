@@ -1,4 +1,4 @@
-"""What is read from disk is believed only after this: JSON of the right shape, then values that can be what they say.
+"""Values that can be what they say: what is read from disk is believed only after this; its shape is checked before, in shapes.py.
 
 Every check raises ValueError with what is wrong; whoever reads the file adds its name and what to do.
 """
@@ -6,23 +6,17 @@ Every check raises ValueError with what is wrong; whoever reads the file adds it
 from __future__ import annotations
 
 import datetime
-import json
-import math
-import pathlib
 import re
 import shlex
-import stat
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, get_args, get_origin
+from typing import Any
 
-import cattrs
-
-from bench.host.results.parity import Finding, Parity
+from bench.host.results.parity import Parity
+from bench.host.results.shapes import at_least, exactly
 from bench.host.system import facts
 from bench.workload.config import Config
 from bench.workload.model_file import config_of
 
-MOST = 2**53  # of any whole number: a float still tells it from its neighbours
 SHORTEST, LONGEST = 1e-15, 1e9  # seconds that a measured time can be
 MOST_STEPS, MOST_ROUNDS = 10**7, 10**6
 NAME = r"[^/\\\x00-\x1f]+"  # of a runtime or a peer: it becomes part of file names and lines
@@ -30,119 +24,12 @@ ROW = r"[^\x00-\x1f]+"  # of an engine: the end of a file's path may tell it fro
 STATUSES = ("ok", "diverged", "failed", "skipped")
 
 
-# --------------------------------------------------------------------- files and JSON
-
-
-def parse(path: pathlib.Path) -> Any:
-    """The JSON of a file; NaN, which some versions wrote for what is not known, is None. Raises OSError, ValueError."""
-    if not stat.S_ISREG(path.stat().st_mode):  # a pipe or a device might never end
-        raise ValueError("it is not a file")
-    try:
-        return json.loads(path.read_bytes().decode("utf-8"), parse_constant=_constant)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-
-
-def _constant(name: str) -> float | None:
-    return None if name == "NaN" else float(name)
-
-
-def reason(error: BaseException) -> str:
-    """In a line, what is wrong with a file: the first of what cattrs found, and where."""
-    if isinstance(error, cattrs.BaseValidationError):
-        found = cattrs.transform_error(error, format_exception=lambda inner, _: _plain(inner))
-        return str(found[0]).splitlines()[0]
-    return _plain(error)
-
-
-def _plain(error: BaseException) -> str:
-    return f"it lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split()) or type(error).__name__
-
-
-# --------------------------------------------------------------------- shapes
-
-
-def converter() -> cattrs.Converter:
-    """Of parsed JSON into dataclasses, where nothing is taken for what it is not: "5" for 5, or a text for a list."""
-    made = cattrs.Converter()
-    for kind in (int, bool, str):
-        made.register_structure_hook(kind, _exactly)
-    made.register_structure_hook(float, lambda value, _: _number(value))
-    for union in (int | float, str | int | float):
-        made.register_structure_hook(union, lambda value, _: _scalar(value))
-    add: Any = made.register_structure_hook_factory
-    add(lambda kind: get_origin(kind) is list, _list_hook)  # type: ignore[comparison-overlap]
-    add(lambda kind: get_origin(kind) is dict, _dict_hook)  # type: ignore[comparison-overlap]
-    made.register_structure_hook(Finding, lambda value, _: _finding(made, value))
-    return made
-
-
-def _exactly(value: Any, kind: Any) -> Any:
-    if type(value) is not kind:
-        raise ValueError(f"expected {kind.__name__}, got {value!r:.60}")
-    if kind is int and abs(value) > MOST:
-        raise ValueError(f"{value!r:.60} is too large")
-    if kind is str:
-        value.encode()  # half of a surrogate pair can't be printed or written
-    return value
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e300 < value < 1e300:
-        raise ValueError(f"expected a finite number, got {value!r:.60}")
-    return float(value)
-
-
-def _scalar(value: Any) -> str | int | float:
-    if isinstance(value, str | bool):
-        return _exactly(value, type(value))  # type: ignore[no-any-return]
-    return value if isinstance(value, int) and abs(value) <= MOST else _number(value)
-
-
-def _list_hook(kind: Any, made: cattrs.Converter) -> Callable[[Any, Any], Any]:
-    (element,) = get_args(kind)
-
-    def structure(value: Any, _: Any) -> list[Any]:
-        if not isinstance(value, list):
-            raise ValueError(f"expected a list, got {value!r:.60}")
-        return [made.structure(item, element) for item in value]
-
-    return structure
-
-
-def _dict_hook(kind: Any, made: cattrs.Converter) -> Callable[[Any, Any], Any]:
-    _, element = get_args(kind)
-
-    def structure(value: Any, _: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise ValueError(f"expected a table, got {value!r:.60}")
-        return {_exactly(name, str): made.structure(item, element) for name, item in value.items()}
-
-    return structure
-
-
-def _finding(made: cattrs.Converter, value: Any) -> Finding:
-    if not isinstance(value, dict):
-        raise ValueError(f"expected a finding, got {value!r:.60}")
-    largest = value.get("largest", 0.0)
-    first = value.get("first_step")
-    return Finding(
-        Parity(value["parity"]),
-        math.inf if largest == math.inf else _at_least(_number(largest), 0, "largest"),  # of a loss that is no number
-        None if first is None else _exactly(first, int),
-        _exactly(value.get("reason", ""), str),
-    )
-
-
-# --------------------------------------------------------------------- values
-
-
 def check_run(record: Any) -> None:
     """A RunRecord."""
     datetime.datetime.fromisoformat(record.created)
     check_config(record.workload.config)
     for name in ("documents", "vocabulary", "parameters"):
-        _at_least(getattr(record.workload, name), 0, name)
+        at_least(getattr(record.workload, name), 0, name)
     check_plan(record.plan)
     for name in ("cpu", "cores", "platform", "identity"):
         _has(record.machine, name, "machine")
@@ -188,8 +75,8 @@ def check_plan(plan: Any) -> None:
 
 def check_round(entry: Any) -> None:
     """A RoundRecord by itself."""
-    _at_least(entry.number, 1, "number")
-    _at_least(entry.seconds, 0, "seconds")
+    at_least(entry.number, 1, "number")
+    at_least(entry.seconds, 0, "seconds")
     for name, cell in entry.cells.items():
         try:
             _check_cell(cell)
@@ -224,26 +111,26 @@ def _check_cell(cell: Any) -> None:
     # of a processor clock that ticks too coarsely there are zeros: then the other clock is looked at
     for name in ("cpu_nanoseconds", "delay_nanoseconds", "yields", "first_nanoseconds", "own_nanoseconds"):
         for value in getattr(cell, name):
-            _at_least(value, 0, name)
-    _at_least(cell.repeats, 1, "repeats")
+            at_least(value, 0, name)
+    at_least(cell.repeats, 1, "repeats")
     for count in cell.nodes or []:
-        _at_least(count, 0, "nodes")
+        at_least(count, 0, "nodes")
     for name in ("peak_bytes", "samples_nanoseconds", "start_nanoseconds"):
         if getattr(cell, name) is not None:
-            _at_least(getattr(cell, name), 0, name)
+            at_least(getattr(cell, name), 0, name)
 
 
 def check_counters(record: Any) -> None:
     """A CountersRecord."""
     for name, cell in record.cells.items():
-        _at_least(cell.cycle, 1, "cycle")
+        at_least(cell.cycle, 1, "cycle")
         if cell.steps is not None and (len(cell.steps) != 2 or not 0 <= cell.steps[0] < cell.steps[1]):
             raise ValueError(f"{name} was counted over {cell.steps!r:.60} steps")
         for field in ("nodes", "blocks", "peak_bytes", "collector_share", "collections"):
             if getattr(cell, field) is not None:
-                _at_least(getattr(cell, field), 0, f"{field} of {name}")
+                at_least(getattr(cell, field), 0, f"{field} of {name}")
         if cell.instructions is not None:
-            _at_least(cell.instructions, 1, f"instructions of {name}")
+            at_least(cell.instructions, 1, f"instructions of {name}")
 
 
 def check_scaling(found: Any, factors: Sequence[str], sizes: Callable[[Any], list[dict[str, int]]]) -> None:
@@ -265,7 +152,7 @@ def check_scaling(found: Any, factors: Sequence[str], sizes: Callable[[Any], lis
             if point.status == "ok":
                 _times(point.seconds, f"seconds of {engine}")
             if point.nodes is not None:
-                _at_least(point.nodes, 0, "nodes")
+                at_least(point.nodes, 0, "nodes")
         if len({len(point.seconds) for point in points if point.status == "ok"}) > 1:
             raise ValueError(f"{engine} has more rounds of one size than of another")
 
@@ -314,7 +201,7 @@ def _check_answers(answers: Any, fields: Mapping[str, type], where: str) -> None
         if not isinstance(answer, dict) or set(answer) < set(fields):
             raise ValueError(f"{where}: expected {', '.join(fields)}, got {answer!r:.60}")
         for field, kind in fields.items():
-            _exactly(answer[field], kind)
+            exactly(answer[field], kind)
         if "loss" in fields and not answer["error"]:
             if answer["target"] not in (0, 1) or not 0 <= answer["gap"] <= 10**5 or len(answer["gradients"]) != 3:
                 raise ValueError(f"{where}: an answer is {answer!r:.60}")
@@ -332,7 +219,7 @@ def check_calibration(found: Any) -> None:
     if found.gate.looks[0] < 1 or found.gate.looks[-1] > 10**4:
         raise ValueError(f"its gate looks at {found.gate.looks!r:.60}")
     for trial in found.trials:
-        _at_least(trial.slowdown, 0, "slowdown")
+        at_least(trial.slowdown, 0, "slowdown")
         _times([trial.took_seconds, trial.budget_seconds], "times")
         _times(trial.baseline, "baseline")
         _times(trial.seconds, "seconds")
@@ -341,7 +228,7 @@ def check_calibration(found: Any) -> None:
         if not all(abs(log) < 100 for log in trial.logs):
             raise ValueError("the logarithm of a ratio is out of all proportion")
     for count in found.counts:
-        _at_least(count.slowdown, 0, "slowdown")
+        at_least(count.slowdown, 0, "slowdown")
         if not 1e-9 < count.ratio < 1e9:
             raise ValueError(f"a ratio of counts is {count.ratio}")
 
@@ -350,9 +237,6 @@ def check_table(table: Any) -> None:
     """A Table: each row has a cell for each head."""
     if not table.above or not table.headers or any(len(row) != len(table.headers) for row in table.rows):
         raise ValueError("its table has no summary, or a row with more or fewer cells than heads")
-
-
-# --------------------------------------------------------------------- parts
 
 
 def _has(found: Collection[str], name: str, where: str) -> None:
@@ -371,12 +255,6 @@ def _check_parents(name: str, engines: Mapping[str, Any]) -> None:
         if parent in seen:
             raise ValueError(f"the engine {name} is its own ancestor")
         seen.append(parent)
-
-
-def _at_least(value: float, least: float, what: str) -> float:
-    if not least <= value <= 1e18:
-        raise ValueError(f"its {what} is {value}")
-    return value
 
 
 def _times(seconds: Sequence[float], what: str) -> None:
