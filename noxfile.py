@@ -32,7 +32,7 @@ ENDS = [WORKLOAD[0], VERSIONS[-1]]  # of CPython: between them lies every change
 SMOKE = [
     f"tests/workload/test_{part}.py" for part in ("golden", "data", "isolation", "model", "exact_engines", "native")
 ]
-MARKED = ["README.md", "docs/commands.md"]  # have parts that a command writes
+MARKED = ["README.md", "docs/commands.md", "docs/reading.md"]  # have parts that a command writes
 WORKFLOWS = [".github/workflows/bench.yml", ".github/workflows/tests.yml", ".github/workflows/wheels.yml"]
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
 

@@ -23,8 +23,12 @@ from bench.workload.model_file import write_atomically
 
 
 @click.command("calibrate")
-@click.option("--engine", default="combined", show_default=True, metavar="NAME|FILE.py", help="Engine to try it with.")
-@click.option("--python", metavar="[NAME=]VERSION|PATH", help="Runtime.  [default: the newest CPython found]")
+@click.option(
+    "--engine", default="combined", show_default=True, metavar="NAME|FILE.py", help="Engine to calibrate with."
+)
+@click.option(
+    "--python", metavar="[NAME=]VERSION|PATH", help="Python to measure on.  [default: the newest CPython found]"
+)
 @click.option(
     "--null-trials", type=Whole(0), default=24, show_default=True, help="Trials of two equal copies of the engine."
 )
@@ -36,10 +40,12 @@ from bench.workload.model_file import write_atomically
     metavar="SHARE[:TIMES]",
     default=("0.05", "0.02:4"),
     show_default=True,
-    help="Injected into a copy, as a share of a step, to be found in so many times the budget; repeatable.",
+    help="Slowdown to inject, as a share of a step; :TIMES multiplies the --budget of its trials. Repeatable.",
 )
 @click.option("--trials", type=Whole(0), default=8, show_default=True, help="Trials of each slowdown.")
-@click.option("--counts", type=Whole(0), default=0, show_default=True, help="Comparisons of instruction counts.")
+@click.option(
+    "--counts", type=Whole(0), default=0, show_default=True, help="Number of comparisons of instruction counts."
+)
 @click.option(
     "--count-slowdown",
     type=Finite(0, 1, min_open=True),
@@ -50,15 +56,21 @@ from bench.workload.model_file import write_atomically
 @formerly("--more", "--count-slowdown")
 @click.option("--busy-core", is_flag=True, help="Keep another core busy during half of the trials.")
 @formerly("--burn", "--busy-core", is_flag=True)
-@click.option("--add", is_flag=True, help="Add to this machine's calibration of the same engine and build.")
-@click.option("--limit", type=Seconds(), default="20m", show_default=True, help="Stop then, with the trials made.")
-@click.option("--threshold", type=Finite(0), default=0.01, show_default=True, help="The gate's.")
+@click.option("--add", is_flag=True, help="Add to this machine's earlier calibration of the same engine and build.")
+@click.option(
+    "--limit",
+    type=Seconds(),
+    default="20m",
+    show_default=True,
+    help="Stop after this time and keep the finished trials.",
+)
+@click.option("--threshold", type=Finite(0), default=0.01, show_default=True, help="Threshold of the gate.")
 @click.option(
     "--budget",
     type=Seconds(),
     default="25s",
     show_default=True,
-    help="Of a trial: about what one engine has in a check of all.",
+    help="Time limit of a trial; about what one engine gets when check measures all.",
 )
 @RESULTS
 @FORMAT

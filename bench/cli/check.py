@@ -25,44 +25,43 @@ from bench.host.system.errors import UsageError
     "--against",
     "revision",
     metavar="REV",
-    help="Hold each engine against itself at this git revision, measured in the same rounds.  [default in a workflow:"
-    " a pull request's base, the commit before a push]",
+    help="Compare each engine with itself at this git revision, measured in the same rounds.  [default in a workflow:"
+    " the base of a pull request, or the commit before a push]",
 )
 @click.option(
     "--against-python",
     "base_python",
     metavar="[NAME=]VERSION|PATH",
-    help="Hold each engine against itself on this runtime, such as another build: is Python itself slower?",
+    help="Compare each engine with itself on this Python, such as another build: is Python itself slower?",
 )
 @click.option(
     "--baseline",
     type=click.Path(path_type=pathlib.Path),
     metavar="RUN",
-    help="Hold each engine's speed over the reference against what it was in this run.  [default: the committed run]",
+    help="Compare each engine's speedup over the reference with its speedup in this run.  [default: the committed run]",
 )
 @measuring_options("all", "the newest CPython found", None, "5m")
 @click.option(
     "--threshold",
     type=Finite(0),
-    help="Share of a step's time that may be added.  [default: 0.01 against a revision, 0.1 against a run, 0.25"
+    help="Largest slowdown that passes, as a share of a step.  [default: 0.01 against a revision, 0.1 against a run, 0.25"
     " against the committed one]",
 )
 @click.option(
     "--instructions/--no-instructions",
     default=True,
     show_default=True,
-    help="Against a revision, also count the instructions of what was changed, under Valgrind, after the timing: 30 %"
-    " of the time is kept for it.",
+    help="With --against: also count the instructions of changed engines under Valgrind, in the last 30 % of the budget.",
 )
 @click.option(
     "--hold",
     "held_options",
     multiple=True,
     metavar="NAME=SHARE|off",
-    help="What is held beside time, and how much may be added: memory, nodes, start-up, samples, waiting; repeatable."
+    help="Other quantities to check, and the largest increase that passes: memory, nodes, start-up, samples, waiting; repeatable."
     "  [default: memory 0.1, nodes 0.01, start-up 0.25, samples 0.05, waiting 0.02]",
 )
-@click.option("--strict", is_flag=True, help="Exit with 3 where a cell could not be decided.")
+@click.option("--strict", is_flag=True, help="Exit with status 3 if a cell is undecided.")
 @click.option(
     "--allow-mismatch", is_flag=True, help="Accept a --baseline of another machine or build; the table says so."
 )
@@ -72,12 +71,12 @@ from bench.host.system.errors import UsageError
     "injected",
     multiple=True,
     metavar="ENGINE=SHARE",
-    help="Slow an engine down, as in combined=0.05, to see the gate find it; repeatable.",
+    help="Slow an engine down, as in combined=0.05, to see the gate fail; repeatable.",
 )
-@click.option("--junit-xml", "junit", type=targets.Target(), metavar="FILE", help="For CI servers.")
-@click.option("--json", "json_file", type=targets.Target(), metavar="FILE", help="For programs.")
+@click.option("--junit-xml", "junit", type=targets.Target(), metavar="FILE", help="Write the verdicts for CI servers.")
+@click.option("--json", "json_file", type=targets.Target(), metavar="FILE", help="Write the verdicts as JSON.")
 @RESULTS
-@click.option("--name", help="Of the run's folder.  [default: check- with date and time]")
+@click.option("--name", help="Name of the run's folder.  [default: check- with date and time]")
 @FORMAT
 def command(
     revision: str | None,
@@ -99,7 +98,7 @@ def command(
 ) -> int:
     """The gate: has an engine become slower, or wrong?
 
-    Exit status: 0 no, 1 a regression or a divergence, 2 bad input or nothing measured, 3 undecided and --strict,
+    Exit status: 0 no, 1 a regression or a divergence, 2 bad input or nothing measured, 3 undecided with --strict,
     70 an error of microgpt-bench itself, 130 interrupted.
     """
     store.check_name(name)

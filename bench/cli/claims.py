@@ -19,14 +19,20 @@ from bench.host.system.workspace import Workspace
 
 @click.command("claims")
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=pathlib.Path))
-@click.option("--peers", "ports", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="One that peers made.")
-@click.option("--again", is_flag=True, help="Do the experiments again, though the run has them.")
-@click.option("--output", type=targets.Target(), help="[default: claims.md beside the run]")
+@click.option(
+    "--peers",
+    "ports",
+    type=click.Path(path_type=pathlib.Path),
+    metavar="RUN",
+    help="A run that peers made, for the claims about other languages.",
+)
+@click.option("--again", is_flag=True, help="Repeat the experiments, even if the run has their results.")
+@click.option("--output", type=targets.Target(), help="Page to write.  [default: claims.md beside the run]")
 @RESULTS
 def command(
     run_folder: pathlib.Path, ports: pathlib.Path | None, again: bool, output: pathlib.Path | None, folder: pathlib.Path
 ) -> int:
-    """Write the page that holds others' claims against a run and against experiments on its runtimes."""
+    """Write the page that compares others' claims with a run and with experiments on its runtimes."""
     run = store.load(kinds.find(run_folder, folder))
     beside = None if ports is None else peers.load(kinds.find(ports, folder, ["peers"]))
     path = output or run.folder.parent / "claims.md"

@@ -18,10 +18,12 @@ from bench.host.results import kinds
 @click.command("count")
 @click.argument("run_folder", metavar="[RUN]", default="latest", type=click.Path(path_type=pathlib.Path))
 @click.option(
-    "--engine", "engine_names", multiple=True, metavar="NAME", help="Of the run's; repeatable.  [default: all]"
+    "--engine", "engine_names", multiple=True, metavar="NAME", help="Engine of the run; repeatable.  [default: all]"
 )
-@click.option("--python", "pythons", multiple=True, metavar="RUNTIME", help="Of the run's; repeatable.  [default: all]")
-@click.option("--timeout", type=Seconds(), default="5m", show_default=True, help="For one process that counts.")
+@click.option(
+    "--python", "pythons", multiple=True, metavar="RUNTIME", help="Runtime of the run; repeatable.  [default: all]"
+)
+@click.option("--timeout", type=Seconds(), default="5m", show_default=True, help="Time limit of a counting process.")
 @RESULTS
 @FORMAT
 def command(
@@ -32,9 +34,10 @@ def command(
     folder: pathlib.Path,
     style: str,
 ) -> int:
-    """Add exact counters to a run: instructions, nodes, memory and the collector's share of a step.
+    """Add exact counters to a run: instructions, nodes, memory and garbage collection per step.
 
-    RUN is a folder, the name of one under results/, or the latest that run made. Its timings stay as they are.
+    RUN is a folder, or the name of one under results/; the default is the latest of microgpt-bench run. Its timings
+    stay as they are.
     """
     path = kinds.find(run_folder, folder)
     with Session() as session:

@@ -16,7 +16,7 @@ from typing import TextIO, cast
 
 from bench.cli import signals
 
-# exit statuses; README says what they mean. INTERNAL is EX_SOFTWARE of sysexits.h
+# exit statuses; docs/gate.md says what they mean. INTERNAL is EX_SOFTWARE of sysexits.h
 OK, FOUND, USAGE, UNDECIDED, INTERNAL, INTERRUPTED = 0, 1, 2, 3, 70, 130
 LONGEST_LINE = 2000  # characters of what is said of an error
 

@@ -15,9 +15,9 @@ from bench.workload.trainer import Trainer
 
 
 @click.command("engines")
-@click.option("--source", metavar="NAME", help="Print what this engine generates for the default model, not the list.")
+@click.option("--source", metavar="NAME", help="Print the source that this engine generates for the default model.")
 def command(source: str | None) -> int:
-    """List the engines: what each changes, against which parent, and what parity it promises."""
+    """List the engines: the parent of each, what it changes, and the parity it promises."""
     if source is not None:
         engines.check_name(source)
         engine = engines.load(source)

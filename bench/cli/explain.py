@@ -18,13 +18,19 @@ from bench.host.system.errors import UsageError
 
 @click.command("explain")
 @click.argument("run_folder", metavar="RUN", type=click.Path(path_type=pathlib.Path))
-@click.option("--python", metavar="RUNTIME", help="To profile on; of the run's.  [default: its newest CPython]")
+@click.option("--python", metavar="RUNTIME", help="Runtime of the run to profile on.  [default: its newest CPython]")
 @SECONDS
-@click.option("--gc-off", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="One with --gc off, to compare.")
 @click.option(
-    "--long", "longer", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="One of many steps, to compare."
+    "--gc-off", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="A run with --gc off, to compare with."
 )
-@click.option("--output", type=targets.Target(), help="[default: engines.md beside the run]")
+@click.option(
+    "--long",
+    "longer",
+    type=click.Path(path_type=pathlib.Path),
+    metavar="RUN",
+    help="A run of many steps, to compare with.",
+)
+@click.option("--output", type=targets.Target(), help="Page to write.  [default: engines.md beside the run]")
 @RESULTS
 def command(
     run_folder: pathlib.Path,
@@ -35,7 +41,7 @@ def command(
     output: pathlib.Path | None,
     folder: pathlib.Path,
 ) -> int:
-    """Write the page that explains the engines from a run: what each does and bought, and where its time goes."""
+    """Write the page that explains the engines: what each does, its speedup in a run, and where its time goes."""
     run = store.load(kinds.find(run_folder, folder))
     off, long = (None if other is None else store.load(kinds.find(other, folder)) for other in (gc_off, longer))
     path = output or run.folder.parent / "engines.md"

@@ -31,13 +31,18 @@ from bench.workload.trainer import Step, Trainer
     "model_path",
     type=click.Path(path_type=pathlib.Path),
     metavar="FILE",
-    help="What train --save wrote.  [default: a model is trained first]",
+    help="Model that train --save wrote.  [default: train one first]",
 )
-@click.option("--engine", "engine_name", metavar="NAME|FILE.py", help="[default: the saved model's, or vector]")
+@click.option(
+    "--engine",
+    "engine_name",
+    metavar="NAME|FILE.py",
+    help="Engine to run the model with.  [default: that of the saved model, or vector]",
+)
 @sampling_options
-@click.option("--trace", is_flag=True, help="Token by token, with the probabilities at each place.")
+@click.option("--trace", is_flag=True, help="Print each token with the most probable alternatives.")
 @workload_options
-@click.option("--steps", type=Whole(0), default=1000, show_default=True, help="To train for where no model is given.")
+@click.option("--steps", type=Whole(0), default=1000, show_default=True, help="Training steps if no --model is given.")
 def command(
     model_path: pathlib.Path | None,
     engine_name: str | None,
@@ -46,7 +51,7 @@ def command(
     steps: int,
     **options: Any,
 ) -> int:
-    """Draw documents from a saved model, or from one that is trained first. --seed decides the draws too."""
+    """Draw samples from a saved model, or from one that is trained first. --seed also sets the random draws."""
     samples, sampling = sampling_from(options)
     asked = _of_training()
     if model_path is not None and asked not in ([], ["--seed"]):

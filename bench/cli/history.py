@@ -22,16 +22,18 @@ from bench.host.pages import history, history_chart, rendering
     default=history.HEADLINES,
     show_default=True,
     metavar="ENGINE[/BASE]",
-    help="To follow: the engine's speed over another one, the reference unless said; repeatable.",
+    help="Ratio to follow: the speedup of ENGINE over BASE, by default the reference; repeatable.",
 )
-@click.option("--python", "runtime", metavar="RUNTIME", help="To follow it on.  [default: the newest of each run]")
-@click.option("--plot", type=targets.Target(), metavar="FILE", help="Also draw them: .svg, .png or .html.")
+@click.option(
+    "--python", "runtime", metavar="RUNTIME", help="Runtime to follow it on.  [default: the newest of each run]"
+)
+@click.option("--plot", type=targets.Target(), metavar="FILE", help="Also plot the ratios: .svg, .png or .html.")
 @FORMAT
 @RESULTS
 def command(
     ratios: tuple[str, ...], runtime: str | None, plot: pathlib.Path | None, style: str, folder: pathlib.Path
 ) -> int:
-    """List the runs on disk with chosen ratios, and say where a ratio changed from one run to the next."""
+    """List the runs on disk with chosen ratios, and the runs at which a ratio changed."""
     if plot is not None:
         history_chart.check_plot(plot)
         targets.check(plot)

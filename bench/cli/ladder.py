@@ -19,13 +19,18 @@ from bench.workload.data import DEFAULT
 
 @click.command("ladder")
 @click.option(
-    "--data", default=DEFAULT, show_default=True, metavar="NAME|PATH", help="As for train.", callback=list_data
+    "--data",
+    default=DEFAULT,
+    show_default=True,
+    metavar="NAME|PATH",
+    help="Training documents, as for train.",
+    callback=list_data,
 )
 @click.option("--steps", type=Whole(1), default=1000, show_default=True, help="Training steps of each model.")
-@click.option("--output", type=targets.Target(), metavar="FILE.md", help="Write the page.")
+@click.option("--output", type=targets.Target(), metavar="FILE.md", help="Also write the page.")
 @FORMAT
 def command(data: str, steps: int, output: pathlib.Path | None, style: str) -> int:
-    """Train each model of the ladder, from counting letter pairs to the GPT, and print what each step up bought."""
+    """Train each model of the ladder, from counting letter pairs to the GPT, and print what each step up brings."""
     if output is not None:
         targets.check(output)
     path = str(datasets.locate(data))

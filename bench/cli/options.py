@@ -39,20 +39,26 @@ def formerly(old: str, new: str, is_flag: bool = False) -> Callable[[Callable[..
 
 # fields of Config that are off by default: None here says that nothing was asked for, so that a preset may decide
 TRAINING: list[tuple[str, dict[str, Any]]] = [
-    ("--tied/--untied", {"help": "The embedding of tokens is the last matrix too."}),
-    ("--schedule", {"type": click.Choice(CHOICES["schedule"]), "help": "How the learning rate falls to 0."}),
-    ("--clip-norm", {"type": Finite(), "help": "Largest norm of all gradients together."}),
-    ("--weight-decay", {"type": Finite(), "help": "Decoupled from Adam's update, as in AdamW."}),
+    ("--tied/--untied", {"help": "Use the token embedding as the output matrix too."}),
+    ("--schedule", {"type": click.Choice(CHOICES["schedule"]), "help": "Decay of the learning rate to 0."}),
+    ("--clip-norm", {"type": Finite(), "help": "Clip gradients to this global norm."}),
+    ("--weight-decay", {"type": Finite(), "help": "Decoupled weight decay, as in AdamW."}),
     (
         "--bias-correction",
-        {"type": click.Choice(CHOICES["bias_correction"]), "help": "Adam's: a power a weight, or a running product."},
+        {
+            "type": click.Choice(CHOICES["bias_correction"]),
+            "help": "Adam's bias correction: one power per weight, or a running product.",
+        },
     ),
-    ("--validation-split", {"type": Finite(), "help": "Share of the documents that is held out, as in 0.1."}),
-    ("--validate-every", {"type": Whole(), "help": "So many steps, the loss of held-out documents is taken."}),
-    ("--validation-documents", {"type": Whole(), "help": "So many of them, at most."}),
-    ("--top-k", {"type": Whole(), "help": "Draw samples from the so many most probable tokens only."}),
-    ("--rng", {"type": click.Choice(CHOICES["rng"]), "help": "Random numbers: Python's, or the JavaScript ports'."}),
-    ("--gaussian", {"type": click.Choice(CHOICES["gaussian"]), "help": "Of mulberry32: how weights are drawn."}),
+    ("--validation-split", {"type": Finite(), "help": "Share of the documents to hold out, as in 0.1."}),
+    ("--validate-every", {"type": Whole(), "metavar": "N", "help": "Compute validation loss every N steps."}),
+    ("--validation-documents", {"type": Whole(), "metavar": "N", "help": "Use at most N held-out documents."}),
+    ("--top-k", {"type": Whole(), "metavar": "K", "help": "Sample from the K most probable tokens only."}),
+    (
+        "--rng",
+        {"type": click.Choice(CHOICES["rng"]), "help": "Random numbers: Python's, or those of the JavaScript ports."},
+    ),
+    ("--gaussian", {"type": click.Choice(CHOICES["gaussian"]), "help": "How mulberry32 draws normal numbers."}),
 ]
 
 
@@ -68,24 +74,24 @@ def workload_options(command: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Choice(list(PRESETS)),
         default="microgpt",
         show_default=True,
-        help="Training options: none, or those of the known optimized variant; the options below go before it.",
+        help="Set of training options: microgpt.py's, or the known optimized variant's. The options below override the preset.",
     )(command)
     sizes = [
         ("--n-layer", DEFAULTS.n_layer, "Transformer layers."),
-        ("--n-embd", DEFAULTS.n_embd, "Width of an activation."),
-        ("--block-size", DEFAULTS.block_size, "Positions of a document that are used, at most."),
-        ("--n-head", DEFAULTS.n_head, "Attention heads; must divide the width."),
-        ("--seed", DEFAULTS.seed, "Of the one random stream: shuffle, weights, samples."),
-        ("--learning-rate", DEFAULTS.learning_rate, "Adam's, at the first step."),
-        ("--schedule-steps", DEFAULTS.schedule_steps, "Steps over which the learning rate falls to 0."),
+        ("--n-embd", DEFAULTS.n_embd, "Width of the embeddings."),
+        ("--block-size", DEFAULTS.block_size, "Longest context, in tokens."),
+        ("--n-head", DEFAULTS.n_head, "Attention heads; must divide --n-embd."),
+        ("--seed", DEFAULTS.seed, "Random seed of the shuffle, the weights and the samples."),
+        ("--learning-rate", DEFAULTS.learning_rate, "Initial learning rate."),
+        ("--schedule-steps", DEFAULTS.schedule_steps, "Steps until the learning rate reaches 0."),
     ]
     for name, default, text in reversed(sizes):
         command = click.option(
             name, type=Whole() if isinstance(default, int) else Finite(), default=default, show_default=True, help=text
         )(command)
     text = (
-        f"Documents: an embedded list ({', '.join(embedded_data())}), 'names' for the real names.txt, a PATH, or - for standard input;"
-        " 'list' describes the lists."
+        f"Training documents: an embedded list ({', '.join(embedded_data())}), 'names' for the real names.txt, a PATH, or - for"
+        " standard input. 'list' describes the embedded lists."
     )
     return click.option(
         "--data",
@@ -144,14 +150,14 @@ def measuring_options(
             "pythons",
             multiple=True,
             metavar="[NAME=]VERSION|PATH",
-            help=f"Runtime; repeatable.  [default: {pythons}]",
+            help=f"Python to measure on; repeatable.  [default: {pythons}]",
         ),
         click.option(
             "--env",
             "switches",
             multiple=True,
             metavar="[RUNTIME:]NAME=VALUE",
-            help="A further runtime beside each: the same with this variable, as in PYTHON_JIT=1; repeatable.",
+            help="Also measure each runtime with this environment variable, as in PYTHON_JIT=1; repeatable.",
         ),
         workload_options if workload else None,
         click.option(
@@ -159,14 +165,14 @@ def measuring_options(
             type=Whole(1),
             default=steps,
             show_default=True,
-            help="Training steps in a round, from the seeded state.",
+            help="Training steps per round.",
         ),
         click.option(
             "--rounds",
             type=Whole(1),
             default=rounds,
             show_default=True,
-            help="Rounds, each with fresh processes.",
+            help="Rounds; each one starts fresh processes.",
         )
         if rounds
         else None,
@@ -175,14 +181,14 @@ def measuring_options(
             type=Seconds(),
             default=budget,
             show_default=True,
-            help="For the whole command. The first round is always done in full.",
+            help="Time limit of the whole command; the first round is always finished.",
         ),
         click.option(
             "--min-time",
             type=Seconds(),
             default="0.02",
             show_default=True,
-            help="Repeat steps shorter than this, and take their mean.",
+            help="Repeat a shorter step for this long, and take the mean.",
         ),
         formerly("--turn", "--min-time"),
         click.option(
@@ -190,23 +196,23 @@ def measuring_options(
             type=Seconds(),
             default="60s",
             show_default=True,
-            help="A worker that is silent for longer has failed.",
+            help="Fail a worker that does not answer for this long.",
         ),
         click.option(
             "--gc",
             type=click.Choice(["on", "off", "freeze"]),
             default="on",
             show_default=True,
-            help="The cyclic garbage collector in the workers.",
+            help="Cyclic garbage collector in the workers.",
         ),
         click.option(
             "--clock",
             type=click.Choice(["cpu", "wall"]),
             default="cpu",
             show_default=True,
-            help="What ratios are made of: processor time, which leaves out waiting for a busy machine, or time passed.",
+            help="Compute ratios from CPU time, which excludes waiting for a busy machine, or from wall time.",
         ),
-        click.option("--affinity", type=Cpus(), help="CPUs that workers may run on, as in 1 or 0,2.  [default: all]"),
+        click.option("--affinity", type=Cpus(), help="Pin workers to these CPUs, as in 1 or 0,2.  [default: all]"),
     ]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -246,33 +252,42 @@ def request_from(data: str, options: dict[str, Any], rounds: int = 1, **more: An
 
 
 FORMAT = click.option(
-    "--format", "style", type=click.Choice(rendering.FORMATS), default="plain", show_default=True, help="Of the tables."
+    "--format",
+    "style",
+    type=click.Choice(rendering.FORMATS),
+    default="plain",
+    show_default=True,
+    help="Format of the tables.",
 )
-BASE = click.option(
-    "--base", metavar="RUNTIME", help="Runtime that the others are compared with.  [default: the run's first]"
-)
+BASE = click.option("--base", metavar="RUNTIME", help="Runtime to compare the others with.  [default: the run's first]")
 RESULTS = click.option(
     "--results",
     "folder",
     type=click.Path(path_type=pathlib.Path),
     default="results",
     show_default=True,
-    help="Where runs are kept.",
+    help="Folder that holds the runs.",
 )
 
 
 SECONDS = click.option(
-    "--seconds", type=Seconds(), default="3s", show_default=True, help="To train for while the profiler looks on."
+    "--seconds", type=Seconds(), default="3s", show_default=True, help="How long to train under the profiler."
 )
 
 
 def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """How samples are drawn."""
     options = [
-        click.option("--samples", type=Whole(0), default=20, show_default=True, help="Documents to draw."),
-        click.option("--temperature", type=Finite(), default=0.5, show_default=True, help="Below 1: safer choices."),
-        click.option("--greedy", is_flag=True, help="Take the most probable token, draw nothing."),
-        click.option("--prefix", default="", help="What each sample begins with."),
+        click.option("--samples", type=Whole(0), default=20, show_default=True, help="Number of samples to draw."),
+        click.option(
+            "--temperature",
+            type=Finite(),
+            default=0.5,
+            show_default=True,
+            help="Sampling temperature; lower is less random.",
+        ),
+        click.option("--greedy", is_flag=True, help="Always take the most probable token."),
+        click.option("--prefix", default="", help="Text that each sample begins with."),
     ]
     for option in reversed(options):
         command = option(command)

@@ -25,9 +25,11 @@ from bench.workload.model_file import write_atomically
 @click.argument("file", metavar="[FILE.toml]", required=False, type=click.Path(path_type=pathlib.Path))
 @measuring_options("reference", "the newest CPython found", 3, "10m", steps=100)
 @RESULTS
-@click.option("--name", help="Of the run's folder.  [default: peers- with date and time]")
-@click.option("--base", metavar="ROW", help="What speeds are over.  [default: the reference]")
-@click.option("--show", "shown", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="Only print its table.")
+@click.option("--name", help="Name of the run's folder.  [default: peers- with date and time]")
+@click.option("--base", metavar="ROW", help="Row that speedups are relative to.  [default: the reference]")
+@click.option(
+    "--show", "shown", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="Only print the table of this run."
+)
 @FORMAT
 def command(
     file: pathlib.Path | None,
@@ -39,9 +41,9 @@ def command(
     style: str,
     **options: Any,
 ) -> int:
-    """Time other programs beside the engines, and check every loss that they print.
+    """Time other programs together with the engines, and check every loss that they print.
 
-    FILE names the programs; examples/peers.toml shows how. Engines use the random numbers of the first one.
+    FILE names the programs; examples/peers.toml shows how. Engines use the random numbers of the first program.
     """
     if (file is None) == (shown is None):
         raise UsageError("give a FILE that names programs, or --show RUN for the table of a run on disk")

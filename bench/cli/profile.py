@@ -23,16 +23,18 @@ from bench.workload.data import read_documents
 
 @click.command("profile")
 @click.argument("engine", metavar="NAME|FILE.py")
-@click.option("--python", metavar="[NAME=]VERSION|PATH", help="Runtime.  [default: the newest CPython found]")
+@click.option(
+    "--python", metavar="[NAME=]VERSION|PATH", help="Python to profile on.  [default: the newest CPython found]"
+)
 @workload_options
 @SECONDS
-@click.option("--output", type=targets.Target(), help="Of the flame graph.  [default: ENGINE.svg]")
+@click.option("--output", type=targets.Target(), help="Flame graph to write.  [default: ENGINE.svg]")
 @click.option(
     "--profiler",
     type=click.Choice(profiling.PROFILERS),
     default="py-spy",
     show_default=True,
-    help="py-spy, or the interpreter's own (CPython 3.15 and newer), which shows the garbage collector too and"
+    help="py-spy, or the interpreter's own profiler (CPython 3.15 and newer), which also shows garbage collection and"
     " writes ENGINE.html.",
 )
 @FORMAT
@@ -46,7 +48,7 @@ def command(
     style: str,
     **sizes: int,
 ) -> int:
-    """Where an engine's time goes: its top functions, and a flame graph that opens in a browser."""
+    """Profile an engine: print its top functions and write a flame graph that opens in a browser."""
     config = config_from(sizes)
     engines.load(engine)
     path = output or pathlib.Path(f"{pathlib.Path(engine).stem}{profiling.suffix(profiler)}")

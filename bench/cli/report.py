@@ -16,11 +16,17 @@ from bench.host.system.errors import UsageError
 
 @click.command("report")
 @click.argument("run_folder", metavar="[RUN]", default="latest", type=click.Path(path_type=pathlib.Path))
-@click.option("--output", type=targets.Target(), help="[default: report.html in the run's folder]")
-@click.option("--plots", type=click.Path(path_type=pathlib.Path), metavar="FOLDER", help="Also every chart as a file.")
-@click.option("--plot", "wanted", multiple=True, metavar="CHART", help="Only this one of them; repeatable.")
+@click.option("--output", type=targets.Target(), help="File to write.  [default: report.html in the run's folder]")
 @click.option(
-    "--plot-format", type=click.Choice(["svg", "png"]), default="svg", show_default=True, help="Of the files."
+    "--plots", type=click.Path(path_type=pathlib.Path), metavar="FOLDER", help="Also write every chart as a file."
+)
+@click.option("--plot", "wanted", multiple=True, metavar="CHART", help="Write this chart only; repeatable.")
+@click.option(
+    "--plot-format",
+    type=click.Choice(["svg", "png"]),
+    default="svg",
+    show_default=True,
+    help="Format of the charts' files.",
 )
 @RESULTS
 def command(
@@ -31,9 +37,9 @@ def command(
     plot_format: str,
     folder: pathlib.Path,
 ) -> int:
-    """Make one HTML file of a run, to look at in a browser: it needs nothing else, and no network.
+    """Write a run as one HTML file, which needs no other file and no network.
 
-    RUN is a folder, the name of one under results/, or the latest that run or check made.
+    RUN is a folder, or the name of one under results/; the default is the latest of run or check.
     """
     run = store.load(kinds.find(run_folder, folder, ["run", "check"]))
     path = output or run.folder / "report.html"

@@ -19,12 +19,12 @@ from bench.workload.model_file import write_atomically
 @click.command("run")
 @measuring_options("all", "every CPython 3.10 to 3.15 found", 5, "5m")
 @RESULTS
-@click.option("--name", help="Of the run's folder.  [default: date and time]")
+@click.option("--name", help="Name of the run's folder.  [default: date and time]")
 @click.option(
     "--resume",
     type=click.Path(path_type=pathlib.Path),
     metavar="RUN",
-    help="Go on with an interrupted run; other options are its own.",
+    help="Continue an interrupted run, with its own options.",
 )
 @FORMAT
 @BASE

@@ -23,16 +23,22 @@ from bench.workload.model_file import write_atomically
 
 
 @click.command("scale")
-@click.option("--n-embd", type=Numbers(), default="16,32,64", show_default=True, help="Widths of an activation.")
-@click.option("--n-layer", type=Numbers(), default="1,2,4", show_default=True, help="Transformer layers.")
-@click.option("--block-size", type=Numbers(), default="16,32,64", show_default=True, help="Positions of a document.")
+@click.option("--n-embd", type=Numbers(), default="16,32,64", show_default=True, help="Widths of the embeddings.")
+@click.option("--n-layer", type=Numbers(), default="1,2,4", show_default=True, help="Numbers of transformer layers.")
+@click.option("--block-size", type=Numbers(), default="16,32,64", show_default=True, help="Context lengths, in tokens.")
 @measuring_options("all", "the newest CPython found", 3, "1h", workload=False, steps=3)
 @click.option(
-    "--data", default=DEFAULT, show_default=True, metavar="NAME|PATH", help="Documents, joined to fill blocks."
+    "--data",
+    default=DEFAULT,
+    show_default=True,
+    metavar="NAME|PATH",
+    help="Training documents, joined to fill the context.",
 )
 @RESULTS
-@click.option("--name", help="Of the run's folder.  [default: scale- with date and time]")
-@click.option("--show", "shown", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="Only print its tables.")
+@click.option("--name", help="Name of the run's folder.  [default: scale- with date and time]")
+@click.option(
+    "--show", "shown", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="Only print the tables of this run."
+)
 @FORMAT
 def command(
     n_embd: list[int],
@@ -45,7 +51,7 @@ def command(
     style: str,
     **options: Any,
 ) -> int:
-    """How each engine's time grows with the model: one size at a time, all sizes of an engine in lockstep."""
+    """Measure how each engine's time grows with the model: one size at a time, all sizes of an engine in lockstep."""
     if shown is not None:
         found = measurements.load(kinds.find(shown, folder, ["scale"]))
     else:

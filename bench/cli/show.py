@@ -17,9 +17,9 @@ from bench.host.results import kinds, store
 @RESULTS
 @FORMAT
 @BASE
-@click.option("--headline", is_flag=True, help="Only the table of speeds over the reference.")
+@click.option("--headline", is_flag=True, help="Only the table of speedups over the reference.")
 def command(run_folder: pathlib.Path, folder: pathlib.Path, style: str, base: str | None, headline: bool) -> int:
-    """Print a run's tables again. RUN is a folder, the name of one under results/, or 'latest': the latest that run made."""
+    """Print a run's tables again. RUN is a folder, the name of one under results/, or 'latest' for the latest run."""
     measured = store.load(kinds.find(run_folder, folder))
     click.echo(
         rendering.render_table(run_tables.headline(measured), style)

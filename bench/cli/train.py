@@ -39,14 +39,14 @@ from bench.workload.trainer import Step, Trainer
     type=click.Choice(ladder.MODELS),
     default="gpt",
     show_default=True,
-    help="The GPT, or a simpler one on the way to it.",
+    help="The GPT, or one of the simpler models before it.",
 )
 @click.option(
     "--optimizer",
     type=click.Choice(ladder.OPTIMIZERS),
     default="adam",
     show_default=True,
-    help="The gpt has Adam only.",
+    help="Optimizer; gpt has adam only.",
 )
 @workload_options
 @click.option("--steps", type=Whole(1), default=1000, show_default=True, help="Training steps.")
@@ -55,7 +55,7 @@ from bench.workload.trainer import Step, Trainer
     "--losses",
     type=targets.Target(),
     metavar="FILE",
-    help="Write every loss as float.hex, one a line.",
+    help="Write every loss as float.hex, one per line.",
 )
 @click.option("--save", type=targets.Target(), metavar="FILE", help="Write the trained model.")
 @click.option(
@@ -74,9 +74,9 @@ def command(
     timing: bool | None,
     **options: Any,
 ) -> int:
-    """Train in this interpreter and print microgpt.py's lines: the losses, then samples.
+    """Train in this interpreter and print what microgpt.py prints: the losses, then samples.
 
-    An interrupt ends the training after the step under way: what --losses and --save ask for is written.
+    An interrupt ends the training after the current step; --losses and --save are still written.
     """
     samples, sampling = sampling_from(options)
     for path in (losses, save):

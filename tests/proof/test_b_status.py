@@ -168,7 +168,7 @@ def test_b5_an_interrupt_is_none(bench_command, monkeypatch):
 def test_b5_the_status_is_documented(bench_command):
     assert "70 an error of microgpt-bench itself" in " ".join(bench_command("--help").stdout.split())
     assert "70 an error of microgpt-bench itself" in " ".join(bench_command("check", "--help").stdout.split())
-    assert re.search(r"^\| 70 \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.search(r"^\| 70 \|", (ROOT / "docs" / "gate.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert "70" in (ROOT / "action.yml").read_text(encoding="utf-8")
 
 
