@@ -134,7 +134,7 @@ def tests(session: nox.Session) -> None:
     install_host(session, "tests")
     build_native(session)
     # tests that share a run have a group, so that no process waits while another one makes it
-    spread = ["-n", "auto", "--dist", "loadgroup"]
+    spread = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup"]  # some wait for what hangs
     # a whole training run takes minutes: the oldest and the newest CPython take it below, where they are found
     here = session.python or "{}.{}".format(*sys.version_info)  # on this one, all is tested now
     elsewhere = not session.posargs and here not in ENDS and all(shutil.which(f"python{end}") for end in ENDS)
