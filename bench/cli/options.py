@@ -11,12 +11,11 @@ import click
 from click.core import ParameterSource
 
 from bench.cli.values import Cpus, Finite, Seconds, Whole
-from bench.host.pages import rendering
+from bench.host.pages import datasets, rendering
 from bench.host.results.records import PlanRecord
-from bench.host.results.table import Table
 from bench.host.system.errors import UsageError
 from bench.workload.config import CHOICES, OPTIONS, PRESETS, Config
-from bench.workload.data import DEFAULT, Vocabulary, path_of, read_documents
+from bench.workload.data import DEFAULT
 from bench.workload.data import embedded as embedded_data
 from bench.workload.generation import Sampling
 
@@ -108,15 +107,7 @@ def list_data(ctx: click.Context, param: click.Parameter, value: str) -> str:
     """For ``--data list`` print the embedded datasets and exit; any other value as it is."""
     if value != "list" or ctx.resilient_parsing:
         return value
-    rows = []
-    for name in embedded_data():
-        documents = read_documents(path_of(name))
-        lengths = [len(document) for document in documents]
-        letters = "".join(Vocabulary(documents).characters)
-        mean = f"{sum(lengths) / len(lengths):.1f}"
-        rows.append([name, f"{len(documents):,}", mean, f"{max(lengths)}", f"{len(letters)}", repr(letters)])
-    heads = ["name", "documents", "mean length", "longest", "characters", "alphabet"]
-    click.echo(rendering.render_table(Table("Embedded datasets", [], heads, rows, []), "plain", left=True))
+    click.echo(rendering.render_table(datasets.table(), "plain", left=True))
     ctx.exit()
 
 
@@ -183,6 +174,20 @@ def measuring_options(
             show_default=True,
             help="Time limit of the whole command; the first round is always finished.",
         ),
+        *worker_options(),
+    ]
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = command if option is None else option(command)
+        return command
+
+    return decorate
+
+
+def worker_options() -> list[Callable[..., Any]]:
+    """How workers take their steps, and by which clock."""
+    return [
         click.option(
             "--min-time",
             type=Seconds(),
@@ -214,13 +219,6 @@ def measuring_options(
         ),
         click.option("--affinity", type=Cpus(), help="Pin workers to these CPUs, as in 1 or 0,2.  [default: all]"),
     ]
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            command = command if option is None else option(command)
-        return command
-
-    return decorate
 
 
 def plan_record(options: dict[str, Any], rounds: int) -> PlanRecord:

@@ -20,7 +20,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from bench.host.gate.decide import Held, Open, log_ratios
+from bench.host.gate.decide import Held, Judgement, Open, log_ratios
 from bench.host.gate.instructions import instructions_ratio
 from bench.host.measure import valgrind
 from bench.host.measure.cell import CellState
@@ -38,7 +38,7 @@ COPIES = 4  # equal copies in the same rounds: they share a baseline, which make
 
 
 @dataclasses.dataclass(frozen=True)
-class Wanted:
+class TrialPlan:
     """Of a row: the slowdown to inject, the number of trials, and the budget of each."""
 
     slowdown: float
@@ -46,14 +46,11 @@ class Wanted:
     budget_seconds: float
 
 
-# --------------------------------------------------------------------- measuring
-
-
 def measure(
     plan: Plan,
     run: Run,
     engine: str,
-    wanted: dict[str, Wanted],
+    wanted: dict[str, TrialPlan],
     burn: bool,
     gate: Gate,
     progress: Progress,
@@ -85,43 +82,50 @@ def measure(
                     judgement = trial.look(run, gate) or (trial.look(run, gate, last=True) if over else None)
                     if judgement is None:
                         continue
-                    if judgement.status != "ok":
-                        raise UsageError(f"{engine} on {runtime} cannot be calibrated with: {judgement.reason}")
-                    held, since = trial.held, trial.begun
-                    trials.append(
-                        Trial(
-                            wanted[row].slowdown,
-                            burning and burn,
-                            str(judgement.verdict),
-                            judgement.rounds,
-                            round(spent[row], 2),
-                            wanted[row].budget_seconds,
-                            judgement.ratio.value if judgement.ratio else None,
-                            [round(float(log), 6) for log in log_ratios(run, held, since)],
-                            *(_means(run, cell, since) for cell in (held.baseline, held.cell)),
-                        )
-                    )
+                    trials.append(_trial(run, trial, judgement, wanted[row], burning and burn, spent[row]))
                     save(trials)
+                    progress.say(_said(trials, wanted))
                     missing[row] -= 1
                     spent[row] = 0.0
                     if missing[row]:
-                        still[row] = Open(held, len(run.rounds))
+                        still[row] = Open(trial.held, len(run.rounds))
                     else:
                         del still[row]
-                    done = ", ".join(
-                        f"{share:.1%}: {sum(t.slowdown == share for t in trials)}"
-                        f"/{sum(w.trials for w in wanted.values() if w.slowdown == share)}"
-                        for share in dict.fromkeys(want.slowdown for want in wanted.values())
-                    )
-                    burnt = ", a core burning" if burning and burn else ""
-                    share = wanted[row].slowdown
-                    progress.say(
-                        f"{done} trials; {share:.1%} was {judgement.verdict} after {judgement.rounds} rounds{burnt}"
-                    )
     return trials
 
 
-def _missing(wanted: dict[str, Wanted], trials: Sequence[Trial], burning: bool, burn: bool) -> dict[str, int]:
+def _trial(run: Run, trial: Open, judgement: Judgement, want: TrialPlan, burning: bool, spent: float) -> Trial:
+    """What is kept of a trial that has its verdict. Raises UsageError for an engine that fails or diverges."""
+    held, since = trial.held, trial.begun
+    if judgement.status != "ok":
+        engine, runtime = held.baseline
+        raise UsageError(f"{engine} on {runtime} cannot be calibrated with: {judgement.reason}")
+    return Trial(
+        want.slowdown,
+        burning,
+        str(judgement.verdict),
+        judgement.rounds,
+        round(spent, 2),
+        want.budget_seconds,
+        judgement.ratio.value if judgement.ratio else None,
+        [round(float(log), 6) for log in log_ratios(run, held, since)],
+        *(_means(run, cell, since) for cell in (held.baseline, held.cell)),
+    )
+
+
+def _said(trials: Sequence[Trial], wanted: dict[str, TrialPlan]) -> str:
+    """How many trials are done of how many, and what the last one found."""
+    done = ", ".join(
+        f"{share:.1%}: {sum(t.slowdown == share for t in trials)}"
+        f"/{sum(w.trials for w in wanted.values() if w.slowdown == share)}"
+        for share in dict.fromkeys(want.slowdown for want in wanted.values())
+    )
+    last = trials[-1]
+    burnt = ", a core burning" if last.burning else ""
+    return f"{done} trials; {last.slowdown:.1%} was {last.verdict} after {last.rounds} rounds{burnt}"
+
+
+def _missing(wanted: dict[str, TrialPlan], trials: Sequence[Trial], burning: bool, burn: bool) -> dict[str, int]:
     """Trials that each row still needs in this half; rows that are copies of one another share what there is."""
     missing = {}
     there = Counter((t.slowdown, t.budget_seconds) for t in trials if t.burning is (burning and burn))
@@ -192,12 +196,6 @@ def burner() -> Iterator[None]:
     finally:
         process.kill()
         process.wait()
-
-
-# --------------------------------------------------------------------- what it says
-
-
-# --------------------------------------------------------------------- on disk
 
 
 def now() -> str:

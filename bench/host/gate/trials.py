@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 
 from bench.host.gate import calibrate
-from bench.host.gate.calibrate import Wanted
+from bench.host.gate.calibrate import TrialPlan
 from bench.host.measure import engine_files, revision
 from bench.host.measure.plan import Plan
 from bench.host.measure.prepare import Request
@@ -83,19 +83,19 @@ def run(session: Session, what: Request, asked: Asked, folder: pathlib.Path, add
     return found, interrupted
 
 
-def _wanted(row: str, asked: Asked) -> dict[str, Wanted]:
+def _wanted(row: str, asked: Asked) -> dict[str, TrialPlan]:
     """What is wanted of each copy of the engine: of equal ones, and of slower ones."""
     copies = min(calibrate.COPIES, max(1, asked.equal // 2))
     wanted = {
-        revision.row_at(row, f"equal{number}"): Wanted(0.0, (asked.equal + number) // copies, asked.budget)
+        revision.row_at(row, f"equal{number}"): TrialPlan(0.0, (asked.equal + number) // copies, asked.budget)
         for number in range(copies)
     }
     for share, times in asked.slowdowns:
-        wanted[revision.row_at(row, f"{share:.2%}")] = Wanted(share, asked.trials, asked.budget * times)
+        wanted[revision.row_at(row, f"{share:.2%}")] = TrialPlan(share, asked.trials, asked.budget * times)
     return wanted
 
 
-def _with_copies(plan: Plan, row: str, wanted: Mapping[str, Wanted], limit: float) -> Plan:
+def _with_copies(plan: Plan, row: str, wanted: Mapping[str, TrialPlan], limit: float) -> Plan:
     """The plan with the copies beside the engine."""
     copies = {copy: dataclasses.replace(plan.engines[row], slowdown=want.slowdown) for copy, want in wanted.items()}
     return dataclasses.replace(plan, engines={**plan.engines, **copies}, deadline=Deadline.of_command(limit))
@@ -119,7 +119,7 @@ def _empty(session: Session, row: str, asked: Asked) -> Calibration:
     )
 
 
-def _fill(session: Session, now: Calibration, wanted: dict[str, Wanted], asked: Asked, path: pathlib.Path) -> bool:
+def _fill(session: Session, now: Calibration, wanted: dict[str, TrialPlan], asked: Asked, path: pathlib.Path) -> bool:
     """Add trials to the calibration and save it after each; whether the user ended it."""
 
     def save_counts(found: list[CountTrial]) -> None:

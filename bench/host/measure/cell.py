@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,10 @@ from bench.host.measure.worker_process import WorkerProcess
 from bench.host.results import parity
 from bench.host.results.parity import Finding, Parity
 from bench.host.results.records import CellRecord, Status
+from bench.workload.clocks import COARSE_NS
 
+TICKS_A_TURN = 20  # of the clock, at least
+LONGEST_TURN = 1_000  # repeats of one step at the most
 ASIDE = 0.75  # of a step, that going back to the state before it may take
 UNSAID = 1.3  # times the processor time of its steps that an order may take
 UNSAID_NS = 12_000_000  # and so much more: for the order itself, its documents, and a look at what is sealed
@@ -48,6 +52,36 @@ class CellState:
         self.status, self.reason = status, reason
         self.worker.stop()
 
+    def begin(self, answer: Mapping[str, Any], turn: float) -> None:
+        """Take in what the worker says at its start. ``turn``: ns that a turn is to take at least."""
+        self.started = dict(answer)
+        self.turn = max(turn, TICKS_A_TURN * answer.get("wall_tick_ns", 0))
+        self.fill_turn(answer["estimate_ns"])
+        if answer.get("cpu_tick_ns", 0) > COARSE_NS:
+            self.off_cpu = f"its processor clock ticks every {answer['cpu_tick_ns'] / 1e6:.1f} ms"
+
+    def fill_turn(self, step: float) -> None:
+        """Repeat a step of ``step`` ns as often as it takes to fill a turn."""
+        self.repeats = min(LONGEST_TURN, max(1, math.ceil(self.turn / max(1.0, step))))
+
+    def keep(self, answer: Mapping[str, Any]) -> None:
+        """Add a step's losses and times to those so far."""
+        self.losses.append(float.fromhex(answer["loss"]))
+        if "validation" in answer:
+            self.validations.append(float.fromhex(answer["validation"]))
+        self.repeated = [float.fromhex(loss) for loss in answer.get("repeated", [])]
+        self.nanoseconds.append(round(answer["ns"], 1))
+        if "cpu_ns" in answer and not self.off_cpu:
+            self.cpu_nanoseconds.append(round(answer["cpu_ns"], 1))
+        for field, times in (
+            ("delay_ns", self.delay_nanoseconds),
+            ("yields", self.yields),
+            ("first_ns", self.first_nanoseconds),
+            ("own_ns", self.own_nanoseconds),
+        ):
+            if field in answer:  # not of an older revision's worker
+                times.append(round(answer[field], 1))
+
     def suspect(self, answer: Mapping[str, Any], spent: float, computed: float, untimed: int) -> str:
         """In words, the work that is done outside the clock in two steps one after the other; "" for none or the first.
 
@@ -56,7 +90,7 @@ class CellState:
         """
         least, said = max(1e6, answer["ns"]), spent * answer.get("cpu_ns", answer["ns"]) / answer["ns"]
         extra = 4.0 * answer["ns"] * untimed + UNSAID_NS
-        found = {
+        reasons = {
             "it puts work off until its weights are read, outside the clock": answer.get("late_ns", 0) > least / 4,
             "it works outside the clock: going back to an earlier state takes as long as a step": (
                 answer.get("aside_ns", 0) > ASIDE * least
@@ -66,13 +100,13 @@ class CellState:
             ),
         }
         cores = os.cpu_count() or 1
-        found["its clock says less than its threads can have computed in that time"] = (
+        reasons["its clock says less than its threads can have computed in that time"] = (
             answer.get("cpu_ns", 0) > (cores + 1) * answer["ns"]
         )
         if "validation" not in answer:
             self.said, self.computed = self.said + said + extra / UNSAID, self.computed + computed
-        again, self.suspicious = self.suspicious, any(found.values())
-        return next((why for why, so in found.items() if so), "") if again else ""
+        again, self.suspicious = self.suspicious, any(reasons.values())
+        return next((why for why, so in reasons.items() if so), "") if again else ""
 
     def judge(self, finding: Finding) -> None:
         """Take in what a comparison found; a diverged cell is not measured any further."""

@@ -24,7 +24,6 @@ from bench.host.system.progress import Progress
 
 LONGEST = 4096  # bytes: of a line that does not end, no more is kept than could be one with a loss
 
-
 _numbers = itertools.count(1)
 
 
@@ -141,70 +140,86 @@ def run_once(
     progress: Progress,
 ) -> PeerRound:
     """Run a peer to the end of its steps and check each loss as it comes. ``folder``: its file's."""
-    losses: list[str] = []
-    arrived: list[float] = []
-    passed_over = ""  # what was printed since the last loss and has none, as the pattern sees it
-
-    def ended(status: Literal["ok", "failed", "diverged"], reason: str = "") -> PeerRound:
-        return PeerRound(status, reason, losses, arrived)
-
-    def stuck(how: str) -> PeerRound:
-        said = f"the pattern finds no loss in {quoted(passed_over)}" if passed_over else "nothing more was printed"
-        if not losses and not passed_over:
-            said = "nothing was printed to standard output"
-            if elsewhere := program.errors():  # where some programs print their losses
-                said += f", but {quoted(elsewhere[-1])} to standard error"
-        return ended("failed", f"{how}: {said}")
-
+    printed = Printed(peer, truth)
     try:
         program = Program(peer, folder, steps, data)
     except (OSError, ValueError) as error:  # the latter for a word or a name that no system takes
-        return ended("failed", f"cannot start {peer.command[0]!r}: {getattr(error, 'strerror', error)}")
-    pattern = re.compile(peer.pattern)
+        return printed.ended("failed", f"cannot start {peer.command[0]!r}: {getattr(error, 'strerror', error)}")
     deadline = time.monotonic() + timeout
     try:
-        while len(losses) < steps:
+        while (done := len(printed.losses)) < steps:
             try:
-                found = program.line(deadline)
+                line = program.line(deadline)
             except queue.Empty:
-                return stuck(f"no loss for {timeout:.0f} s after {len(losses)} of {steps} steps")
-            if found is None:
-                why = program.ending(timeout) or "exit status 0"
-                return stuck(f"ended after {len(losses)} of {steps} steps ({why})")
-            when, line = found
-            match = pattern.search(line)
-            if match is None:
-                passed_over = telling(passed_over, line)
-                continue
-            step, loss = match.groupdict().get("step"), match["loss"] or ""
-            if step is not None and number(step) != len(losses) + 1:
-                if losses and number(step) == len(losses):
-                    continue  # a line drawn again
-                return ended("failed", f"garbled: step {step[:30]} where {len(losses) + 1} belongs: {quoted(line)}")
-            expected = truth[len(losses)]
-            try:
-                same = agrees(loss, expected)
-            except ValueError:
-                return ended("failed", f"garbled: {quoted(loss, 30)} is no loss: {quoted(line)}")
-            losses.append(loss)
-            arrived.append(round(when, 6))
-            passed_over = ""
-            deadline = time.monotonic() + timeout
-            progress.advance(f"{peer.name}, step {len(losses)}")
-            if not same:
-                return ended(
-                    "diverged", f"step {len(losses)} printed {shortened(loss, 30)} where {expected:.6f} belongs"
-                )
-        if digits_of(losses)[0] < FEWEST_DIGITS:
-            few = f"losses such as {shortened(losses[0], 30)} prove nothing: print at least {FEWEST_DIGITS} digits behind the point"
-            return ended("failed", few)
-        if peer.told_steps:
-            why = program.ending(timeout)
-            if why:
-                return ended("failed", f"after its last step: {why}")
-        return ended("ok")
+                how = f"no loss for {timeout:.0f} s after {done} of {steps} steps"
+                return printed.stuck(how, program.errors())
+            if line is None:
+                how = f"ended after {done} of {steps} steps ({program.ending(timeout) or 'exit status 0'})"
+                return printed.stuck(how, program.errors())
+            if wrong := printed.take(*line):
+                return wrong
+            if len(printed.losses) > done:
+                deadline = time.monotonic() + timeout
+                progress.advance(f"{peer.name}, step {done + 1}")
+        if digits_of(printed.losses)[0] < FEWEST_DIGITS:
+            few = f"losses such as {shortened(printed.losses[0], 30)} prove nothing: print at least {FEWEST_DIGITS} digits behind the point"
+            return printed.ended("failed", few)
+        if peer.told_steps and (why := program.ending(timeout)):
+            return printed.ended("failed", f"after its last step: {why}")
+        return printed.ended("ok")
     finally:
         program.stop()
+
+
+class Printed:
+    """The losses that a peer has printed so far, each checked against the ``truth``, and when they arrived."""
+
+    def __init__(self, peer: Peer, truth: Sequence[float]) -> None:
+        self.pattern, self.truth = re.compile(peer.pattern), truth
+        self.losses: list[str] = []
+        self.arrived: list[float] = []
+        self.passed_over = ""  # what was printed since the last loss and has none, as the pattern sees it
+
+    def take(self, when: float, line: str) -> PeerRound | None:
+        """Take a line in; how the peer has ended, where the line is wrong."""
+        match = self.pattern.search(line)
+        if match is None:
+            self.passed_over = telling(self.passed_over, line)
+            return None
+        step, loss = match.groupdict().get("step"), match["loss"] or ""
+        if step is not None and number(step) != len(self.losses) + 1:
+            if self.losses and number(step) == len(self.losses):
+                return None  # a line drawn again
+            return self.ended(
+                "failed", f"garbled: step {step[:30]} where {len(self.losses) + 1} belongs: {quoted(line)}"
+            )
+        expected = self.truth[len(self.losses)]
+        try:
+            same = agrees(loss, expected)
+        except ValueError:
+            return self.ended("failed", f"garbled: {quoted(loss, 30)} is no loss: {quoted(line)}")
+        self.losses.append(loss)
+        self.arrived.append(round(when, 6))
+        self.passed_over = ""
+        if same:
+            return None
+        why = f"step {len(self.losses)} printed {shortened(loss, 30)} where {expected:.6f} belongs"
+        return self.ended("diverged", why)
+
+    def ended(self, status: Literal["ok", "failed", "diverged"], reason: str = "") -> PeerRound:
+        """What is kept of it."""
+        return PeerRound(status, reason, self.losses, self.arrived)
+
+    def stuck(self, how: str, errors: Sequence[str]) -> PeerRound:
+        """It has failed, as nothing more with a loss came. ``errors``: its lines on standard error."""
+        said = f"the pattern finds no loss in {quoted(self.passed_over)}" if self.passed_over else ""
+        if not said and self.losses:
+            said = "nothing more was printed"
+        elif not said:
+            said = "nothing was printed to standard output"
+            if errors:  # where some programs print their losses
+                said += f", but {quoted(errors[-1])} to standard error"
+        return self.ended("failed", f"{how}: {said}")
 
 
 def telling(before: str, line: str) -> str:

@@ -6,13 +6,11 @@ then turns to the next worker, so that one worker runs at any time and a drift o
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
-import math
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,8 @@ import numpy as np
 from bench.host.measure import copies
 from bench.host.measure.cell import UNSAID, UNSAID_NS, CellState
 from bench.host.measure.plan import Plan
+from bench.host.measure.probe import probes
+from bench.host.measure.reference_checks import ReferenceChecks
 from bench.host.measure.worker_process import (
     EngineUnavailable,
     NoAnswer,
@@ -28,46 +28,13 @@ from bench.host.measure.worker_process import (
     left_behind,
     stop_all,
 )
-from bench.host.results import parity
-from bench.host.results.parity import Finding
 from bench.host.results.records import NODES_STEPS, REFERENCE, SCHEMA, Cell, RoundRecord, key
 from bench.host.system.deadline import Deadline
 from bench.host.system.progress import Progress
-from bench.workload.clocks import CHAIN, COARSE_NS
 from bench.workload.generation import COMPARED
 
-PROBED = 8  # repeats of a step that the reference does too, at most
-TICKS_A_TURN = 20  # of the clock, at least
 MOST_TURNS = 4  # times as long as planned is a turn's time for repeats at most
-LONGEST_TURN = 1_000  # repeats of one step at the most
 OTHER_WORKER = "its worker is of another version"
-
-
-class Probe:
-    """Which of a step's repeats the reference does too: a few from the step's own state on, so many chains later.
-
-    ``late``: of any chain that a cell taken at random comes to, not the first. Of the cell with the most repeats it
-    would nearly always be one that no other comes to.
-    """
-
-    def __init__(self, late: bool) -> None:
-        self.late, self.chain = late, 0
-        self.count = 2 + secrets.randbelow(PROBED - 1)
-
-    def choose(self, repeats: Sequence[int]) -> None:
-        """``repeats``: how many each cell does of the step."""
-        most = secrets.choice(repeats) if self.late and repeats else 1
-        self.chain = secrets.randbelow(max(1, (most - 1) // CHAIN))
-
-    def of(self, losses: list[float], reference: bool) -> list[float]:
-        """Its losses among those of all repeats; the reference did no others."""
-        first = 0 if reference else self.chain * CHAIN
-        return losses[first : first + self.count]
-
-
-def repeats_for(turn: float, step: float) -> int:
-    """How often to do a step of ``step`` ns, so that it fills a turn of ``turn`` ns."""
-    return min(LONGEST_TURN, max(1, math.ceil(turn / max(1.0, step))))
 
 
 class Round:
@@ -100,11 +67,9 @@ class Round:
         self.looked = secrets.choice(
             steps[: max(1, len(steps) - 1)]
         )  # what is odd then is looked at in the next step too
-        self.probes: dict[int, Probe] = {}
-        if not self.reference_cells:
-            chosen = secrets.SystemRandom().sample(steps, k=min(2, len(steps)))
-            self.probes = {step: Probe(late=number == 1) for number, step in enumerate(chosen)}
+        self.probes = {} if self.reference_cells else probes(steps)
         self.states: dict[Cell, CellState] = {}
+        self.checks = ReferenceChecks(plan, self.states, self.reference_cells, progress)
         self.copies = copies.of(plan.documents.parent, plan.runtimes)
         self.deadline = plan.deadline if number > 1 else Deadline()
         self.once_seconds = 0.0  # for what only the first round does
@@ -120,7 +85,7 @@ class Round:
                 # shuffled too: who starts last finds the machine's caches warm at its first step
                 for cell in self._shuffled([cell for cell in self.cells if cell[1] == runtime.name]):
                     self._start(cell)
-                self._check_gradients(runtime.name)
+                self.checks.check_gradients(runtime.name)
                 if self.first_look:
                     self._say_first_look(runtime.name)
             for step in range(1, self.plan.settings.steps + 1):
@@ -128,10 +93,10 @@ class Round:
                     self.probes[step].choose([self.states[cell].repeats for cell in self._alive()])
                 for cell in self._shuffled(self._alive()):
                     self._step(cell, step)
-                self._check_losses(step)
+                self.checks.check_losses(step, self.probes.get(step))
             for cell in self._alive():
                 self._finish(cell)
-            self._check_parameters()
+            self.checks.check_parameters()
             self._check_left_behind()
             compared = time.monotonic()
             if self.samples:
@@ -152,7 +117,7 @@ class Round:
 
     def references(self) -> dict[Cell, CellState]:
         """What the references said where they went to the end: the ``reference_cells`` of later rounds."""
-        rows = self._references()
+        rows = self.checks.references()
         return {cell: state for cell, state in self.states.items() if cell[0] in rows and state.status == "ok"}
 
     # ----------------------------------------------------------------- orders
@@ -222,18 +187,14 @@ class Round:
         elif answer is not None and affinity is not None and answer["affinity"] != sorted(affinity):
             state.end("failed", f"the worker runs on CPUs {answer['affinity']} in spite of --affinity")
         elif answer is not None:
-            state.started = answer
-            state.turn = max(self.plan.settings.turn_seconds * 1e9, TICKS_A_TURN * answer.get("wall_tick_ns", 0))
-            state.repeats = repeats_for(state.turn, answer["estimate_ns"])
-            if answer.get("cpu_tick_ns", 0) > COARSE_NS:
-                state.off_cpu = f"its processor clock ticks every {answer['cpu_tick_ns'] / 1e6:.1f} ms"
+            state.begin(answer, self.plan.settings.turn_seconds * 1e9)
 
     def _step(self, cell: Cell, step: int) -> None:
         state = self.states[cell]
         started, computed = time.monotonic(), state.worker.processor_seconds()
         look, repeats = step == self.looked or state.suspicious, state.repeats
         untimed: dict[str, Any] = {}
-        if step in self.probes and cell[0] in self._references():
+        if step in self.probes and cell[0] in self.checks.references():
             probe, repeats = self.probes[step], 1
             untimed = {"untimed": probe.count, "skip": probe.chain}
         answer = self._ask(
@@ -252,21 +213,7 @@ class Round:
         computed = (state.worker.processor_seconds() - computed) * 1e9
         repeats = answer.get("repeats", repeats)
         spent = answer["ns"] * repeats
-        state.losses.append(float.fromhex(answer["loss"]))
-        if "validation" in answer:
-            state.validations.append(float.fromhex(answer["validation"]))
-        state.repeated = [float.fromhex(loss) for loss in answer.get("repeated", [])]
-        state.nanoseconds.append(round(answer["ns"], 1))
-        if "cpu_ns" in answer and not state.off_cpu:
-            state.cpu_nanoseconds.append(round(answer["cpu_ns"], 1))
-        for field, times in (
-            ("delay_ns", state.delay_nanoseconds),
-            ("yields", state.yields),
-            ("first_ns", state.first_nanoseconds),
-            ("own_ns", state.own_nanoseconds),
-        ):
-            if field in answer:  # not of an older revision's worker
-                times.append(round(answer[field], 1))
+        state.keep(answer)
         if not answer["ns"] > 0 or not answer.get("cpu_ns", 1) > 0:
             state.end(
                 "failed", "its step took no time on this clock, which ticks too coarsely: give a longer --min-time"
@@ -278,28 +225,20 @@ class Round:
         elif (
             not state.turn / 4 < spent < MOST_TURNS * state.turn and not untimed
         ):  # other than its first pass seemed to be
-            state.repeats = repeats_for(state.turn, answer["ns"])
+            state.fill_turn(answer["ns"])
 
     def _draw_samples(self) -> None:
         """The reference first, where it is not known yet: at each place of its samples the others say their probabilities."""
-        rows = self._references()
+        rows = self.checks.references()
         cells = list(self._shuffled(self._alive()))
         for cell in sorted(cells, key=lambda cell: bool(self.reference_cells) or cell[0] not in rows):
-            truth = self._reference(cell)
+            truth = self.checks.reference(cell)
             known = truth is not None and "samples" in truth.drawn and cell[0] not in rows
             told = {"along": truth.drawn["samples"][:COMPARED]} if truth is not None and known else {}
             answer = self._ask(cell, ["samples", "ns"], do="generate", samples=self.samples, **told)
             if answer is not None:
                 self.states[cell].drawn = answer
-        self._against_reference(
-            [cell for cell in self._alive() if "along" in self.states[cell].drawn],
-            lambda reference, state: parity.compare_samples(
-                reference.drawn,
-                state.drawn,
-                vocabulary=reference.started["shapes"]["wte"][0],
-                block_size=reference.started["shapes"]["wpe"][0],
-            ),
-        )
+        self.checks.check_samples()
 
     def _count_nodes(self) -> None:
         """Once per engine: the graph is the same on every runtime. One that takes too long has its times all the same."""
@@ -339,76 +278,6 @@ class Round:
                 f"{runtime}: reference about {reference / 1e6:.0f} ms on the first document"
                 + (f"; first gradients agree; roughly {rough}" if rough else "")
             )
-
-    # ----------------------------------------------------------------- parity
-
-    def _against_reference(self, cells: list[Cell], compare: Callable[[CellState, CellState], Finding]) -> None:
-        """Judge each cell against the reference on its runtime; without one, nothing can be proven."""
-        for cell in cells:
-            state, reference = self.states[cell], self._reference(cell)
-            if reference is None or reference.status not in ("ok", "diverged"):
-                state.end("failed", "no reference to compare with on this runtime")
-            else:
-                state.judge(compare(reference, state))
-                if state.status == "diverged":
-                    self.progress.say(f"{cell[0]} on {cell[1]} DIVERGED: {state.reason}")
-
-    def _reference(self, cell: Cell) -> CellState | None:
-        """The reference that a cell is held against: of this round, or of the one in which references were measured."""
-        truth = (self.plan.engines[cell[0]].reference, cell[1])
-        return self.states.get(truth, self.reference_cells.get(truth))
-
-    def _check_gradients(self, runtime: str) -> None:
-        self._against_reference(
-            [cell for cell in self._alive() if cell[1] == runtime],
-            lambda reference, state: parity.compare_gradients(
-                parity.unpack(reference.started["gradients"]),
-                parity.unpack(state.started["gradients"]),
-                reference.started["shapes"],
-            ),
-        )
-
-    def _check_losses(self, step: int) -> None:
-        self._against_reference(
-            self._alive(),
-            lambda reference, state: parity.compare_losses(
-                reference.losses[step - 1 : step], state.losses[step - 1 : step], first_step=step
-            ),
-        )
-        if step in self.probes:
-            self._check_repeats(step, self.probes[step])
-        if step % (self.plan.config.get("validate_every") or step + 1) == 0:
-            self._against_reference(
-                self._alive(),
-                lambda reference, state: parity.compare_losses(
-                    reference.validations[-1:], state.validations[-1:], first_step=step
-                ),
-            )
-
-    def _check_repeats(self, step: int, probe: Probe) -> None:
-        """Each repeat's loss comes of all the work of those before it in its chain."""
-
-        def compare(reference: CellState, state: CellState) -> Finding:
-            expected, found = probe.of(reference.repeated, True), probe.of(state.repeated, False)
-            finding = parity.compare_losses(expected[: len(found)], found, first_step=step)
-            reason = finding.reason and f"in a repeat of it on other documents, {finding.reason}"
-            return dataclasses.replace(finding, first_step=None, reason=reason)
-
-        references = self._references()
-        cells = [cell for cell in self._alive() if cell[0] not in references]
-        self._against_reference([cell for cell in cells if probe.of(self.states[cell].repeated, False)], compare)
-
-    def _references(self) -> set[str]:
-        """The rows that others are proven by."""
-        return {subject.reference for subject in self.plan.engines.values()}
-
-    def _check_parameters(self) -> None:
-        self._against_reference(
-            self._alive(),
-            lambda reference, state: parity.compare_parameters(
-                parity.unpack(reference.finished["parameters"]), parity.unpack(state.finished["parameters"])
-            ),
-        )
 
     def _check_left_behind(self) -> None:
         """A process that an engine hid from its parent computes unseen: the cell has failed."""

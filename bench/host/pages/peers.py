@@ -2,82 +2,64 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import shlex
+from collections.abc import Iterator
 
 import numpy as np
 
 from bench.host.pages.wording import number, ratio_text
 from bench.host.results.parity import parity_text
-from bench.host.results.peers import PeersRecord, bad, check_rows, paired, row, step_seconds
+from bench.host.results.peers import PeerRound, PeersRecord, bad, check_rows, paired, row, step_seconds
 from bench.host.results.printed_losses import digits_of
-from bench.host.results.records import REFERENCE, Cell
+from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
 from bench.host.stats.paired import typical
 
 
+@dataclasses.dataclass(frozen=True)
+class Timed:
+    """A row that has a time: an engine on a runtime, or a program. ``seconds``: rounds by steps, without the first step."""
+
+    name: str
+    runtime: str
+    seconds: np.ndarray
+    start_up: str
+    parity: str
+
+    @property
+    def mean(self) -> float:
+        """Seconds a step."""
+        return float(np.mean(self.seconds))
+
+
 def table(run: Run, found: PeersRecord, base: str | None) -> Table:
     """The table of programs and engines, fastest first. Raises UsageError for a base that is no row."""
     check_rows(run.cells, found.peers, base)
-    several = len(run.record.runtimes) > 1
-    times: dict[str, np.ndarray] = {}
-    starts: dict[str, str] = {}
-    parities: dict[str, str] = {}
-    kinds: dict[str, str] = {}
-    rows, below = [], []
-    for engine, runtime in run.cells:
-        cell: Cell = (engine, runtime)
-        name = row(cell, several)
-        status, reason = run.status(cell)
-        finding = run.finding(cell)
-        if status == "ok" and finding is not None:
-            # the first step is left out of all rows, as a program's first line tells when it ended but not when it began
-            times[name], starts[name] = run.seconds(cell)[:, 1:], NOTHING
-            kinds[name], parities[name] = runtime, parity_text(finding)
-        elif status != "skipped":
-            below.append(f"{name} {status}: {reason}")
-    for peer in found.peers:
-        trouble = bad(found, peer.name)
-        entries = [entry[peer.name] for entry in found.rounds if peer.name in entry]
-        if trouble is not None:
-            word = "DIVERGED" if trouble.status == "diverged" else trouble.status
-            rows.append([peer.name, peer.command[0], NOTHING, NOTHING, NOTHING, word])
-            below.append(f"{peer.name} {word}: {trouble.reason}")
-        elif (seconds := step_seconds(found, peer.name)) is not None:
-            times[peer.name] = seconds
-            if seconds.shape[1] == 1:
-                starts[peer.name] = "in time"
-                below.append(
-                    f"{peer.name} printed its lines in bunches: its time is that of all its steps, start-up included."
-                )
-            else:
-                begin = float(np.median([entry.arrived[0] for entry in entries])) - typical(seconds)
-                starts[peer.name] = f"{max(0.0, begin):.2f}"
-            kinds[peer.name] = pathlib.Path(shlex.split(peer.command[0])[0]).name if peer.shell else peer.command[0]
-            losses = entries[0].losses
-            digits, fewer = digits_of(losses)
-            parities[peer.name] = (
-                f"{len(losses)} losses agree to {digits} digits{f', {fewer} of them to fewer' * (fewer > 0)}"
-            )
-    if base is not None and base not in times:
+    below: list[str] = []
+    timed = {row.name: row for row in [*_engines(run, below), *_programs(found, below)]}
+    if base is not None and base not in timed:
         below.append(f"{base} did not do well: speeds are over another row.")
         base = None
-    base = base or next((name for name in times if name.startswith(REFERENCE)), next(iter(times), NOTHING))
-    whole = {name: float(np.mean(seconds)) for name, seconds in times.items()}
-    measured = []
-    for name in sorted(times, key=lambda name: whole[name]):
-        ratio = paired(times[base], times[name])
-        measured.append(
-            [
-                name,
-                kinds[name],
-                number(whole[name] * 1e3),
-                starts[name],
-                "1" if name == base else ratio_text(ratio),
-                parities[name],
-            ]
-        )
+    base = base or next((name for name in timed if name.startswith(REFERENCE)), next(iter(timed), NOTHING))
+    measured = [
+        [
+            row.name,
+            row.runtime,
+            number(row.mean * 1e3),
+            row.start_up,
+            "1" if row.name == base else ratio_text(paired(timed[base].seconds, row.seconds)),
+            row.parity,
+        ]
+        for row in sorted(timed.values(), key=lambda row: row.mean)
+    ]
+    failed = [
+        [peer.name, peer.command[0], NOTHING, NOTHING, NOTHING, _word(trouble)]
+        for peer in found.peers
+        if (trouble := bad(found, peer.name)) is not None
+    ]
     plan = run.record.plan
     return Table(
         "Ports beside the engines",
@@ -86,6 +68,45 @@ def table(run: Run, found: PeersRecord, base: str | None) -> Table:
             "time: of 1,000 steps in seconds, 1,000 times the mean of steps 2 to the last, on the wall's clock.",
         ],
         ["program", "runtime", "time", "start-up", f"speed over {base}", "parity"],
-        measured + rows,
+        measured + failed,
         [*below, "Programs are timed from outside, by when their lines arrive; start-up is what comes before step 1."],
     )
+
+
+def _engines(run: Run, below: list[str]) -> Iterator[Timed]:
+    """The run's cells; a line in ``below`` for each that did not do well."""
+    several = len(run.record.runtimes) > 1
+    for cell in run.cells:
+        name, (status, reason), finding = row(cell, several), run.status(cell), run.finding(cell)
+        if status == "ok" and finding is not None:
+            # the first step is left out of all rows, as a program's first line tells when it ended but not when it began
+            yield Timed(name, cell[1], run.seconds(cell)[:, 1:], NOTHING, parity_text(finding))
+        elif status != "skipped":
+            below.append(f"{name} {status}: {reason}")
+
+
+def _programs(found: PeersRecord, below: list[str]) -> Iterator[Timed]:
+    """The programs; a line in ``below`` for each that did not do well, or whose time is of another kind."""
+    for peer in found.peers:
+        trouble, seconds = bad(found, peer.name), step_seconds(found, peer.name)
+        if trouble is not None:
+            below.append(f"{peer.name} {_word(trouble)}: {trouble.reason}")
+        elif seconds is not None:
+            entries = [entry[peer.name] for entry in found.rounds if peer.name in entry]
+            if seconds.shape[1] == 1:
+                start_up = "in time"
+                below.append(
+                    f"{peer.name} printed its lines in bunches: its time is that of all its steps, start-up included."
+                )
+            else:
+                begin = float(np.median([entry.arrived[0] for entry in entries])) - typical(seconds)
+                start_up = f"{max(0.0, begin):.2f}"
+            program = pathlib.Path(shlex.split(peer.command[0])[0]).name if peer.shell else peer.command[0]
+            losses = entries[0].losses
+            digits, fewer = digits_of(losses)
+            parity = f"{len(losses)} losses agree to {digits} digits{f', {fewer} of them to fewer' * (fewer > 0)}"
+            yield Timed(peer.name, program, seconds, start_up, parity)
+
+
+def _word(trouble: PeerRound) -> str:
+    return "DIVERGED" if trouble.status == "diverged" else trouble.status
