@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from bench.cli.ending import OK
-from bench.cli.options import WORKLOAD, config_from, given, sampling_from, sampling_options, workload_options
+from bench.cli.options import given, sampling_from, sampling_options
 from bench.cli.values import Whole
+from bench.cli.workload_options import WORKLOAD, config_from, workload_options
 from bench.host.measure import training
 from bench.host.pages import rendering
 from bench.host.results.table import Table

@@ -8,8 +8,9 @@ import click
 
 from bench.cli import targets
 from bench.cli.ending import OK
-from bench.cli.options import FORMAT, list_data
+from bench.cli.options import FORMAT
 from bench.cli.values import Whole
+from bench.cli.workload_options import list_data
 from bench.host.measure.ladder import train_all
 from bench.host.pages import ladder, rendering
 from bench.host.system import datasets

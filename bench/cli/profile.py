@@ -10,7 +10,8 @@ import click
 import engines
 from bench.cli import targets
 from bench.cli.ending import OK
-from bench.cli.options import FORMAT, SECONDS, config_from, workload_options
+from bench.cli.options import FORMAT, SECONDS
+from bench.cli.workload_options import config_from, workload_options
 from bench.host.measure import engine_files, prepare
 from bench.host.measure import profiler as profiling
 from bench.host.pages import rendering

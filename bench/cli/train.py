@@ -12,8 +12,9 @@ import click
 
 from bench.cli import signals, targets
 from bench.cli.ending import INTERRUPTED, OK
-from bench.cli.options import config_from, given, sampling_from, sampling_options, workload_options
+from bench.cli.options import given, sampling_from, sampling_options
 from bench.cli.values import Whole
+from bench.cli.workload_options import config_from, workload_options
 from bench.host.measure import training
 from bench.host.system import datasets
 from bench.host.system.errors import UsageError
