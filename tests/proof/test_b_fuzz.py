@@ -199,6 +199,7 @@ READERS = {  # of each kind of file: the commands that read it
     "results/small/run.json": [
         ["show", "small"],
         ["show", "small", "--format", "json"],
+        ["warmup", "small"],
         ["compare", "small", "other", "--allow-mismatch"],
         ["report", "small"],
         ["history"],
@@ -426,6 +427,7 @@ REFUSED = {  # what stands before the odd option, so that nothing is measured wh
     "peers": ["p.toml", *NOWHERE],
     "profile": ["tape", *NOWHERE],
     "show": ["small"],
+    "warmup": ["small"],
     "compare": ["small", "other"],
     "count": ["small", "--engine", "nothing"],
     "explain": ["small", *NOWHERE],

@@ -23,16 +23,21 @@ DGEMM = (
 )
 
 
+def positions(run: Run) -> list[int]:
+    """Positions of the document of each of the run's steps. Raises UsageError, WorkloadError where it is gone."""
+    config = Config(**run.record.workload.config)  # type: ignore[arg-type]
+    path = datasets.locate_again(run.record.workload.data)
+    documents = Trainer(REFERENCE, path, config).documents
+    steps = run.record.plan.steps
+    return [min(config.block_size, len(documents[step % len(documents)]) + 1) for step in range(steps)]
+
+
 def arithmetic(run: Run) -> Arithmetic:
     """The run's flops per step, and this machine's limit, measured with NumPy's matrix product on one thread."""
     config = Config(**run.record.workload.config)  # type: ignore[arg-type]
-    trainer = Trainer(REFERENCE, datasets.locate_again(run.record.workload.data), config)
-    lengths = [
-        min(config.block_size, len(trainer.documents[step % len(trainer.documents)]) + 1)
-        for step in range(run.record.plan.steps)
-    ]
+    lengths = positions(run)
     one = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")}
     done = subprocess.run([sys.executable, "-c", DGEMM], env={**os.environ, **one}, capture_output=True, text=True)
     if done.returncode:
         raise UsageError(f"cannot measure the machine's limit: {done.stderr.strip().splitlines()[-1]}")
-    return Arithmetic([step_flops(config, n, len(trainer.vocabulary)) for n in lengths], float(done.stdout))
+    return Arithmetic([step_flops(config, n, run.record.workload.vocabulary) for n in lengths], float(done.stdout))

@@ -1,0 +1,35 @@
+"""The command ``microgpt-bench warmup``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+
+import click
+
+from bench.cli.ending import FOUND, OK
+from bench.cli.options import FORMAT, RESULTS
+from bench.host.measure.arithmetic import positions
+from bench.host.pages import tables
+from bench.host.pages import warm_up as pages
+from bench.host.results import kinds, store
+from bench.host.results.warm_up import warm_ups
+
+
+@click.command("warmup")
+@click.argument("run_folder", metavar="[RUN]", default="latest", type=click.Path(path_type=pathlib.Path))
+@RESULTS
+@FORMAT
+def command(run_folder: pathlib.Path, folder: pathlib.Path, style: str) -> int:
+    """How long each engine takes to its steady speed on each runtime, and its speedup before and after.
+
+    RUN is a folder, the name of one under results/, or the latest that run made. It needs 20 steps or more.
+    """
+    run = store.load(kinds.find(run_folder, folder))
+    found = pages.tables(run, warm_ups(run, positions(run)))
+    if style == "json":
+        click.echo(json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False))
+    else:
+        click.echo("\n\n".join(tables.render_table(table, style) for table in found))
+    return OK if run.good() else FOUND
