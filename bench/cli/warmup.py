@@ -11,7 +11,7 @@ import click
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import FORMAT, RESULTS
 from bench.host.measure.arithmetic import positions
-from bench.host.pages import tables
+from bench.host.pages import rendering
 from bench.host.pages import warm_up as pages
 from bench.host.results import kinds, store
 from bench.host.results.warm_up import warm_ups
@@ -22,7 +22,7 @@ from bench.host.results.warm_up import warm_ups
 @RESULTS
 @FORMAT
 def command(run_folder: pathlib.Path, folder: pathlib.Path, style: str) -> int:
-    """How long each engine takes to its steady speed on each runtime, and its speedup before and after.
+    """Show how long each engine takes to its steady speed on each runtime, and its speedup before and after.
 
     RUN is a folder, the name of one under results/, or the latest that run made. It needs 20 steps or more.
     """
@@ -31,5 +31,5 @@ def command(run_folder: pathlib.Path, folder: pathlib.Path, style: str) -> int:
     if style == "json":
         click.echo(json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False))
     else:
-        click.echo("\n\n".join(tables.render_table(table, style) for table in found))
+        click.echo("\n\n".join(rendering.render_table(table, style) for table in found))
     return OK if run.good() else FOUND

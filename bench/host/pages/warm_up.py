@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.host.pages.tables import ratio_text
+from bench.host.pages.wording import ratio_text
 from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table

@@ -2,7 +2,7 @@
 
 Each step's time is the median over the rounds, over what a document of its length takes in the run's second half (a
 straight line through time and positions, by least squares). Where the logarithm of that changes its level is found by
-change points (`bench.host.stats.changes`), after Barrett, Bolz-Tereick, Killick, Mount and Tratt 2017, "Virtual Machine
+change points (`bench.host.stats.change_points`), after Barrett, Bolz-Tereick, Killick, Mount and Tratt 2017, "Virtual Machine
 Warmup Blows Hot and Cold", whose words for what comes out these are. The last level is the steady state if it is long
 enough to be one.
 """
@@ -16,9 +16,9 @@ import numpy as np
 
 from bench.host.results.records import REFERENCE, Cell
 from bench.host.results.run import Run
-from bench.host.stats.changes import change_points
+from bench.host.stats.change_points import level_changes
 from bench.host.stats.paired import Floats, Ratio
-from bench.host.system.errors import UsageError, needs_extra
+from bench.host.system.errors import UsageError
 
 FEWEST = 20  # steps in which a level can be told from a change
 SHORTEST = 5  # steps of a level
@@ -56,10 +56,7 @@ def warm_ups(run: Run, positions: Sequence[int]) -> list[WarmUp]:
         raise UsageError(f"{run.folder} has no finished round")
     cells = [cell for cell in run.cells if run.ok(cell)]
     curves = {cell: relative(run.times(cell), positions) for cell in cells}
-    try:
-        levels = {cell: _steady_from(curves[cell]) for cell in cells}
-    except ImportError:
-        raise needs_extra("warm-ups", "ruptures") from None
+    levels = {cell: _steady_from(curves[cell]) for cell in cells}
     found = []
     for cell in cells:
         kind, start = levels[cell]
@@ -94,7 +91,7 @@ def relative(times: Floats, positions: Sequence[int]) -> Floats:
 def _steady_from(curve: Floats) -> tuple[str, int | None]:
     """What kind of curve it is, and the index of its first steady step."""
     logs = np.log(curve)
-    starts = [0, *change_points(logs, shortest=SHORTEST)]
+    starts = [0, *level_changes(logs, shortest=SHORTEST)]
     ends = [*starts[1:], len(logs)]
     means = [float(np.mean(logs[start:end])) for start, end in zip(starts, ends)]
     first = len(means) - 1

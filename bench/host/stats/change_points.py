@@ -15,11 +15,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.host.stats.paired import Ratio
+from bench.host.stats.paired import Floats, Ratio
 from bench.host.system.errors import needs_extra
 
 FEWEST = 4  # runs in which a change is looked for
 PENALTY = 4.0
+SMALLEST_NOISE = 1e-6  # equal values have no scatter, and one must be left
 
 
 def change_points(ratios: Sequence[Ratio]) -> list[int]:
@@ -28,12 +29,19 @@ def change_points(ratios: Sequence[Ratio]) -> list[int]:
         return []
     logs = np.array([math.log(ratio.value) for ratio in ratios])
     errors = [math.log(r.high / r.low) / 2 / 1.96 for r in ratios if r.low is not None and r.high is not None] or [0.0]
-    scatter = float(np.median(np.abs(np.diff(logs)))) / 0.6745 / math.sqrt(2)
-    noise = max(scatter, float(np.median(errors)), 1e-6)  # equal values have no scatter, and one must be left
-    penalty = PENALTY * noise**2 * math.log(len(logs))
+    return level_changes(logs, float(np.median(errors)))
+
+
+def level_changes(logs: Floats, noise: float = SMALLEST_NOISE, shortest: int = 2) -> list[int]:
+    """Indices from which on the mean of ``logs``, (n,), is another one; levels have at least ``shortest`` values.
+
+    ``noise``: the standard error of one of them; more where their scatter is. Raises UsageError without ruptures.
+    """
     try:
         import ruptures
     except ImportError:
         raise needs_extra("changes", "ruptures") from None
-    found = ruptures.Pelt(model="l2", min_size=2, jump=1).fit(logs.reshape(-1, 1)).predict(pen=penalty)
+    scatter = float(np.median(np.abs(np.diff(logs)))) / 0.6745 / math.sqrt(2)
+    penalty = PENALTY * max(scatter, noise, SMALLEST_NOISE) ** 2 * math.log(len(logs))
+    found = ruptures.Pelt(model="l2", min_size=shortest, jump=1).fit(logs.reshape(-1, 1)).predict(pen=penalty)
     return [int(at) for at in found[:-1]]
