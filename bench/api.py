@@ -117,7 +117,7 @@ def check(
     )
     gate = Gate(base.threshold if threshold is None else threshold)
     rules = Rules(gate, holds.choose(hold, base.way), instructions, strict, allow_mismatch)
-    plan = _plan(steps, 2 * gate.looks[-1], budget, min_time, timeout, gc, clock, affinity)
+    plan = _plan(steps, gate.looks[-1], budget, min_time, timeout, gc, clock, affinity)
     request = _request("check", engines, pythons, env, data, config, plan, inject or {})
     notes = [f"injected: {engine}={share:g}" for engine, share in (inject or {}).items()]
     with Session() as session:

@@ -109,7 +109,7 @@ def command(
     gate = Gate(base.threshold if threshold is None else threshold)
     rules = Rules(gate, holding.choose(held_options, base.way), instructions, strict, allow_mismatch)
     slowdowns = dict(_parse_injection(text) for text in injected)
-    request = request_from(data, options, 2 * gate.looks[-1], kind="check", slowdowns=slowdowns)
+    request = request_from(data, options, gate.looks[-1], kind="check", slowdowns=slowdowns)
     notes = [f"injected: {text}" for text in injected]
     with Session() as session:
         found = gating.run(session, request, base, rules, folder / (name or f"check-{now()}"), notes)

@@ -18,7 +18,7 @@ from bench.host.results.records import REFERENCE, Cell, Status, key
 from bench.host.results.run import Run
 from bench.host.results.verdicts import NO_TIME, TIME_UP, Quantity
 from bench.host.stats.paired import Ratio, round_log_ratios
-from bench.host.stats.sequential import Gate, Verdict, confirmed, signed_rank_ratio
+from bench.host.stats.sequential import Gate, Verdict
 from bench.host.system.progress import Progress
 
 
@@ -47,7 +47,7 @@ class Held:
 
 @dataclasses.dataclass(frozen=True)
 class Judgement:
-    """A verdict, the ratio with the interval it was made from, and in how many rounds of how many batches.
+    """A verdict, the ratio with the interval it was made from, and in how many rounds.
 
     ``status`` other than ok: the cell, or what it is held against, could not be timed, and ``reason`` says why.
     """
@@ -56,7 +56,6 @@ class Judgement:
     verdict: Verdict
     ratio: Ratio | None
     rounds: int
-    batches: int
     status: Status = "ok"
     reason: str = ""
     instructions: float | None = None  # of the other cell over this one's, in counts; 1 where the files are the same
@@ -64,11 +63,10 @@ class Judgement:
 
 
 class Open:
-    """A cell without a verdict yet. ``since``: the index of its batch's first round; ``looked``: rounds at its last look."""
+    """A cell without a verdict yet. ``begun``: the index of its first round."""
 
-    def __init__(self, held: Held, since: int) -> None:
-        self.held, self.since, self.looked, self.batch = held, since, 0, 1
-        self.begun = since
+    def __init__(self, held: Held, begun: int) -> None:
+        self.held, self.begun = held, begun
         self.waiting = False  # for certainty about something else than time
         self.ratio: Ratio | None = None
 
@@ -78,36 +76,36 @@ class Open:
             status, reason = run.status(cell)
             if status != "ok":
                 what = "" if cell == self.held.cell else f"{cell[0]}, which it is held against, {status}: "
-                return self._end(run, Verdict.INCONCLUSIVE, status, what + reason)
-        logs = log_ratios(run, self.held, self.since)
-        rounds = len(logs)
-        if rounds in gate.looks or (last and rounds > self.looked):
-            self.looked = rounds
-            found, self.ratio = gate.judge(logs, self.held.low, self.held.high)
-            if found is Verdict.REGRESSED and self.batch == 1:
-                if last:
-                    return self._end(run, Verdict.INCONCLUSIVE, reason=NO_TIME)
-                self.batch, self.since, self.looked = 2, len(run.rounds), 0
-                return None
-            if found is not Verdict.INCONCLUSIVE or rounds == gate.looks[-1]:
-                verdict = found if self.batch == 1 else confirmed(Verdict.REGRESSED, found)
-                reason = f"undecided after {rounds} rounds, the most there are" if found is Verdict.INCONCLUSIVE else ""
-                if verdict is not found:
-                    reason = "a first batch was slower, a second one did not confirm it"
-                return self._end(run, verdict, reason=reason)
-        if not last:
+                return self._end(run, Verdict.INCONCLUSIVE, status=status, reason=what + reason)
+        rounds = sum(
+            {key(self.held.cell), key(self.held.baseline)} <= set(entry.cells) for entry in run.rounds[self.begun :]
+        )
+        if not last and rounds not in gate.looks:
             return None
-        if self.ratio is None and rounds:
-            self.ratio = signed_rank_ratio(logs, gate.look_confidence)
-        reason = NO_TIME if self.batch == 2 else TIME_UP
+        if not rounds:
+            return self._end(run, Verdict.INCONCLUSIVE, reason=TIME_UP)
+        logs = log_ratios(run, self.held, self.begun)
+        found, self.ratio = gate.judge(logs, self.held.low, self.held.high, last)
+        if found is Verdict.REGRESSED and gate.recurs(logs, self.held.low):
+            return self._end(run, found)
+        if found in (Verdict.PASS, Verdict.IMPROVED):
+            return self._end(run, found)
+        if not last and rounds < gate.looks[-1]:
+            return None
+        reason = NO_TIME if found is Verdict.REGRESSED else TIME_UP
+        if rounds == gate.looks[-1]:
+            reason = f"undecided after {rounds} rounds, the most there are"
+        visible = gate.visible(logs, last)
+        if visible is not None:
+            reason += f"; a slowdown of {visible:.1%} would have been seen"
         return self._end(run, Verdict.INCONCLUSIVE, reason=reason)
 
     def _end(self, run: Run, verdict: Verdict, status: Status = "ok", reason: str = "") -> Judgement:
-        return Judgement(self.held, verdict, self.ratio, len(run.rounds) - self.begun, self.batch, status, reason)
+        return Judgement(self.held, verdict, self.ratio, len(run.rounds) - self.begun, status, reason)
 
 
 def log_ratios(run: Run, held: Held, since: int) -> list[float]:
-    """A log-ratio per round from index ``since`` on, where both cells were measured."""
+    """What each round from index ``since`` on says of the log-ratio, where both cells were measured."""
     if since == len(run.rounds):
         return []
     logs = round_log_ratios(*run.pair(held.baseline, held.cell, since))[0]
@@ -171,4 +169,4 @@ def _looks_worse(run: Run, one: Open, quantities: Sequence[Quantity], gate: Gate
     return one.waiting
 
 
-MORE_LOOKS = 4  # after which something else than time keeps no cell open
+MORE_LOOKS = 7  # after which something else than time keeps no cell open

@@ -94,7 +94,7 @@ def judge(
     before, now, whole = found.T
     logs = -np.log1p(np.maximum((now - before) / whole, -0.99))
     allowed = max(quantity.share, quantity.floor / float(np.median(whole)))
-    ratio, limit, reason = signed_rank_ratio(logs, gate.look_confidence), -math.log1p(allowed), ""
+    ratio, limit, reason = signed_rank_ratio(logs, gate.held_confidence), -math.log1p(allowed), ""
     beyond = ratio.value < math.exp(limit)
     if quantity.counted:
         word = str(Verdict.REGRESSED if beyond else Verdict.PASS)

@@ -66,13 +66,13 @@ def _verdicts(run: Run, answer: Answer) -> Chart:
         "encoding": {"y": y, "x": {**x, "field": "claimed_low"}, "x2": {"field": "claimed_high"}},
     }
     rest = {"layer": [band, line, *([was] if claimed else []), *chart_parts.points(x, {"y": y}, by_word, tip)]}
-    sure = f"{answer.gate.look_confidence:.2%}"
+    sure = f"{answer.gate.confidence:.0%}"
     return Chart(
         "verdicts",
         f"Against {answer.against}",
         "The ratio that each verdict was made from, paired round by round, right of the dashed line faster. The bar is its"
-        f" {sure} interval: REGRESSED where all of it lies left of the grey band, which is {threshold * 100:g} % to each side,"
-        " and a second batch of rounds found the same; PASS where none of it does."
+        f" interval, {sure} sure over all looks: REGRESSED where all of it lies left of the grey band, which is {threshold * 100:g} % to each side,"
+        " and either half of the rounds alone found the same; PASS where none of it does."
         + (" The wide grey bar is the interval that the speed had before." if claimed else "")
         + chart_parts.HOLLOW * any(value["uncertain"] for value in values),
         chart_parts.spec(run, values, rest, ROWS),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import Any
 
 from bench.host.pages.rendering import prose, render_table
 from bench.host.pages.wording import (
@@ -26,7 +25,7 @@ from bench.host.results.parity import Parity, parity_text
 from bench.host.results.records import REFERENCE, Cell, key
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
-from bench.host.stats.paired import geometric_mean, typical
+from bench.host.stats.paired import typical
 from bench.host.system.errors import UsageError
 
 
@@ -182,7 +181,6 @@ def _speedup(run: Run, engine: str, runtime: str) -> str:
 def _across(run: Run, base: str) -> Table:
     runtimes = list(run.record.runtimes)
     rows = []
-    pairs: dict[str, list[tuple[Any, Any]]] = {runtime: [] for runtime in runtimes}
     for engine in run.record.engines:
         row = [engine]
         for runtime in runtimes:
@@ -190,19 +188,12 @@ def _across(run: Run, base: str) -> Table:
             if ratio is None:
                 row.append(NOTHING)
                 continue
-            pairs[runtime].append(run.pair((engine, base), (engine, runtime)))
             row.append("1" if runtime == base else ratio_text(ratio, short=True))
         if any(cell != NOTHING for cell in row[1:]):
             rows.append(row)
-    means = [
-        "1"
-        if runtime == base
-        else ratio_text(geometric_mean(pairs[runtime]), short=True)
-        if pairs[runtime]
-        else NOTHING
-        for runtime in runtimes
-    ]
-    rows.append(["geometric mean", *means])
+    means = {runtime: run.mean_speedup(runtime, base) for runtime in runtimes if runtime != base}
+    texts = {runtime: NOTHING if mean is None else ratio_text(mean, short=True) for runtime, mean in means.items()}
+    rows.append(["geometric mean", *({base: "1", **texts}[runtime] for runtime in runtimes)])
     described = {name: about.described for name, about in run.record.runtimes.items()}
     unlike = [name for name in runtimes if builds.differences(described[base], described[name])]
     return Table(

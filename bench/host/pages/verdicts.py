@@ -50,8 +50,8 @@ def table(outcome: Outcome) -> Table:
         rows=lines,
         below=[
             *below,
-            f"REGRESSED: all of the interval ({gate.look_confidence:.2%} sure) is more than {threshold} slower than what it is",
-            "held against, and a fresh batch of rounds found the same. PASS: all of it is at most that much slower.",
+            f"REGRESSED: all of the interval ({gate.confidence:.0%} sure over all looks) is more than {threshold} slower than what it is",
+            "held against, and either half of the rounds alone found the same. PASS: all of it is at most that much slower.",
             *hold_lines([row.hold for row in found if row.hold is not None], rules.quantities),
             *(
                 [

@@ -11,7 +11,8 @@ from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
 from bench.host.results.warm_up import SHORTEST, WarmUp
-from bench.host.stats.paired import Floats, Ratio
+from bench.host.stats.noise import Floats
+from bench.host.stats.paired import Ratio
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 24  # blocks of a curve

@@ -22,7 +22,8 @@ import pyperf
 
 from bench.host.results import checks, store
 from bench.host.results.run import Run
-from bench.host.stats.paired import Floats, Ratio, geometric_mean, paired_ratio
+from bench.host.stats.noise import Floats
+from bench.host.stats.paired import Ratio
 from bench.host.system.errors import UsageError
 
 APART = "Two separate runs, in {}: a machine that was busier during one of them shows here as a difference."
@@ -184,10 +185,12 @@ def _together(run: Run, one: str, other: str) -> Comparison:
     engines = [engine for engine in run.record.engines if run.ok((engine, one), (engine, other))]
     if not engines:
         raise UsageError(f"{run.folder.name} has no engine that was measured on both {one} and {other}")
-    pairs = [run.pair((engine, one), (engine, other)) for engine in engines]
-    found = {engine: paired_ratio(*pair) for engine, pair in zip(engines, pairs)}
+    speedups = {engine: run.speedup(engine, other, over=(engine, one)) for engine in engines}
+    found = {engine: ratio for engine, ratio in speedups.items() if ratio is not None}
+    mean = run.mean_speedup(other, one)
+    assert mean is not None  # of at least one engine
     left = [engine for engine in run.record.engines if engine not in engines]
-    return Comparison(f"{run.folder.name}: {one} → {other}", [TOGETHER], found, geometric_mean(pairs), left)
+    return Comparison(f"{run.folder.name}: {one} → {other}", [TOGETHER], found, mean, left)
 
 
 def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Comparison:

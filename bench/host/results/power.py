@@ -14,7 +14,7 @@ from pyperf._utils import is_significant  # no public name gives its rule withou
 
 from bench.host.results.calibration import Calibration, Trial
 from bench.host.results.table import NOTHING
-from bench.host.stats.paired import Floats
+from bench.host.stats.noise import Floats
 from bench.host.stats.sequential import Gate, Verdict
 
 BLOCK = 16  # rounds that the bootstrap keeps together: a disturbance lasts for several
@@ -78,7 +78,7 @@ def smallest_found(calibration: Calibration, power: float, checks: int = 400) ->
     if len(logs) < 2 * BLOCK or not seconds:
         return None
     gate, rng = calibration.gate, np.random.default_rng(1)
-    rounds = min(2 * gate.looks[-1], int(calibration.budget_seconds / seconds))
+    rounds = min(gate.looks[-1], int(calibration.budget_seconds / seconds))
     blocks = rng.integers(0, len(logs), (checks, -(-rounds // BLOCK)))
     # two equal copies: which one is called the baseline is a toss
     drawn = logs[(blocks[..., None] + np.arange(BLOCK)) % len(logs)] * rng.choice([-1, 1], blocks.shape)[..., None]
@@ -92,19 +92,15 @@ def smallest_found(calibration: Calibration, power: float, checks: int = 400) ->
 
 
 def _found(logs: Floats, gate: Gate) -> bool:
-    """Whether these rounds, one batch after the other, are REGRESSED and confirmed."""
-    start = 0
-    for _ in range(2):
-        for look in gate.looks:
-            if start + look > len(logs):
-                return False
-            verdict, _ = gate.judge(logs[start : start + look])
-            if verdict is not Verdict.INCONCLUSIVE:
-                break
-        if verdict is not Verdict.REGRESSED:
+    """Whether a check that sees these rounds one after the other ends with REGRESSED."""
+    looks = [look for look in gate.looks if look < len(logs)]
+    for look in (*looks, len(logs)):
+        found, _ = gate.judge(logs[:look], last=look == len(logs))
+        if found is Verdict.REGRESSED and gate.recurs(logs[:look]):
+            return True
+        if found in (Verdict.PASS, Verdict.IMPROVED):
             return False
-        start += look
-    return True
+    return False
 
 
 def concluded(calibration: Calibration) -> Calibration:

@@ -23,8 +23,11 @@ from bench.host.results.records import (
     Status,
     key,
 )
-from bench.host.stats.paired import Ratio, paired_ratio
+from bench.host.stats.moderated import Prior, prior
+from bench.host.stats.paired import Ratio, geometric_mean, over_rounds, round_log_ratios
 from bench.host.system.errors import UsageError
+
+MANY = 12  # rounds that tell their own variance
 
 
 class Run:
@@ -40,6 +43,7 @@ class Run:
         self.folder, self.record, self.rounds, self.counters = folder, record, rounds, counters
         self.watch = round_files.Watch(folder, (entry.number for entry in rounds))
         self._waits: dict[tuple[Cell, int], str] = {}
+        self._said: dict[tuple[Any, ...], tuple[Floats, int]] = {}
         self._turns: list[suspicion.Turns] = []  # of the rounds looked at so far
 
     @property
@@ -97,8 +101,51 @@ class Run:
         baseline, cell = (over, runtime) if isinstance(over, str) else over, (engine, runtime)
         if not self.ok(baseline, cell):
             return None
-        before, after = self.pair(baseline, cell)
-        return paired_ratio(before[:, steps], after[:, steps])
+        logs, clipped = self._says(baseline, cell, steps)
+        return over_rounds(logs, 0.95, clipped, self._prior(baseline, cell, steps))
+
+    def mean_speedup(self, runtime: str, base: str) -> Ratio | None:
+        """The geometric mean, over the engines that count on both, of their speedups over themselves on ``base``."""
+        means = {}
+        for name in self.record.runtimes:
+            engines = [engine for engine in self.record.engines if self.ok((engine, base), (engine, name))]
+            if engines and (name != base or name == runtime):
+                means[name] = [self._says((engine, base), (engine, name)) for engine in engines]
+        if runtime not in means:
+            return None
+        whole = [mean for mean in means.values() if len(mean) == len(means[runtime])]
+        variances = [float(np.nanvar(np.mean([logs for logs, _ in mean], axis=0), ddof=1)) for mean in whole]
+        few = 1 < len(self.rounds) < MANY
+        return geometric_mean(means[runtime], prior=prior(variances, len(self.rounds) - 1) if few else Prior())
+
+    def _says(self, baseline: Cell, cell: Cell, steps: slice = slice(None)) -> tuple[Floats, int]:
+        """What `round_log_ratios` finds of the two, worked out once."""
+        known = (
+            baseline,
+            cell,
+            steps.start,
+            steps.stop,
+            steps.step,
+            len(self.rounds),
+        )  # they are added, and never changed
+        if known not in self._said:
+            before, after = self.pair(baseline, cell)
+            self._said[known] = round_log_ratios(before[:, steps], after[:, steps])
+        return self._said[known]
+
+    def _prior(self, baseline: Cell, cell: Cell, steps: slice) -> Prior:
+        """What the runtime's other engines tell of the variance of few rounds: they were measured in the same ones."""
+        rounds = len(self.rounds)
+        if not 1 < rounds < MANY or baseline == cell:
+            return Prior()
+        variances = []
+        for engine in self.record.engines:
+            one, other = (REFERENCE if baseline[1] == cell[1] else engine, baseline[1]), (engine, cell[1])
+            if one != other and self.ok(one, other):
+                logs, _ = self._says(one, other, steps)
+                if not np.isnan(logs).any():
+                    variances.append(float(np.var(logs, ddof=1)))
+        return prior(variances, rounds - 1)
 
     def _check(self, engine: str, runtime: str) -> None:
         for what, name, known in (

@@ -116,7 +116,7 @@ def summary(found: Sequence[Row], strict: bool) -> str:
         1: f"FAIL: {counts}",
         2: f"FAIL: nothing was measured ({counts})",
         3: f"INCONCLUSIVE: {counts}"
-        + ("; more --budget decides more" if any(row.reason in (TIME_UP, NO_TIME) for row in found) else ""),
+        + ("; more --budget decides more" if any(row.reason.startswith((TIME_UP, NO_TIME)) for row in found) else ""),
     }[exit_status(found, strict)]
 
 

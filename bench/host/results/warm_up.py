@@ -17,7 +17,8 @@ import numpy as np
 from bench.host.results.records import REFERENCE, Cell
 from bench.host.results.run import Run
 from bench.host.stats.change_points import level_changes
-from bench.host.stats.paired import Floats, Ratio
+from bench.host.stats.noise import Floats
+from bench.host.stats.paired import Ratio
 from bench.host.system.errors import UsageError
 
 FEWEST = 20  # steps in which a level can be told from a change

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bench.host.stats.paired import Floats, Ratio
+from bench.host.stats.noise import Floats
+from bench.host.stats.paired import Ratio
 from bench.host.system.errors import needs_extra
 
 FEWEST = 4  # runs in which a change is looked for

@@ -1,36 +1,34 @@
 """Paired statistics: how many times as fast one cell is as another, and how sure that is.
 
-In one round every cell does step k at nearly the same moment, and step k is the same work in every cell. So the
-logarithm of (baseline's seconds / this cell's seconds) is taken per round and step: what the machine does to both,
-and how long the document is, cancel out (Bulej et al. 2020). Then, from the steps to the rounds to the ratio:
+In one round every cell does step k at nearly the same moment, and step k is the same work in every cell and in every
+round. What is estimated: the ratio of the mean costs of a step, geometrically over the steps and over the processes.
 
-1. **Steps, robustly.** A round's log-ratio is a one-step biweight mean of its steps (Beaton and Tukey 1974; Mosteller
-   and Tukey 1977): it starts from the median, and a step's weight falls with its distance from it, to 0 at 9 times the
-   typical spread, which is the median over rounds of each round's median absolute deviation. Nothing is dropped
-   unseen: `Ratio.outliers` counts the pairs that weighed nothing. Each round is judged around its own median.
-2. **Rounds, by Student's t.** The rounds' log-ratios are averaged, with a t interval (Student 1908) of R - 1 degrees
-   of freedom. Processes of the same program differ by several per cent (address layout, hash seed), and more steps
-   don't average that out, so the process is what must be replicated (Kalibera, Bulej and Tůma 2005; Georges et al.
-   2007; Mytkowicz et al. 2009; Kalibera and Jones 2013). It also makes correlation between steps harmless. One round
-   has no interval at all.
+1. **Costs by likelihood.** Bursts of a shared machine, in which steps take up to twice as long, are as frequent in both
+   cells. So each step's cost is estimated from all rounds by the likelihood of the noise that the run shows (`likelihood`),
+   which hardly sees them.
+2. **No further than needed.** A cost of one cell that falls on few steps or few processes, as a collector's pause at random
+   or a second class of processes, looks like a burst, and would be passed over. So residuals are clipped at the widest
+   of CUTS at which the cell with the lighter noise still does not suffer from it: what both cells show is the machine, what one of them
+   shows alone is its cost. On a quiet machine nothing is clipped: the estimate is then exactly the mean of the paired log-ratios,
+   in which drift cancels (Bulej et al. 2020). The same where the mean is hardly wider than what clipping gives.
+   Huber 1964 for clipping, Jaeckel 1971 for letting the data say how much.
+3. **Rounds, by Student's t.** A round's say is its pseudo-value; these are averaged, with a t interval of R - 1 degrees of
+   freedom (Student 1908). Processes of the same program differ by several per cent (address layout, hash seed), and more
+   steps don't average that out, so the process is what must be replicated (Kalibera, Bulej and Tůma 2005; Georges et al.
+   2007; Mytkowicz et al. 2009; Kalibera and Jones 2013). Correlation between steps is harmless. One round has no interval.
+4. **Few rounds together.** Where several cells were measured in the same rounds, their variances are moderated (`moderated`).
 
-What is estimated: the geometric mean over processes of the ratio at a typical step of the run. A cost of one cell
-that falls on few steps only, like a collector's pause every tenth step, is an outlier here and so is not in the ratio.
+Chosen on recordings of equal and slowed-down copies and by simulation: `python -m bench.host.stats.study` shows it beside
+the mean over rounds of the biweight mean over steps (used before), medians, means and low quantiles. Low quantiles are as
+good while the machine is busy, and wrong while it is not: they drop what befalls a process now and then. A limit: a cost at random
+that looks just like the bursts of a busy machine is not in the ratio, as nothing can tell the two apart.
 
-Chosen by simulation (`tests/host/test_stats.py`): lognormal noise, drift, 5 and 10 % of steps half as long again,
-autocorrelation, unequal variances, process offsets of 1 to 3 %; 3, 5 and 10 rounds; 5 to 20 steps. There the 95 %
-interval covers the truth in 93 to 97 % of runs. Tried and left: the mean over steps, which is far wider under outliers;
-a plain median, which is wider without them, and off where one cell has all the outliers; bootstraps over rounds, which
-cover too little. A limit of all that know only the rounds: where one cell's processes fall into two classes, three
-rounds may meet one class only, and a few rounds never see what befalls one process in twenty.
-
-Sources: Student 1908, "The Probable Error of a Mean". Beaton and Tukey 1974, "The Fitting of Power Series, Meaning
-Polynomials, Illustrated on Band-Spectroscopic Data". Mosteller and Tukey 1977, "Data Analysis and Regression". Fleming
-and Wallace 1986, "How Not to Lie with Statistics: The Correct Way to Summarize Benchmark Results". Kalibera, Bulej and
-Tůma 2005, "Benchmark Precision and Random Initial State". Georges, Buytaert and Eeckhout 2007, "Statistically Rigorous
-Java Performance Evaluation". Mytkowicz, Diwan, Hauswirth and Sweeney 2009, "Producing Wrong Data Without Doing
-Anything Obviously Wrong!". Kalibera and Jones 2013, "Rigorous Benchmarking in Reasonable Time". Bulej et al. 2020,
-"Duet Benchmarking: Improving Measurement Accuracy in the Cloud".
+Sources: Student 1908, "The Probable Error of a Mean". Huber 1964, "Robust Estimation of a Location Parameter". Jaeckel
+1971, "Some Flexible Estimates of Location". Fleming and Wallace 1986, "How Not to Lie with Statistics: The Correct Way to
+Summarize Benchmark Results". Kalibera, Bulej and Tůma 2005, "Benchmark Precision and Random Initial State". Georges,
+Buytaert and Eeckhout 2007, "Statistically Rigorous Java Performance Evaluation". Mytkowicz, Diwan, Hauswirth and Sweeney
+2009, "Producing Wrong Data Without Doing Anything Obviously Wrong!". Kalibera and Jones 2013, "Rigorous Benchmarking in
+Reasonable Time". Bulej et al. 2020, "Duet Benchmarking: Improving Measurement Accuracy in the Cloud".
 """
 
 from __future__ import annotations
@@ -42,10 +40,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from bench.host.stats import likelihood
+from bench.host.stats.moderated import Prior
+from bench.host.stats.noise import Floats
 
-CUTOFF = 9.0  # spreads from the median at which a step weighs nothing: 6 standard deviations of normal noise
-SMALLEST_SPREAD = 1e-12  # of log-ratios: equal measurements have none, and must not divide by it
+CUTS = (0.07, 0.1, 0.14, 0.2, 0.28, 0.4, math.inf)  # of a residual, in log-seconds
+SUFFERS = 2.0  # times the variance at the narrowest cut, of the cell with the lighter noise: bursts are above it
+WORTH = 1.25  # times the smallest variance of the ratio: not clipping is worth so much
 SAME = 1.02  # an interval within a factor of this around 1 says "equal", not "too noisy"
 
 
@@ -57,7 +58,7 @@ class Ratio:
     low: float | None
     high: float | None
     rounds: int
-    outliers: int = 0  # pairs of steps that weighed nothing
+    outliers: int = 0  # pairs of steps of which one was clipped
 
     @property
     def separable(self) -> bool:
@@ -72,27 +73,35 @@ class Ratio:
         return not self.separable and not 1 / SAME < self.low <= self.high < SAME
 
 
-def paired_ratio(baseline_seconds: npt.ArrayLike, seconds: npt.ArrayLike, confidence: float = 0.95) -> Ratio:
-    """The ratio of two cells, both (rounds, steps) in seconds, NaN where missing.
+def paired_ratio(
+    baseline_seconds: npt.ArrayLike,
+    seconds: npt.ArrayLike,
+    confidence: float = 0.95,
+    prior: Prior = Prior(),  # noqa: B008 - it is frozen
+) -> Ratio:
+    """The ratio of two cells, both (rounds, steps) in seconds, NaN where missing. ``prior``: of the rounds' variance.
 
     Raises ValueError for unequal shapes, for times that are not above 0, and where no step is in both.
     """
     logs, outliers = round_log_ratios(baseline_seconds, seconds)
-    return _over_rounds(logs, outliers, confidence)
+    return over_rounds(logs, confidence, outliers, prior)
 
 
-def geometric_mean(pairs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]], confidence: float = 0.95) -> Ratio:
-    """The geometric mean of several (baseline, this one) pairs' ratios, rounds and shapes as in `paired_ratio`.
+def geometric_mean(
+    found: Sequence[tuple[Floats, int]],
+    confidence: float = 0.95,
+    prior: Prior = Prior(),  # noqa: B008
+) -> Ratio:
+    """The geometric mean of several ratios, of each what `round_log_ratios` found in the same rounds.
 
     The log-ratios are averaged over the pairs within each round (Fleming and Wallace 1986 say why geometrically), so
     that rounds stay the unit of replication and what a round's pairs share is not counted as independent. A round
-    that lacks a pair is left out. Raises ValueError as `paired_ratio` does, for no pairs, and for unequal rounds.
+    that lacks a pair is left out. Raises ValueError for no round that has all of them, and for unequal rounds.
     """
-    found = [round_log_ratios(*pair) for pair in pairs]
     if len({len(logs) for logs, _ in found}) != 1:
         raise ValueError(f"expected pairs of equally many rounds, got {[len(logs) for logs, _ in found]}")
     logs = np.mean([logs for logs, _ in found], axis=0)
-    return _over_rounds(logs, sum(outliers for _, outliers in found), confidence)
+    return over_rounds(logs, confidence, sum(outliers for _, outliers in found), prior)
 
 
 def typical(seconds: npt.ArrayLike) -> float:
@@ -101,34 +110,66 @@ def typical(seconds: npt.ArrayLike) -> float:
 
 
 def round_log_ratios(baseline_seconds: npt.ArrayLike, seconds: npt.ArrayLike) -> tuple[Floats, int]:
-    """Each round's log-ratio, (rounds,), NaN for a round without a pair; and how many pairs weighed nothing."""
+    """What each round says of the log-ratio, (rounds,), NaN for a round without a pair; and how many pairs were clipped.
+
+    Their mean is the estimate and their spread its error. They are pseudo-values: a round's say depends on what the
+    other rounds tell of the noise and of the steps' costs.
+    """
     baseline, this = np.asarray(baseline_seconds, dtype=np.float64), np.asarray(seconds, dtype=np.float64)
     if baseline.shape != this.shape or this.ndim != 2:
         raise ValueError(f"expected two arrays (rounds, steps) of one shape, got {baseline.shape} and {this.shape}")
     for times in (baseline, this):
         if np.any((times <= 0) | np.isinf(times)):
             raise ValueError("expected seconds above 0, or NaN for a missing step")
-    steps = np.log(baseline) - np.log(this)
-    paired = ~np.isnan(steps)
-    some = paired.any(axis=1)
-    steps, paired = steps[some], paired[some]
-    rounds = np.full(len(this), np.nan)
+    logs = np.log(np.stack([baseline, this]))
+    logs[:, np.isnan(logs).any(axis=0)] = np.nan
+    paired = ~np.isnan(logs[0])
+    rounds, some = np.full(len(this), np.nan), paired.any(axis=1)
     if not some.any():
         return rounds, 0
-    middle = np.median if paired.all() else np.nanmedian  # the same numbers, much sooner
-    median = middle(steps, axis=1, keepdims=True)
-    distance = np.where(paired, steps - median, 0.0)
-    # one spread for all rounds: a round's own is unreliable with few steps, and explodes when outliers are half of them
-    spread = max(float(np.median(middle(np.abs(steps - median), axis=1))), SMALLEST_SPREAD)
-    weight = np.where(paired, np.clip(1 - (distance / (CUTOFF * spread)) ** 2, 0, None) ** 2, 0.0)
-    total = weight.sum(axis=1)
-    # the median itself where it lies in a gap so wide that no step is near it
-    shift = np.divide((weight * distance).sum(axis=1), total, out=np.zeros_like(total), where=total > 0)
-    rounds[some] = median[:, 0] + shift
-    return rounds, int(np.sum(paired & (weight == 0)))
+    rounds[some], outliers = _clipped(logs[:, some][:, :, paired.any(axis=0)])
+    return rounds, outliers
 
 
-def _over_rounds(logs: Floats, outliers: int, confidence: float) -> Ratio:
+def _clipped(logs: Floats) -> tuple[Floats, int]:
+    """The rounds' say, (rounds,), and the pairs that were clipped, from (2, rounds, steps) log-seconds."""
+    fitted = likelihood.fit(logs)
+    residuals = logs - fitted.costs[:, None]
+    say, cells = {}, {}
+    for cut in CUTS:
+        parts = np.clip(residuals, -cut, cut)
+        middle = np.nanmean(parts, axis=1)
+        known = np.sum(~np.isnan(parts[0]), axis=0)
+        off = np.nansum((parts - middle[:, None]) / known, axis=2) * logs.shape[1] / logs.shape[2]
+        # a residual that is not clipped undoes what the fit's cost is off
+        untouched = float(np.nanmean(np.where(np.isnan(residuals), np.nan, np.abs(residuals) < cut)))
+        fit = (1 - untouched) * (fitted.rounds - fitted.value)
+        say[cut] = fitted.value + np.mean(middle[0] - middle[1]) + fit + off[0] - off[1]
+        cells[cut] = off
+    cut = _cut(say, cells)
+    return say[cut], int(np.sum((np.abs(residuals) > cut).any(axis=0)))
+
+
+def _cut(say: dict[float, Floats], cells: dict[float, Floats]) -> float:
+    """The widest cut that the lighter cell, or the ratio itself, does not suffer from."""
+    narrowest, widest = CUTS[0], CUTS[-1]
+    if len(say[widest]) == 1:
+        return narrowest
+    lighter = int(np.argmin(np.var(cells[widest], axis=1)))
+    least = min(float(np.var(one)) for one in say.values())
+    fitting = [narrowest]
+    for cut in CUTS[1:]:
+        light = np.var(cells[cut][lighter]) <= SUFFERS * np.var(cells[narrowest][lighter])
+        if light or np.var(say[cut]) <= WORTH * least:
+            fitting.append(cut)
+    return fitting[-1]
+
+
+def over_rounds(logs: Floats, confidence: float, outliers: int = 0, prior: Prior = Prior()) -> Ratio:  # noqa: B008
+    """The ratio from what each round says of its logarithm, (rounds,), NaN where nothing.
+
+    The interval is None for one round. Raises ValueError for none.
+    """
     logs = logs[~np.isnan(logs)]
     count = len(logs)
     if not count:
@@ -138,6 +179,6 @@ def _over_rounds(logs: Floats, outliers: int, confidence: float) -> Ratio:
         return Ratio(math.exp(mean), None, None, count, outliers)
     from scipy.special import stdtrit  # Student's t quantile; here: its import takes longer than most commands
 
-    error = float(np.std(logs, ddof=1)) / math.sqrt(count)
-    half = float(stdtrit(count - 1, (1 + confidence) / 2)) * error
+    variance, freedom = prior.moderate(float(np.var(logs, ddof=1)), count - 1)
+    half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(variance / count)
     return Ratio(math.exp(mean), math.exp(mean - half), math.exp(mean + half), count, outliers)

@@ -1,38 +1,34 @@
 """The gate's decision: has this cell become slower than what it is held against, by more than a threshold?
 
-**The interval.** A round gives one log-ratio of the two (`stats.round_log_ratios`). The estimate over rounds is the
-Hodges-Lehmann median of pairwise means, and its interval inverts Wilcoxon's signed-rank test (Hodges and Lehmann 1963;
-Hollander, Wolfe and Chicken 2014, chapter 3). It assumes only that rounds are independent and as likely off to one side
-as to the other, which two processes of the same program in random order are by construction; no normal distribution. On
-shared machines a few rounds are off by far more than the others, and a mean with Student's t pays for the few. At least 8
-rounds are needed for the confidence below, so the tables of a short run keep Student's t (`stats.paired_ratio`).
-
-**One look.** REGRESSED if all of the interval lies beyond the threshold, IMPROVED if all of it lies beyond the same
-threshold on the other side, PASS if all of it lies on the good side of "slower by the threshold", else INCONCLUSIVE. An
-interval that is merely wide never passes (Schuirmann 1987).
+**One look.** A round says what it says of the log-ratio of the two (`paired.round_log_ratios`); the interval is Student's.
+REGRESSED if all of it lies beyond the threshold, IMPROVED if all of it lies beyond the same threshold on the other side,
+PASS if all of it lies on the good side of "slower by the threshold", else INCONCLUSIVE. An interval that is merely wide
+never passes (Schuirmann 1987).
 
 **Looking again.** Who adds rounds until the interval pleases, looking after each, errs far more often than the
-interval says (Armitage, McPherson and Rowe 1969). So a batch is looked at a few times fixed beforehand, when its
-rounds have doubled: 8, 16 and so on up to 256. The error allowed is split evenly among the looks (Dunn 1961), which holds however
-they depend on each other and costs little, as looks at doubled data are far from alike (Pocock 1977; Jennison and
-Turnbull 2000). When a time budget ends between two looks, the next look's share may be spent at once. The first verdict
-other than INCONCLUSIVE stands.
+interval says (Armitage, McPherson and Rowe 1969). So there are a few looks fixed beforehand, at 8, 12, 16, 24 … up to 512
+rounds, over which the error is spent evenly by doublings (`spending`: Lan and DeMets 1983). When a time budget ends, the
+last look spends what is left. The first verdict other than INCONCLUSIVE stands.
 
-**Proof is recurrence.** REGRESSED must be found again in a fresh batch, judged from zero by the same rule: `confirmed`.
-At any true ratio up to the threshold, an alarm then has a chance of at most (2.5 %)² if batches are independent, and at
-most 2.5 % if they are not.
+**Proof is recurrence.** A tight interval alone is no proof: what disturbs the machine for a while disturbs many rounds
+alike. REGRESSED must be found by the first half of the rounds and by the second half as well, each on its own by a
+plain interval of the same confidence (`Gate.recurs`). So both halves of the time spent are evidence, and neither is thrown away:
+a second batch from zero, begun after an alarm, wastes what the first one needed beyond the alarm. At any true ratio
+up to the threshold, an alarm has a chance of at most 2.5 %, and far less where the halves are independent.
 
-Sources: Wilcoxon 1945, "Individual Comparisons by Ranking Methods". Dunn 1961, "Multiple Comparisons Among Means".
-Hodges and Lehmann 1963, "Estimates of Location Based on Rank Tests". Armitage, McPherson and Rowe 1969, "Repeated
-Significance Tests on Accumulating Data". Pocock 1977, "Group Sequential Methods in the Design and Analysis of Clinical
-Trials". Schuirmann 1987, "A Comparison of the Two One-Sided Tests Procedure and the Power Approach for Assessing the
-Equivalence of Average Bioavailability". Jennison and Turnbull 2000, "Group Sequential Methods with Applications to
-Clinical Trials". Hollander, Wolfe and Chicken 2014, "Nonparametric Statistical Methods".
+For what is held beside the time of a step (`holds`) there is also the Hodges-Lehmann median of pairwise means, whose interval
+inverts Wilcoxon's signed-rank test (Hodges and Lehmann 1963; Hollander, Wolfe and Chicken 2014, chapter 3): it assumes
+only that rounds are independent and as likely off to one side as to the other.
+
+Sources: Wilcoxon 1945, "Individual Comparisons by Ranking Methods". Hodges and Lehmann 1963, "Estimates of Location Based
+on Rank Tests". Armitage, McPherson and Rowe 1969, "Repeated Significance Tests on Accumulating Data". Lan and DeMets 1983,
+"Discrete Sequential Boundaries for Clinical Trials". Schuirmann 1987, "A Comparison of the Two One-Sided Tests Procedure
+and the Power Approach for Assessing the Equivalence of Average Bioavailability". Hollander, Wolfe and Chicken 2014,
+"Nonparametric Statistical Methods".
 """
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
 import enum
 import functools
@@ -41,7 +37,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from bench.host.stats.paired import Ratio
+from bench.host.stats.noise import Floats
+from bench.host.stats.paired import Ratio, over_rounds
+from bench.host.stats.spending import levels, spent
 
 
 class Verdict(enum.StrEnum):
@@ -94,11 +92,11 @@ def _outside(rounds: int, tail: float) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
-    """What is allowed, how sure to be over all looks of a batch, and the numbers of rounds at which to look."""
+    """What is allowed, how sure to be over all looks, and the numbers of rounds at which to look."""
 
     threshold: float = 0.01
     confidence: float = 0.95
-    looks: tuple[int, ...] = (8, 16, 32, 64, 128, 256)
+    looks: tuple[int, ...] = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 
     def __post_init__(self) -> None:
         """Raises ValueError for what can't be a gate."""
@@ -106,29 +104,58 @@ class Gate:
             raise ValueError(f"expected threshold >= 0 and 0 < confidence < 1, got {self.threshold}, {self.confidence}")
         if not self.looks or list(self.looks) != sorted(set(self.looks)):
             raise ValueError(f"expected looks at growing numbers of rounds, got {self.looks}")
-        if not _outside(self.looks[0], (1 - self.look_confidence) / 2):
-            raise ValueError(f"{self.looks[0]} rounds can never be {self.look_confidence:.2%} sure: look later")
+        if self.looks[0] < 4:
+            raise ValueError(f"{self.looks[0]} rounds have no two halves that say anything: look later")
 
     @property
-    def look_confidence(self) -> float:
-        """Confidence of a single look's interval."""
-        return 1 - (1 - self.confidence) / len(self.looks)
+    def held_confidence(self) -> float:
+        """Confidence of an interval of something else than time, which is looked at about six times."""
+        return 1 - (1 - self.confidence) / 6
 
-    def look(self, rounds: int) -> int:
-        """Which look is due at this many rounds, from 0: call `judge` once for each value."""
-        if rounds > self.looks[-1]:
-            raise ValueError(f"{rounds} rounds, but the last look is at {self.looks[-1]}: plan more before measuring")
-        return bisect.bisect_left(self.looks, rounds)
+    def look_confidence(self, rounds: int, last: bool = False) -> float:
+        """Confidence of the interval of a look at so many rounds; the ``last`` one spends what is left."""
+        looks = (*(look for look in self.looks if look < rounds), rounds)
+        tail, ends = (1 - self.confidence) / 2, (self.looks[0], self.looks[-1])
+        tails = [tail * spent(look, *ends) for look in looks]
+        if last:
+            tails[-1] = tail
+        return 1 - 2 * levels(looks, tuple(tails))[-1]
 
-    def judge(self, log_ratios: npt.ArrayLike, low: float = 1.0, high: float = 1.0) -> tuple[Verdict, Ratio]:
-        """One look at a batch's log-ratios, (rounds,): its verdict and the ratio with this look's, wider, interval."""
-        ratio = signed_rank_ratio(log_ratios, self.look_confidence)
-        self.look(ratio.rounds)  # refuses more rounds than were planned for
+    def judge(
+        self, logs: npt.ArrayLike, low: float = 1.0, high: float = 1.0, last: bool = False
+    ) -> tuple[Verdict, Ratio]:
+        """One look at what the rounds say, (rounds,): its verdict, still to recur, and the ratio with this look's interval."""
+        rounds = _known(logs)
+        if len(rounds) > self.looks[-1]:
+            raise ValueError(
+                f"{len(rounds)} rounds, but the last look is at {self.looks[-1]}: plan more before measuring"
+            )
+        ratio = over_rounds(rounds, self.look_confidence(max(1, len(rounds)), last))
         return verdict(ratio, self.threshold, low, high), ratio
 
+    def recurs(self, logs: npt.ArrayLike, low: float = 1.0) -> bool:
+        """Whether either half of the rounds, (rounds,), alone is slower than the ratio ``low`` by more than the threshold."""
+        rounds = _known(logs)
+        halves = rounds[: len(rounds) // 2], rounds[len(rounds) // 2 :]
+        return all(
+            len(half) > 1 and verdict(over_rounds(half, self.confidence), self.threshold, low) is Verdict.REGRESSED
+            for half in halves
+        )
 
-def confirmed(first: Verdict, second: Verdict) -> Verdict:
-    """The verdict after a fresh second batch, which only REGRESSED needs: contradicting batches prove nothing."""
-    if first is not Verdict.REGRESSED:
-        return first
-    return first if second is Verdict.REGRESSED else Verdict.INCONCLUSIVE
+    def visible(self, logs: npt.ArrayLike, last: bool = False) -> float | None:
+        """The smallest slowdown, as a share, that rounds as noisy as these would have shown in 95 % of checks."""
+        rounds = _known(logs)
+        if len(rounds) < 4:
+            return None
+        from scipy.special import stdtrit
+
+        error = float(np.std(rounds, ddof=1)) / math.sqrt(len(rounds))
+        sure, half = (1 + self.look_confidence(len(rounds), last)) / 2, (1 + self.confidence) / 2
+        whole = stdtrit(len(rounds) - 1, sure) + stdtrit(len(rounds) - 1, 0.95)
+        both = math.sqrt(2) * (stdtrit(len(rounds) // 2 - 1, half) + stdtrit(len(rounds) // 2 - 1, 0.975))
+        return (1 + self.threshold) * math.exp(float(max(whole, both)) * error) - 1
+
+
+def _known(logs: npt.ArrayLike) -> Floats:
+    rounds = np.asarray(logs, dtype=np.float64)
+    return rounds[~np.isnan(rounds)]

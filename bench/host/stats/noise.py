@@ -1,0 +1,53 @@
+"""The machine's noise as it is: its distribution estimated from the run itself, with no shape assumed.
+
+Step k is the same work in every round, so what a step took beyond its usual time is noise, and the noise of every step
+of both cells is of one kind. On shared machines it is one-sided: most steps are within some per cent of the shortest,
+the others take up to twice as long for a while, whatever they compute. The mean of such times is ruled by the bursts,
+and a low quantile is not the best either. The estimator of least variance is that of maximum likelihood under the
+noise's own density; where that is unknown it may be estimated from the residuals, which costs nothing for many of them
+(Stone 1975, "Adaptive Maximum Likelihood Estimators of a Location Parameter"; Bickel 1982, "On Adaptive Estimation").
+Normal noise makes it the mean, a sharp left edge makes it nearly the minimum.
+
+Everything is in natural logarithms of seconds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+STEP = 0.01  # of all grids
+SMOOTH = 0.025  # standard deviation of the kernel: differences below it are averaged, as if they were normal noise
+FLOOR = 0.02  # density of what never happened: a single wild time must not rule it out
+LOW, HIGH = -1.0, 2.0  # residuals beyond count as if they were here
+REACH = 30  # grid steps by which a step's cost may be off its first guess, to each side
+SHIFTS = np.arange(-REACH, REACH + 1) * STEP
+
+
+def log_density(residuals: Floats) -> Floats:
+    """The logarithm of the noise's density from LOW to HIGH, from residuals of any shape, NaN where missing."""
+    known = residuals[~np.isnan(residuals)]
+    places, share = _places(known)
+    size = round((HIGH - LOW) / STEP) + 1
+    counts = np.bincount(places, 1 - share, size) + np.bincount(places + 1, share, size)
+    kernel = np.exp(-0.5 * (np.arange(-20, 21) * STEP / SMOOTH) ** 2)
+    return np.asarray(np.log(np.convolve(counts, kernel / kernel.sum(), "same") / len(known) / STEP + FLOOR))
+
+
+def curves(residuals: Floats, density: Floats) -> Floats:
+    """How likely each residual is if its cost were larger by each of SHIFTS: (..., shifts), logarithms; 0 where missing."""
+    missing = np.isnan(residuals)
+    places, share = _places(np.where(missing, 0.0, residuals))
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(density, REACH, "edge"), len(SHIFTS))[:, ::-1]
+    found = (1 - share[..., None]) * windows[places] + share[..., None] * windows[places + 1]
+    found[missing] = 0.0
+    return np.asarray(found)
+
+
+def _places(residuals: Floats) -> tuple[npt.NDArray[np.intp], Floats]:
+    """The grid point below each residual, and how far it is on the way to the next."""
+    at = (np.clip(residuals, LOW, HIGH) - LOW) / STEP
+    places = np.minimum(at.astype(np.intp), round((HIGH - LOW) / STEP) - 1)
+    return places, at - places
