@@ -245,7 +245,10 @@ def test_other_tools_rules(share):
 @pytest.mark.skipif(shutil.which("valgrind") is None, reason="Valgrind is not installed")
 def test_instructions_are_a_second_verdict(project, check, monkeypatch):
     """Half a per cent more, which no clock sees in some rounds; the same files need no count."""
+    monkeypatch.setattr(valgrind, "WARM_UP", 1)
     monkeypatch.setattr(valgrind, "ENOUGH", 1)  # a count of the same files is as exact over few steps
+    monkeypatch.setattr(valgrind, "WARM_UP", 1)
+    monkeypatch.setattr(instructions, "LAYOUTS", (0, 1))
     rows = [
         "--engine",
         "fused_dot",
@@ -255,6 +258,8 @@ def test_instructions_are_a_second_verdict(project, check, monkeypatch):
         "30m",
         "--threshold",
         "9",
+        "--n-embd",
+        "4",
     ]
     done = check("--against", "HEAD", *rows, "--inject", "fused_dot=0.005", "--json", "j.json")
     cells = {cell["engine"]: cell for cell in json.loads(pathlib.Path("j.json").read_text())["cells"]}
@@ -278,6 +283,7 @@ def test_without_valgrind_the_column_is_left_out(project, check, monkeypatch):
 def test_what_cannot_be_counted_leaves_the_other_counts_alone(project, check, monkeypatch):
     """At the revision one engine breaks under Valgrind only; the other one's count stands."""
     monkeypatch.setattr(valgrind, "ENOUGH", 1)
+    monkeypatch.setattr(valgrind, "WARM_UP", 1)
     engine = project / "engines" / "tape.py"
     text = engine.read_text()
     engine.write_text(text + "\nimport os\nif 'LC_ALL' in os.environ and os.environ.get('PYTHONHASHSEED') == '0':\n"
@@ -286,7 +292,7 @@ def test_what_cannot_be_counted_leaves_the_other_counts_alone(project, check, mo
     engine.write_text(text)
     edited = project / "engines" / "fused_dot.py"
     edited.write_text(edited.read_text() + "# a comment more\n")
-    rows = ["--engine", "tape", "--engine", "fused_dot", "--threshold", "9"]
+    rows = ["--engine", "tape", "--engine", "fused_dot", "--threshold", "9", "--n-embd", "4"]
     done = check("--against", "HEAD", *rows, "--json", "j.json")
     assert done.exit_code == 0 and "instructions of tape on" in done.stdout and "not under Valgrind" in done.stdout
     cells = {cell["engine"]: cell for cell in json.loads(pathlib.Path("j.json").read_text())["cells"]}
@@ -321,6 +327,7 @@ def git(folder, *arguments):
 def test_files_of_another_repository_are_held_against_themselves(check, tmp_path, monkeypatch):
     """As in a repository of engines that uses this project in its workflow."""
     monkeypatch.setattr(valgrind, "ENOUGH", 1)
+    monkeypatch.setattr(valgrind, "WARM_UP", 1)
     monkeypatch.setattr(instructions, "LAYOUTS", (0,))
     folder, outside = tmp_path / "engines of mine", tmp_path / "outside"
     folder.mkdir()
@@ -331,7 +338,7 @@ def test_files_of_another_repository_are_held_against_themselves(check, tmp_path
     git(folder, "commit", "-qm", "one")
     engine_file(folder, "mine", "ENGINE = replace(summary='edited since')")
     fresh = engine_file(folder, "fresh", "ENGINE = replace()")
-    files = ["--engine", mine, "--engine", fresh, "--json", "j.json", "--inject", "mine=1"]
+    files = ["--engine", mine, "--engine", fresh, "--json", "j.json", "--inject", "mine=1", "--n-embd", "4"]
     done = check("--against", "HEAD", *files)
     assert done.exit_code == 1, done.output
     cells = {cell["engine"]: cell for cell in json.loads(pathlib.Path("j.json").read_text())["cells"]}
