@@ -57,7 +57,7 @@ def test_against_a_revision(project, check, bench_command, monkeypatch, tmp_path
     head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=project, capture_output=True, text=True)
     rows = ["--engine", "reference", "--engine", "fused_dot", "--engine", "tape"]
     done = check("--against", "HEAD", *rows, "--inject", f"tape@{head.stdout.strip()}=1", "--threshold", "0.2",
-        "--no-instructions", "--junit-xml", "j.xml", "--json", "j.json")  # fmt: skip
+        "--n-embd", "4", "--no-instructions", "--junit-xml", "j.xml", "--json", "j.json")  # fmt: skip
     assert done.exit_code == 1, done.output
     answer = json.loads(pathlib.Path("j.json").read_text())
     words = {cell["engine"]: cell["word"] for cell in answer["cells"]}

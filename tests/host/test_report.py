@@ -21,6 +21,7 @@ from bench.host.stats.paired import Ratio
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MARKUP = "<script>alert(1)</script><b id=bad>\"'&</script><!-- "
 pytest.importorskip("vl_convert", reason="needs the extra report: python -m pip install -e '.[report]'")
+pytestmark = pytest.mark.xdist_group("report")  # one browser is started, and one page is made of the committed run
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +43,13 @@ def opened(browser, path, **how):
     """The page, loaded and drawn; fails on any console error, dialog or request but the file itself."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **how})
     page, trouble = context.new_page(), []
+    page.set_default_timeout(120_000)  # on a busy machine too
     page.on("console", lambda message: message.type == "error" and trouble.append(message.text))
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on("dialog", lambda dialog: (trouble.append(f"dialog {dialog.message}"), dialog.dismiss()))
     page.on("request", lambda request: request.url.startswith(("file:", "data:")) or trouble.append(request.url))
     page.goto(path.resolve().as_uri())
-    page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
+    page.wait_for_selector("html[data-ready=yes]")
     yield page
     context.close()
     assert not trouble
@@ -105,7 +107,8 @@ def test_a_click_on_a_charts_own_legend_hides(browser, committed):
         before = marks(page, "memory")
         page.locator("#chart-speed .role-legend-label text", has_text="3.12").click()
         page.wait_for_function("() => !document.querySelector('#chart-heat svg').textContent.includes('3.12')")
-        page.wait_for_timeout(200)
+        while marks(page, "memory") == before:  # drawn a moment later
+            page.wait_for_timeout(50)
         assert 0 < marks(page, "memory") < before
         page.locator("#chart-memory .role-legend-label text", has_text="3.12").click()
         page.wait_for_function("() => document.querySelector('#chart-heat svg').textContent.includes('3.12')")

@@ -104,7 +104,7 @@ def shell(script, tmp_path, **environment):
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "BENCH": f"{sys.executable} -m bench", **environment},
         capture_output=True,
-        timeout=120,
+        timeout=600,
     )
 
 

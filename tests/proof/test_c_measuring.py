@@ -22,8 +22,8 @@ from tests.host.conftest import SMALL, engine_file
 
 
 def only(small_run, tmp_path, text, *options, name="mine"):
-    """The exit status, the cell's status and reason, and what was printed, of a run of one engine of the user's."""
-    done = small_run("--engine", engine_file(tmp_path, name, text), *options)
+    """The run, the cell, and what was printed, of one round of one engine of the user's."""
+    done = small_run("--engine", engine_file(tmp_path, name, text), "--rounds", 1, *options)
     run = store.load(pathlib.Path("results/small"))
     (runtime,) = run.record.runtimes
     return run, (name, runtime), done
@@ -44,7 +44,7 @@ def interpreter(tmp_path, text):
 
 def test_c9_a_step_that_waits_is_taken_off_processor_time(small_run, tmp_path):
     text = "def slow(loss):\n    time.sleep(0.03)\n    BASE.backward(loss)\nENGINE = replace(backward=slow)"
-    run, cell, done = only(small_run, tmp_path, text)
+    run, cell, done = only(small_run, tmp_path, text, "--rounds", 2)
     assert done.exit_code == 0, done.output
     assert "waited for something else" in run.off_cpu(cell)
     assert run.off_cpu(("reference", cell[1])) == ""
@@ -86,7 +86,7 @@ ENGINE = replace(backward=elsewhere)
 
 
 def test_c9_work_in_a_child_that_was_waited_for_is_counted(small_run, tmp_path):
-    run, cell, _ = only(small_run, tmp_path, WORKS_IN_A_CHILD)
+    run, cell, _ = only(small_run, tmp_path, WORKS_IN_A_CHILD, "--rounds", 2)
     assert run.status(cell)[0] == "ok"
     assert min(min(record.cpu_nanoseconds) for record in run.of(cell)) > 25e6
 
@@ -285,7 +285,7 @@ def test_c12_an_engine_writes_into_no_source(small_run, tmp_path):
         "import bench.workload.worker as worker\nopen(worker.__file__, 'a').write('FASTER = 1\\n')\n"
         "os.unlink(sys.modules['engines'].__file__)\nENGINE = replace()"
     )
-    run, cell, done = only(small_run, tmp_path, text, "--engine", "tape")
+    run, cell, done = only(small_run, tmp_path, text, "--engine", "tape", "--rounds", 2)
     assert run.status(cell)[0] == "failed" and "it changed" in run.status(cell)[1], done.output
     assert run.status(("tape", cell[1]))[0] == "ok"
 
@@ -398,7 +398,7 @@ def test_d19_every_field_of_an_answer_is_looked_at(field, value):
 
 def test_d20_a_timeout_while_counting_nodes_keeps_the_times(small_run, tmp_path):
     text = "def hangs(loss):\n    time.sleep(60)\nENGINE = replace(count_nodes=hangs)"
-    run, cell, done = only(small_run, tmp_path, text, "--timeout", "2s", "--rounds", "1")
+    run, cell, done = only(small_run, tmp_path, text, "--timeout", "8s")
     assert done.exit_code == 0, done.output
     assert run.status(cell)[0] == "ok" and run.nodes("mine") is None
     assert "its times are kept" in done.stderr

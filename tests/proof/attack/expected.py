@@ -365,7 +365,7 @@ KINDS = {
     "clocks": Kind(REPEATED, CLOCKS),
     "collector": Kind(REPEATED, COLLECTOR),
     "protocol": Kind([*SHORT, "--timeout", "15"], PROTOCOL),
-    "silent": Kind([*SHORT, "--timeout", "5"], SILENT),
+    "silent": Kind([*SHORT, "--timeout", "8"], SILENT),
     "leftovers": Kind(TWICE, LEFTOVERS),
     "vandals": Kind(["--rounds", "2", "--min-time", "0.001", "--timeout", "20"], VANDALS, alone=True),
     "honest": Kind(TWICE, HONEST_ONES),
