@@ -835,12 +835,14 @@ static int linear_backward(size_t index)
     }
 }
 
-/* One step of a merged sum: which linear's row comes next. */
-static double *merge_row(const Node *linear, size_t row, const double **next, double *g, size_t g_row)
+/* One step of a merged sum over `count` positions: which linear's row comes next. */
+static double *merge_row(const Node *linear, size_t row, size_t from, size_t count, const double **next, double *g,
+                         size_t g_row)
 {
     *next = linear->matrix->data + row * linear->matrix->stride;
-    for (size_t p = 0; p < linear->rows; p++)
-        g[p * g_row] = linear->grad[p * linear->stride + row];
+    const double *grad = linear->grad + from * linear->stride + row;
+    for (size_t p = 0; p < count; p++)
+        g[p * g_row] = grad[p * linear->stride];
     return g + 1;
 }
 
@@ -852,26 +854,26 @@ static int merge_linears(Node *x, const Node *queries, const Node *keys, const N
     const Node *any = queries ? queries : keys ? keys : values;
     size_t cols = any->cols, size = cols / heads;
     size_t depth = cols * ((queries != NULL) + (keys != NULL) + (values != NULL));
-    double *g = numbers(any->rows, depth);
+    size_t from = by_turns ? 0 : any->rows - rows, count = by_turns ? 1 : rows;
+    double *g = numbers(count, depth);
     const double **table = (const double **)(void *)numbers(depth, 1), **next = table;
     if (!g || !table)
         return 0;
     double *at = g;
     for (size_t h = heads; h-- > 0;) {
         for (size_t j = size; values && j-- > 0;)
-            at = merge_row(values, h * size + j, next++, at, depth);
+            at = merge_row(values, h * size + j, from, count, next++, at, depth);
         for (size_t j = size; by_turns && j-- > 0;) {
-            at = merge_row(keys, h * size + j, next++, at, depth);
-            at = merge_row(queries, h * size + j, next++, at, depth);
+            at = merge_row(keys, h * size + j, from, count, next++, at, depth);
+            at = merge_row(queries, h * size + j, from, count, next++, at, depth);
         }
         for (size_t j = size; !by_turns && keys && j-- > 0;)
-            at = merge_row(keys, h * size + j, next++, at, depth);
+            at = merge_row(keys, h * size + j, from, count, next++, at, depth);
         for (size_t j = size; !by_turns && queries && j-- > 0;)
-            at = merge_row(queries, h * size + j, next++, at, depth);
+            at = merge_row(queries, h * size + j, from, count, next++, at, depth);
     }
-    size_t from = by_turns ? 0 : any->rows - rows, count = by_turns ? 1 : rows;
-    kernels->product_of_table(x->grad + from * x->stride, x->stride, count, x->stride, depth, g + from * depth, depth,
-                              table, x->has_grad);
+    kernels->product_of_table(x->grad + from * x->stride, x->stride, count, x->stride, depth, g, depth, table,
+                              x->has_grad);
     return 1;
 }
 
@@ -975,8 +977,10 @@ static void cross_entropy_backward(size_t index)
         double total = totals[p], inv = totals[node->rows + p], probability = totals[2 * node->rows + p];
         double d_probability = 1.0 / probability * (-1.0 * node->grad[p * node->stride]);
         double d_total = -power(total, -2.0) * (e[target] * d_probability);
+        double target_grad = grad[target] + e[target] * (inv * d_probability + d_total);
         for (size_t i = 0; i < x->cols; i++)
-            grad[i] += e[i] * (i == target ? inv * d_probability + d_total : d_total);
+            grad[i] += e[i] * d_total;
+        grad[target] = target_grad;
     }
 }
 
