@@ -1,4 +1,4 @@
-"""What stands between cog's markers in the project's Markdown: printed from the committed run and from the commands.
+"""What cog writes between its markers in the project's Markdown: printed from the committed run and from the commands.
 
 `nox -s readme` runs it; a test fails when a page is stale.
 """
@@ -45,17 +45,17 @@ def summary(runtime: str, *engines: str) -> None:
     run = committed(RUN)
     table, rows = table_of(run, runtime, engines), []
     for row in reversed(table.rows):
-        engine, ms, speed = (row[table.headers.index(head)] for head in ("engine", "ms/step", "speed"))
+        engine, ms, speed = (row[table.headers.index(head)] for head in ("engine", "ms/step", "speedup"))
         finding = run.finding((engine, runtime))
         assert finding is not None
         agree = "the same bits" if finding.parity is Parity.BIT_IDENTICAL else f"within {finding.largest:.0e}"
         rows.append([engine, run.record.engines[engine].summary, ms, speed, "–" if engine == REFERENCE else agree])
     version = runtime.replace("cpython-", "CPython ")
-    headers = [f"on {version}", "what it is", "ms a step", "times as fast [95 % interval]", "losses"]
+    headers = [f"on {version}", "what it is", "ms/step", "speedup [95 % interval]", "losses"]
     print(rendering.grid(headers, rows, "github", left=True))
     names = builds.alike(run.record.runtimes)
     if len(names) < 2:
-        print("\nNo two builds of Python measured here are built alike, so nothing is said of versions.")
+        print("\nNo two builds of Python measured here are built alike, so versions are not compared.")
         return
     (across,) = (table for table in run_tables.tables(run, names[0]) if table.rows[-1][0] == "geometric mean")
     means = dict(zip(run.record.runtimes, across.rows[-1][1:]))
@@ -63,14 +63,14 @@ def summary(runtime: str, *engines: str) -> None:
     first, *others = (f"{means[name]} {{}}on {head}" for name, head in zip(names[1:], newer))
     said = ", ".join([first.format("times as fast ") + f" as on {base}", *(other.format("") for other in others)])
     print(
-        f"\nBetween builds of Python that are made alike, all engines together: {said} (±: half the interval in per cent)."
+        f"\nBetween builds of Python that are made alike, all engines together: {said} (±: half the interval, in percent)."
     )
 
 
 def headline() -> None:
-    """The committed run's plots and its table: speed over the reference, engines by runtimes."""
+    """The committed run's plots and its table: speedup over the reference, engines by runtimes."""
     run = committed(RUN)
-    print(f"""![Speed of each engine over the reference, a point for each Python, on a logarithmic axis](results/default/plots/speed.svg)
+    print(f"""![Speedup of each engine over the reference, a point for each Python, on a logarithmic axis](results/default/plots/speed.svg)
 
 <details>
 <summary>The same as numbers: every engine on every Python</summary>
@@ -79,11 +79,11 @@ def headline() -> None:
 
 </details>
 
-![Speed of each engine over itself on the oldest Python, a line each](results/default/plots/versions.svg)""")
+![Speedup of each engine over itself on the oldest Python, a line each](results/default/plots/versions.svg)""")
 
 
 def longer() -> None:
-    """The speeds of the committed run of many steps."""
+    """The speedups of the committed run of many steps."""
     print(_grid_of(committed(LONG)))
 
 

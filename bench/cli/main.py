@@ -33,7 +33,7 @@ COMMANDS = {
     "scale": "Measure how each engine's time grows with the model: one size at a time, all sizes of an engine in lockstep.",
     "show": "Print a run's tables again. RUN is a folder, the name of one under results/, or 'latest' for the latest run.",
     "train": "Train in this interpreter and print what microgpt.py prints: the losses, then samples.",
-    "warmup": "Show how long each engine takes to its steady speed on each runtime, and its speedup before and after.",
+    "warmup": "Show when each engine reaches its steady speed on each runtime, and its speedup before and after.",
 }
 
 

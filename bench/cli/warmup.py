@@ -22,9 +22,10 @@ from bench.host.results.warm_up import warm_ups
 @RESULTS
 @FORMAT
 def command(run_folder: pathlib.Path, folder: pathlib.Path, style: str) -> int:
-    """Show how long each engine takes to its steady speed on each runtime, and its speedup before and after.
+    """Show when each engine reaches its steady speed on each runtime, and its speedup before and after.
 
-    RUN is a folder, the name of one under results/, or the latest that run made. It needs 20 steps or more.
+    RUN is a folder, or the name of one under results/; the default is the latest of microgpt-bench run. It needs 20 steps
+    or more.
     """
     run = store.load(kinds.find(run_folder, folder))
     found = pages.tables(run, warm_ups(run, positions(run)))

@@ -68,7 +68,7 @@ def test_a_change_is_found_where_it_is(bench_command, committed):
     assert before / after == pytest.approx(1.3, rel=0.02)
     picture = pathlib.Path("plot.svg").read_text()
     assert picture.startswith("<svg") and picture.count("→") >= 2
-    assert "speed of combined" in picture and "speed of reference/combined" in picture  # each on its own scale
+    assert "speedup: combined" in picture and "speedup: reference/combined" in picture  # each on its own scale
 
 
 def test_no_change_and_too_few_runs_show_none(bench_command, committed):

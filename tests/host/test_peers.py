@@ -66,7 +66,7 @@ def test_ports_beside_engines(measure, bench_command):
     again = bench_command("peers", "--show", "p")
     assert again.exit_code == 0 and again.stdout == done.stdout
     assert json.loads(bench_command("peers", "--show", "p", "--format", "json").stdout)["good"] is True
-    assert "speed over plain" in bench_command("peers", "--show", "p", "--base", "plain").stdout
+    assert "speedup over plain" in bench_command("peers", "--show", "p", "--base", "plain").stdout
     wrong = bench_command("peers", "--show", "p", "--base", "nobody")
     assert wrong.exit_code == 2 and "choose from" in wrong.stderr
 
@@ -125,7 +125,7 @@ def test_lines_that_come_in_a_bunch_are_timed_as_a_whole(measure):
     file = peer_file(bunched=("at the end", ""), slow=("slowly", ""))
     done = measure(file)
     assert done.exit_code == 0, done.output
-    assert "bunched printed its lines in bunches" in done.stdout and "slow printed" not in done.stdout
+    assert "bunched buffers its output" in done.stdout and "slow buffers" not in done.stdout
     _, found = records.load(pathlib.Path("results/p"))
     whole, steps = (records.step_seconds(found, name) for name in ("bunched", "slow"))
     assert whole.shape == (2, 1) and steps.shape == (2, 4)

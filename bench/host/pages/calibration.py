@@ -23,7 +23,7 @@ def table(calibration: Calibration) -> Table:
         seen = [1 / trial.ratio - 1 for trial in calibration.counts if trial.slowdown == share]
         alarms = sum(change > COUNT_THRESHOLD for change in seen)
         lines.append(
-            f"{share:.1%} more instructions: {alarms} of {len(seen)} counts alarmed; seen as {min(seen):+.3%} to {max(seen):+.3%}"
+            f"{share:.1%} more instructions: {alarms} of {len(seen)} counts raised an alarm; measured as {min(seen):+.3%} to {max(seen):+.3%}"
         )
     for share in [0.0, *shares] if equal else shares:
         trials = [trial for trial in calibration.trials if trial.slowdown == share]
@@ -40,13 +40,13 @@ def table(calibration: Calibration) -> Table:
         above=lines,
         headers=[
             "called slower by",
-            *(["equal", "equal, a core burning"] if equal else []),
+            *(["equal", "equal, a core busy"] if equal else []),
             *(f"{s:.1%} slower" for s in shares),
             "equal, one after the other",
         ],
         rows=rates(calibration),
         below=[
-            "The same rounds for every rule, so the other tools' rules here profit from lockstep measuring; the last column",
-            "has equal copies measured one after the other, as separate runs are, called different in either direction.",
+            "All rules see the same rounds, so the rules of other tools benefit from lockstep measuring here. In the last column",
+            "equal copies are measured one after the other, like separate runs, and any difference is a false alarm.",
         ],
     )

@@ -29,7 +29,7 @@ LOG = {"type": "log"}
 IS_DECADE = "round(log(datum.value) / LN10 * 1e6) % 1e6 == 0"
 DECADES = {"gridOpacity": {"condition": {"test": IS_DECADE, "value": 1}, "value": 0.35}}
 ROWS = {"step": 26}
-HOLLOW = " A hollow point has no interval, as of one round or too few: where it stands may be chance."
+HOLLOW = " A hollow point has no interval, because there are too few rounds: its place may be chance."
 MOST_POINTS = 6_000  # of single steps in one chart: more are thinned out
 
 

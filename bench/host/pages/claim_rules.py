@@ -1,4 +1,4 @@
-"""The rules by which a claim is confirmed or refuted: exact answers to the experiments, and what each verdict takes."""
+"""The rules by which a claim is confirmed or refuted, and the exact answers to the experiments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 from bench.host.stats.paired import Ratio
 
-ClaimVerdict = Literal["confirmed", "refuted", "not separable", "not measured"]
+ClaimVerdict = Literal[
+    "confirmed", "more than claimed", "less than claimed", "refuted", "not separable", "not measured"
+]
 DIGITS = 16.0  # of a double, about
 HALF = 8.0
 LUCK = 5  # of gap, two digits: gaps nearer than this are lost a little earlier or later by how the numbers round
@@ -54,9 +56,11 @@ def first_bad_gap(answers: Sequence[dict[str, Any]], target: int) -> dict[str, A
 
 
 def fewer_nodes(before: float, after: float, least: float, most: float) -> ClaimVerdict:
-    """Is the share of nodes that went between ``least`` and ``most``, or above? Counts are exact."""
+    """Is the share of nodes that disappeared between ``least`` and ``most``? Counts are exact."""
     share = 1 - after / before
-    return "confirmed" if share >= least and (share <= most or most == 1) else "refuted"
+    if share <= 0:
+        return "refuted"
+    return "less than claimed" if share < least else "more than claimed" if share > most else "confirmed"
 
 
 def steadier(first_before: int | None, first_after: int | None) -> ClaimVerdict:
@@ -78,7 +82,7 @@ def about(ratio: Ratio, claimed: float) -> ClaimVerdict:
     """Is the claimed ratio inside the interval? One that is wider than a factor of 2 says nothing."""
     if ratio.low is None or ratio.high is None or ratio.high > 2 * ratio.low:
         return "not separable"
-    return "confirmed" if ratio.low <= claimed <= ratio.high else "refuted"
+    return "more than claimed" if ratio.low > claimed else "less than claimed" if ratio.high < claimed else "confirmed"
 
 
 def at_least(ratio: Ratio, claimed: float) -> ClaimVerdict:

@@ -1,6 +1,6 @@
-"""The page of claims: what others say that each change brings, beside what is found here, on each runtime.
+"""The page of claims: what others say that each change brings, and what is measured here, on each runtime.
 
-Every verdict is worked out by the rule that stands beside it (claim_rules.py), from a run's times and node counts and from
+Every verdict follows from a rule (claim_rules.py), from a run's times and node counts and from
 two experiments that each runtime does by itself: how deep a graph an engine can walk, and how far apart logits may lie.
 """
 
@@ -41,7 +41,7 @@ def page(run: Run, found: ClaimsRecord, ports: tuple[Run, PeersRecord] | None = 
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round")
     names = [name for name in run.record.runtimes if name in found.runtimes]
-    # each table, and what of a row stands in the summary
+    # each table, and what the summary shows of a row
     found_out: list[tuple[Table, Callable[[list[str]], str]]] = [
         (_division(run, names), lambda row: f"nodes {row[1]}"),
         (_cross_entropy(run, names), lambda row: f"nodes {row[1]}"),
@@ -52,10 +52,10 @@ def page(run: Run, found: ClaimsRecord, ports: tuple[Run, PeersRecord] | None = 
         *([(_ports(*ports), lambda row: f"{row[1]} over {row[0]}: {row[2]}")] if ports else []),
     ]
     parts = [
-        "# What is claimed, and what is found",
+        "# Claims, and what is measured",
         "An optimized variant of microgpt.py lists what its changes bring, and a TypeScript port says how much faster it is."
-        " Here each claim stands beside the measurement, on every CPython of one run, and the verdict is worked out by the"
-        " rule above its table.",
+        " This page compares each claim with a measurement, on every CPython of one run. The rule of each verdict is above its"
+        " table.",
         f"Made from {_linked(run)}{f' and {_linked(ports[0])}' if ports else ''} by `microgpt-bench claims {run.folder.name}"
         + (f" --peers {ports[0].folder.name}" if ports else "")
         + f"`; the experiments are in `{run.folder.name}`.",
@@ -64,9 +64,9 @@ def page(run: Run, found: ClaimsRecord, ports: tuple[Run, PeersRecord] | None = 
             rendering.render_table(table, "github")
             for table in (_summary(found_out), *(table for table, _ in found_out))
         ),
-        "Node counts, depths and digits are the same on any machine with the same Python; ratios of times are this machine's."
-        " What would change elsewhere is how far apart Python's versions lie, and all that is said of JavaScript, whose"
-        " compilers differ from one processor to another more than CPython's loop does.",
+        "Node counts, depths and digits are the same on any machine with the same Python. Ratios of times depend on the machine:"
+        " expect other differences between versions of Python, and above all other times of JavaScript, whose compilers vary"
+        " more from processor to processor than CPython's interpreter does.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -98,7 +98,7 @@ def _summary(found_out: Sequence[tuple[Table, Callable[[list[str]], str]]]) -> T
     return Table(
         "In short",
         [
-            "On every Python of the run, unless some are named. The tables below have the rule of each verdict, and the speeds."
+            "On every Python of the run, unless some are named. The tables below have the rule of each verdict, and the speedups."
         ],
         ["claim", "found", "verdict"],
         rows,
@@ -129,9 +129,9 @@ def _division(run: Run, names: Sequence[str]) -> Table:
     return Table(
         "“Direct division: 20–30 % fewer graph nodes”",
         [
-            "A node of its own for a / b, in place of a · b⁻¹. Confirmed where 20 to 30 % of the nodes go; node counts are exact.",
+            "One node for a / b instead of a · b⁻¹. Confirmed if 20 to 30 % of the nodes disappear; node counts are exact.",
         ],
-        ["runtime", "nodes a step", "speed over the reference", "verdict"],
+        ["runtime", "nodes per step", "speedup over the reference", "verdict"],
         rows,
         [
             "The GPT divides once per probability and once per normalized row; nearly all its nodes are sums and products."
@@ -144,8 +144,8 @@ def _cross_entropy(run: Run, names: Sequence[str]) -> Table:
     rows = _rows(run, names, FUSED, lambda name: [name, nodes, _speedup(run, FUSED, name), verdict])
     return Table(
         "“Fused cross-entropy: fewer nodes”",
-        ["One node for −log softmax(x)[target]. Confirmed where any nodes go."],
-        ["runtime", "nodes a step", "speed over the reference", "verdict"],
+        ["One node for −log softmax(x)[target]. Confirmed if any nodes disappear."],
+        ["runtime", "nodes per step", "speedup over the reference", "verdict"],
         rows,
         [],
     )
@@ -168,16 +168,16 @@ def _stability(found: ClaimsRecord, names: Sequence[str]) -> Table:
     return Table(
         "“Fused cross-entropy: better stability”",
         [
-            "Logits (gap, 0, −1) with a gap that grows. Where does the loss or one of its gradients keep fewer than eight of its"
-            " sixteen digits, or does the engine fail? Exact values have fifty digits.",
-            f"Confirmed where the fused form gets further by {LUCK} or more: in less two digits are lost, and how numbers round makes"
-            " a digit. The target: the logit 0 (improbable), or the largest (probable).",
+            "Logits (gap, 0, −1) with a growing gap. At which gap does the loss or one of its gradients have fewer than eight of its"
+            " sixteen digits right, or does the engine fail? Exact values have fifty digits.",
+            f"Confirmed if the fused form reaches a gap that is larger by {LUCK} or more; smaller differences depend on how numbers"
+            " round. The target is the logit 0 (improbable) or the largest logit (probable).",
         ],
         ["runtime", "target", "softmax, then log", "fused", "verdict"],
         rows,
         [
-            "Both subtract the largest logit first. What differs is the logarithm: of a probability, which is 0 when the gap"
-            " passes 745, or of a sum that is never below 1.",
+            "Both subtract the largest logit first. They differ in the logarithm: of a probability, which is 0 from a gap of 745"
+            " on, or of a sum that is never below 1.",
         ],
     )
 
@@ -195,10 +195,10 @@ def _depth(run: Run, found: ClaimsRecord, names: Sequence[str]) -> Table:
     return Table(
         "“An iterative sort removes the recursion limit”",
         [
-            f"The longest chain of nodes, {DEPTHS[0]:,} to {DEPTHS[-1]:,}, that backward walks with Python's own limit.",
-            "Confirmed where the recursive sort fails and the iterative one reaches all.",
+            f"The longest chain of nodes, {DEPTHS[0]:,} to {DEPTHS[-1]:,}, that backward can walk with Python's default recursion limit.",
+            "Confirmed if the recursive sort fails and the iterative one reaches every length.",
         ],
-        ["runtime", "recursive", "iterative", "speed over the reference", "verdict"],
+        ["runtime", "recursive", "iterative", "speedup over the reference", "verdict"],
         rows,
         [],
     )
@@ -210,10 +210,10 @@ def _phantom(run: Run, names: Sequence[str]) -> Table:
     return Table(
         "“Removes the phantom node”",
         [
-            "sum() begins with the number 0, which becomes a node, and so does the first addition to it. The variant removes"
-            " those of one sum, this engine those of all. Confirmed where any nodes go.",
+            "sum() starts from the number 0, which becomes a node, as does the first addition to it. The variant removes these"
+            " nodes from one sum, this engine from all. Confirmed if any nodes disappear.",
         ],
-        ["runtime", "nodes a step", "speed over the reference", "verdict"],
+        ["runtime", "nodes per step", "speedup over the reference", "verdict"],
         rows,
         [],
     )
@@ -235,9 +235,9 @@ def _headline(run: Run, names: Sequence[str]) -> Table:
     return Table(
         "“TypeScript is 8 times as fast as Python”: as fast in Python alone",
         [
-            "The claim: 1,000 steps in 6.3 s on Node 25 and in 50.2 s on CPython 3.14. It is true of one way of writing it. Which"
-            " engines in plain Python are 8 times as fast as that way, on the same CPython?",
-            f"yes: all of the interval is at 8 or above; no: all of it is below; ?: 8 is inside. {wording.SHORT}",
+            "The claim: 1,000 steps in 6.3 s on Node 25 and in 50.2 s on CPython 3.14. It is about one way of writing the"
+            " Python version. Which engines in plain Python are 8 times as fast as that, on the same CPython?",
+            f"yes: the whole interval is at 8 or above; no: the whole interval is below 8; ?: 8 is inside. {wording.SHORT}",
         ],
         ["engine", *wording.columns(names)],
         rows,
@@ -258,8 +258,8 @@ def _ports(run: Run, found: PeersRecord) -> Table:
         "“TypeScript is 8 times as fast as Python”: a JavaScript port here",
         [
             f"{run.record.plan.steps} steps in {len(found.rounds)} interleaved rounds of the run {run.folder.name}, every loss"
-            " checked. Time of the reference over the port's.",
-            "Confirmed where 8 is in the interval.",
+            " checked. The time of the reference divided by the time of the port.",
+            "Confirmed if 8 is in the interval; otherwise less or more than claimed.",
         ],
         ["runtime", "program", "times as fast", "verdict"],
         rows,

@@ -8,12 +8,12 @@ from bench.host.stats.paired import SAME, Ratio
 
 
 def table(comparison: Comparison) -> Table:
-    """Engines by speed, and the geometric mean."""
+    """Engines by speedupup, and the geometric mean."""
     ordered = sorted(comparison.speedups.items(), key=lambda item: -item[1].value)
     rows = [[engine, _ratio(ratio), _word(ratio)] for engine, ratio in ordered]
     rows.append(["geometric mean", _ratio(comparison.mean), _word(comparison.mean)])
     below = [f"not measured on both sides: {', '.join(comparison.left)}"] if comparison.left else []
-    return Table(comparison.title, comparison.about, ["engine", "speed [95 % interval]", "verdict"], rows, below)
+    return Table(comparison.title, comparison.about, ["engine", "speedup [95 % interval]", "verdict"], rows, below)
 
 
 def _ratio(ratio: Ratio) -> str:

@@ -1,4 +1,4 @@
-"""The page that explains the engines: in their own words, what each bought on each runtime, and where its time goes."""
+"""The page that explains the engines: in their own words, the speedup of each on each runtime, and where its time goes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from bench.host.system.interpreters import ROOT
 Profile = Sequence[tuple[str, float]]
 LIMIT = "native"
 TOP = 6
-WINDOWS = (10, 50, 200, 500)  # steps after which speeds are taken anew, in a run that is longer
+WINDOWS = (10, 50, 200, 500)  # steps after which speedups are computed anew, in a run that is longer
 
 
 # --------------------------------------------------------------------- the page
@@ -40,11 +40,11 @@ def page(
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round")
     parts = [
-        "# The engines: what each does, what it bought, where its time goes",
+        "# The engines: what each does, its speedup, and where its time goes",
         f"Made from [`{run.folder.name}`]({run.folder.name}/tables.md) by `microgpt-bench explain {run.folder.name}"
         + (f" --gc-off {collector_off.folder.name}" if collector_off else "")
         + (f" --long {longer.folder.name}" if longer else "")
-        + "`; the words are the engine files' own.",
+        + "`. The descriptions are the docstrings of the engine files.",
         "\n".join(f"{line}<br>" for line in wording.preamble(run)[:3]),
         rendering.render_table(_distance(run, profiled_on, limits), "github"),
         rendering.render_table(_bought(run), "github"),
@@ -65,8 +65,8 @@ def _bought(run: Run) -> Table:
                 [f"{engine} over {about.parent}", *(_over(run, engine, about.parent, name) for name in runtimes)]
             )
     return Table(
-        "What each change bought: speed over the parent",
-        ["The engine's one change against the engine that it is a copy of. " + wording.SHORT],
+        "Speedup of each change over the parent",
+        ["Each engine compared with the engine that it is a copy of. " + wording.SHORT],
         ["engine", *wording.columns(runtimes)],
         rows,
         [],
@@ -79,10 +79,10 @@ def _over(run: Run, engine: str, other: str, runtime: str) -> str:
 
 
 def _collector(run: Run, off: Run) -> Table:
-    """Speeds over the reference with the cyclic collector on, which is the rule, and off."""
+    """Speedups over the reference with the cyclic collector on, which is the rule, and off."""
     names = [name for name in run.record.runtimes if name in off.record.runtimes]
     if off.record.plan.gc != "off" or not names:
-        raise UsageError(f"{off.folder.name} is no run with --gc off on the same runtimes")
+        raise UsageError(f"{off.folder.name} is not a run with --gc off on the same runtimes")
     heads = [f"{head} {state}" for head in wording.columns(names) for state in ("on", "off")]
     rows = [
         [engine, *(_over(it, engine, REFERENCE, name) for name in names for it in (run, off))]
@@ -90,8 +90,8 @@ def _collector(run: Run, off: Run) -> Table:
         if engine != REFERENCE and engine in off.record.engines
     ]
     return Table(
-        "The cyclic garbage collector: speed over the reference with it on and off",
-        [f"Off: from the run {off.folder.name}, where the reference runs without it too. " + wording.SHORT],
+        "The cyclic garbage collector: speedup over the reference with it on and off",
+        [f"off: from the run {off.folder.name}, where the reference runs without it too. " + wording.SHORT],
         ["engine", *heads],
         [row for row in rows if set(row[1:]) != {NOTHING}],
         [],
@@ -99,10 +99,12 @@ def _collector(run: Run, off: Run) -> Table:
 
 
 def _ageing(run: Run) -> Table:
-    """Speeds over the reference in the first steps of a run, in later ones and in all."""
+    """Speedups over the reference in the first steps of a run, in later ones and in all."""
     steps = run.record.plan.steps
     if steps < WINDOWS[1]:
-        raise UsageError(f"{run.folder.name} has {steps} steps: measure {WINDOWS[1]} or more to see how speeds change")
+        raise UsageError(
+            f"{run.folder.name} has {steps} steps: measure {WINDOWS[1]} or more to see how speedups change"
+        )
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round")
     ends = [end for end in WINDOWS if end < steps] + [steps]
@@ -122,17 +124,17 @@ def _ageing(run: Run) -> Table:
             ]
         rows.append([name, engine, *cells])
     return Table(
-        "As training goes on: speed over the reference by step",
+        "As training goes on: speedup over the reference by step",
         [
             f"From the run {run.folder.name}: {run.record.workload.data}, {steps} steps, {len(run.rounds)} rounds;"
-            f" {run.record.created}. The reference's own row has its ms/step. {wording.SHORT}",
+            f" {run.record.created}. The reference's row has its ms/step. {wording.SHORT}",
         ],
         ["runtime", "engine", *(f"{window.start + 1}–{window.stop}" for window in windows), "all"],
         rows,
         [
-            "Where ratios rise from left to right and the reference's ms/step with them, it is the reference that slows down. A likely"
-            " cause: each step makes tens of thousands of objects and frees them, and new ones lie ever less in order in memory."
-            " Where they rise more, the engine has less to do: ever more relus are closed, and engines that pass over zeros gain.",
+            "Where the ratios rise from left to right together with the reference's ms/step, the reference slows down. A likely cause:"
+            " each step creates and frees tens of thousands of objects, and new ones end up less and less in order in memory."
+            " Where they rise more, the engine has less work: more relus output zero, and engines that skip zeros gain.",
         ],
     )
 
@@ -161,9 +163,9 @@ def _distance(run: Run, runtime: str, limits: Arithmetic) -> Table:
         f"How far from the limit, on {runtime}",
         [
             f"A step of this run needs {flops / len(limits.step_flops) / 1e3:,.0f} thousand floating-point operations; one core does"
-            f" {limits.limit / 1e9:.1f} thousand million a second in a matrix product (NumPy's, 512 x 512, one thread).",
+            f" {limits.limit / 1e9:.1f} billion per second in a matrix product (NumPy's, 512 x 512, one thread).",
         ],
-        ["engine", "ms/step", "million flops/s", f"times {LIMIT}'s time", "times the limit's"],
+        ["engine", "ms/step", "million flops/s", f"times as slow as {LIMIT}", "times as slow as the limit"],
         [row for _, row in sorted(rows)],
         [],
     )
@@ -173,11 +175,11 @@ def _section(run: Run, engine: str, profile: Profile | None, profiled_on: str) -
     about = run.record.engines[engine]
     parts = [f"## {engine}", _docstring(engine, about.path)]
     if about.parent:
-        parts.append(f"A copy of `{about.parent}` but for: {about.change}. Promise: {about.parity}.")
+        parts.append(f"A copy of `{about.parent}` except: {about.change}. Promised parity: {about.parity}.")
     runtimes = [name for name in run.record.runtimes if run.ok((engine, name))]
     if engine != REFERENCE and runtimes:
         row = ["over the reference", *(_over(run, engine, REFERENCE, name) for name in runtimes)]
-        parts.append(rendering.grid(["speed", *wording.columns(runtimes)], [row], "github"))
+        parts.append(rendering.grid(["speedup", *wording.columns(runtimes)], [row], "github"))
     if profile:
         rows = [[function, f"{share:.0%}"] for function, share in profile[:TOP]]
         rows.append(["all others", f"{1 - sum(share for _, share in profile[:TOP]):.0%}"])

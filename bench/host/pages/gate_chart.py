@@ -1,7 +1,7 @@
 """The charts of a run that `microgpt-bench check` made: what it decided, and from what.
 
 Its rounds have only the cells that were still open, and the reference in the first one to prove the others by, so there
-is no speed over the reference to draw. What is drawn is the verdict's own ratio with the verdict's own interval.
+is no speedup over the reference to draw. The chart has the ratio and the interval of each verdict instead.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _verdicts(run: Run, answer: Answer) -> Chart:
     claimed = any(row.claimed for row in rows)
     threshold = answer.gate.threshold
     x = chart_parts.ratio_axis(
-        f"speed over {'what it was in ' if claimed else ''}{answer.against}: above 1 is faster, log scale"
+        f"speedup over {'what it was in ' if claimed else ''}{answer.against}: above 1 is faster, log scale"
     )
     y: Spec = {"field": "row", "type": "nominal", "sort": None, "title": None, "axis": {"labelLimit": 320}}
     present = [word for word in WORDS if any(row.word == word for row in rows)]
@@ -48,7 +48,7 @@ def _verdicts(run: Run, answer: Answer) -> Chart:
     }  # fmt: skip
     by_word = {name: {**channel, "legend": {"orient": "top"}} for name, channel in by_word.items()}
     tip = chart_parts.tooltip(
-        ("row", "cell"), ("word", "verdict"), ("speed", "speed"), ("interval", "interval"), ("rounds", "rounds")
+        ("row", "cell"), ("word", "verdict"), ("speed", "speedup"), ("interval", "interval"), ("rounds", "rounds")
     )
     band = {
         "data": {"values": [{"ratio": 1 / (1 + threshold), "to": 1 + threshold}]},
@@ -70,10 +70,10 @@ def _verdicts(run: Run, answer: Answer) -> Chart:
     return Chart(
         "verdicts",
         f"Against {answer.against}",
-        "The ratio that each verdict was made from, paired round by round, right of the dashed line faster. The bar is its"
-        f" interval, {sure} sure over all looks: REGRESSED where all of it lies left of the grey band, which is {threshold * 100:g} % to each side,"
-        " and either half of the rounds alone found the same; PASS where none of it does."
-        + (" The wide grey bar is the interval that the speed had before." if claimed else "")
+        "The ratio behind each verdict, paired round by round. Right of the dashed line is faster. The bar is its interval,"
+        f" with {sure} confidence over all looks. The grey band is the threshold, {threshold * 100:g} % to each side. REGRESSED: the"
+        " whole bar is left of the band, in each half of the rounds too. PASS: no part of the bar is left of the band."
+        + (" The wide grey bar is the earlier interval of the speedup." if claimed else "")
         + chart_parts.HOLLOW * any(value["uncertain"] for value in values),
         chart_parts.spec(run, values, rest, ROWS),
     )
@@ -85,7 +85,7 @@ def _drawable(ratio: Ratio) -> bool:
 
 
 def _value(run: Run, row: Row) -> Spec:
-    """A row's place on the axis: over what was claimed, where that is a speed of its own."""
+    """A row's place on the axis: over what was claimed, where that is a speedup of its own."""
     assert row.ratio is not None
     ratio, base = row.ratio, row.claimed.value if row.claimed else 1.0
     certain = ratio.low is not None and ratio.high is not None

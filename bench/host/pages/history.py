@@ -129,8 +129,8 @@ def table(runs: Sequence[Run], wanted: Sequence[FollowedRatio], unread: Sequence
     return Table(
         title="Runs, oldest first",
         above=[
-            f"Ratios: speed over the reference{where if on else ''}, ± half the 95 % interval in per cent.",
-            "machine: its processor, and the first letters of what tells machines apart.",
+            f"Ratios: speedup over the reference{where if on else ''}, ± half the 95 % interval, in percent.",
+            "machine: its processor, and the start of the digest that identifies it.",
         ],
         headers=["run", "date", "machine", "runtimes", "rounds", "losses", *map(str, wanted)],
         rows=rows,

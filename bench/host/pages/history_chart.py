@@ -76,7 +76,7 @@ def _spec(values: list[dict[str, Any]], marks: list[dict[str, Any]]) -> dict[str
     def panel(ratio: str) -> dict[str, Any]:
         scale = {"type": "log", "nice": False, "padding": 20}
         axis = {"format": "~g", "tickCount": 5}
-        y = {"field": "ratio", "type": "quantitative", "title": f"speed of {ratio}", "scale": scale, "axis": axis}
+        y = {"field": "ratio", "type": "quantitative", "title": f"speedup: {ratio}", "scale": scale, "axis": axis}
         own = [mark for mark in marks if mark["what"] == ratio]
         line, label = {"type": "rule", "strokeDash": [5, 4]}, {"type": "text", "align": "left", "dx": 6, "dy": -12}
         changed = [
@@ -103,7 +103,7 @@ def _spec(values: list[dict[str, Any]], marks: list[dict[str, Any]]) -> dict[str
         "background": "white",
         "title": {
             "text": "Ratios from run to run",
-            "subtitle": "Log scales. Bars: 95 % intervals. Dashed: the ratio changed. A line joins runs of one machine, build and workload.",
+            "subtitle": "Log scales. Bars: 95 % intervals. Dashed lines: changes of the ratio. Lines join runs of the same machine, build and workload.",
             "anchor": "start",
         },
         "resolve": {"scale": {"x": "shared"}},

@@ -13,9 +13,9 @@ def losses(run: Run) -> Chart:
     """The losses of all cells."""
     return Chart(
         "losses",
-        "The losses, all engines over one another",
-        "Every engine trains on the same documents from the same seed: what looks like one curve is all of them. No speed counts"
-        " without this.",
+        "The losses of all engines",
+        "Every engine trains on the same documents from the same seed: the curves of all of them overlap. Without"
+        " this, no speedup is shown.",
         spec(run, _loss_values(run), _curve(run, "loss", "loss (nats per token)", "~g"), 260),
     )
 
@@ -25,8 +25,8 @@ def differences(run: Run) -> Chart:
     return Chart(
         "differences",
         "How far from the reference each loss is",
-        "The same losses minus the reference's, on a scale of their own. On the line at 0: equal to the last bit. A few times"
-        " 10⁻¹⁶ is the last digit of a double; beyond 10⁻¹² an engine counts as DIVERGED.",
+        "Each loss minus the reference's. At 0 they are equal to the last bit. A few times 10⁻¹⁶ is the last digit of a"
+        " double; an engine that is off by more than 10⁻¹² is DIVERGED.",
         spec(run, _loss_values(run), _curve(run, "difference", "loss − the reference's (nats)", ".1e"), 260),
     )
 

@@ -41,7 +41,7 @@ def table(run: Run, found: PeersRecord, base: str | None) -> Table:
     below: list[str] = []
     timed = {row.name: row for row in [*_engines(run, below), *_programs(found, below)]}
     if base is not None and base not in timed:
-        below.append(f"{base} did not do well: speeds are over another row.")
+        below.append(f"{base} has no time to compare with: speedups are relative to another row.")
         base = None
     base = base or next((name for name in timed if name.startswith(REFERENCE)), next(iter(timed), NOTHING))
     measured = [
@@ -62,14 +62,14 @@ def table(run: Run, found: PeersRecord, base: str | None) -> Table:
     ]
     plan = run.record.plan
     return Table(
-        "Ports beside the engines",
+        "Ports and engines",
         [
             f"{run.record.workload.data}; {plan.steps} steps, {len(found.rounds)} rounds; {run.record.machine['cpu']}; {run.record.created}",
-            "time: of 1,000 steps in seconds, 1,000 times the mean of steps 2 to the last, on the wall's clock.",
+            "time: seconds for 1,000 steps, from the mean wall time of all steps but the first.",
         ],
-        ["program", "runtime", "time", "start-up", f"speed over {base}", "parity"],
+        ["program", "runtime", "time", "start-up", f"speedup over {base}", "parity"],
         measured + failed,
-        [*below, "Programs are timed from outside, by when their lines arrive; start-up is what comes before step 1."],
+        [*below, "Programs are timed from outside, by when their lines arrive; start-up is the time before step 1."],
     )
 
 
@@ -95,9 +95,7 @@ def _programs(found: PeersRecord, below: list[str]) -> Iterator[Timed]:
             entries = [entry[peer.name] for entry in found.rounds if peer.name in entry]
             if seconds.shape[1] == 1:
                 start_up = "in time"
-                below.append(
-                    f"{peer.name} printed its lines in bunches: its time is that of all its steps, start-up included."
-                )
+                below.append(f"{peer.name} buffers its output: its time is that of all steps, start-up included.")
             else:
                 begin = float(np.median([entry.arrived[0] for entry in entries])) - typical(seconds)
                 start_up = f"{max(0.0, begin):.2f}"

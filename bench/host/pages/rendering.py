@@ -14,7 +14,7 @@ from tabulate import tabulate
 from bench.host.results.table import Table
 
 # columns that a narrow terminal goes without
-LESS_IMPORTANT = ("samples", "MB", "machine", "runtimes", "rounds", "held against")
+LESS_IMPORTANT = ("samples", "MB", "machine", "runtimes", "rounds", "compared with")
 FORMATS = ("plain", "github", "html", "json")
 
 
@@ -48,7 +48,7 @@ def narrowed(table: Table) -> Table:
                 table,
                 headers=[*table.headers[:at], *table.headers[at + 1 :]],
                 rows=rows,
-                below=[*table.below, f"({column} is left out here: the terminal is too narrow)"],
+                below=[*table.below, f"({column} is left out: the terminal is too narrow)"],
             )
     return table
 

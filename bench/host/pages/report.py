@@ -55,7 +55,7 @@ def page(run: Run) -> str:
         good=run.good(),
         verdict=verdict(run),
         gate=answer,
-        preamble=wording.preamble(run),
+        preamble=[line for line in wording.preamble(run) if answer is None or line not in answer.table.above],
         legends={
             "engines": _legend(engines, {name: run.record.engines[name].summary for name in engines}),
             "runtimes": _legend(runtimes, dict(zip(runtimes, map(wording.runtime_line, run.record.runtimes.values())))),

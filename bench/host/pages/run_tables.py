@@ -60,7 +60,7 @@ def render_counters(run: Run, style: str) -> str:
 
 
 def tables(run: Run, base: str | None = None) -> list[Table]:
-    """One table per runtime, engines by speed; with several runtimes also one across them."""
+    """One table per runtime, engines by speedup; with several runtimes also one across them."""
     runtimes = list(run.record.runtimes)
     base = base or runtimes[0]
     if base not in runtimes:
@@ -77,7 +77,7 @@ def counter_tables(run: Run) -> list[Table]:
 
 
 def headline(run: Run) -> Table:
-    """Speed over the reference, engines by runtimes: the README's table."""
+    """Speedup over the reference, engines by runtimes: the README's table."""
     return _speedups(run)
 
 
@@ -135,7 +135,7 @@ def _of_runtime(run: Run, runtime: str) -> Table:
     return Table(
         title=runtime,
         above=[runtime_line(run.record.runtimes[runtime])],
-        headers=["engine", "ms/step", "speed", "nodes", "MB", "samples", "parity"],
+        headers=["engine", "ms/step", "speedup", "nodes", "MB", "samples", "parity"],
         rows=rows,
         below=below,
     )
@@ -145,7 +145,7 @@ def remarks(run: Run, cell: Cell) -> list[str]:
     """What the reader of a cell's times should know of them."""
     found = []
     if why := run.off_cpu(cell):
-        found.append(f"{why}: its speed is by the wall's clock")
+        found.append(f"{why}: its speedup is a ratio of wall times")
     if why := suspicion.too_fast(run.of(cell)):
         found.append(why)
     if run.record.engines[cell[0]].collector != "on" and run.record.plan.gc != "off":
@@ -162,7 +162,7 @@ def _speedups(run: Run) -> Table:
             continue
         rows.append([engine, *(_speedup(run, engine, runtime) for runtime in runtimes)])
     return Table(
-        title="Speed over the reference on the same runtime",
+        title="Speedup over the reference on the same runtime",
         above=["Time of the reference over time of the engine, paired step by step: above 1 is faster.", SHORT],
         headers=["engine", *columns(runtimes)],
         rows=rows,
@@ -197,7 +197,7 @@ def _across(run: Run, base: str) -> Table:
     described = {name: about.described for name, about in run.record.runtimes.items()}
     unlike = [name for name in runtimes if builds.differences(described[base], described[name])]
     return Table(
-        title=f"Speed over the same engine on {base}",
+        title=f"Speedup over the same engine on {base}",
         above=[f"Time on {base} over time on the runtime, paired step by step: above 1 is faster.", SHORT],
         headers=["engine", *(f"{head}{'*' * (name in unlike)}" for head, name in zip(columns(runtimes), runtimes))],
         rows=rows,

@@ -44,14 +44,14 @@ def _table(scaling: Scaling, factor: str) -> Table:
         nodes = NOTHING if last is None or last.nodes is None else f"{last.nodes:,.0f}"
         fit = NOTHING if bad is not None else _fit(series, factor)
         rows.append([engine, *shown, *steps, fit, nodes])
-    below += [f"{engine} not measured: the budget ended" for engine in scaling.left_out]
+    below += [f"{engine} not measured: the budget was used up" for engine in scaling.left_out]
     arrows = [f"{one}→{other}" for one, other in zip(values, values[1:])]
     record, rest = scaling.record, {name: v[0] for name, v in scaling.factors.items() if name != factor}
     return Table(
         f"Time over {factor} on {', '.join(record.runtimes)}",
         [
-            f"{', '.join(f'{name} {value}' for name, value in rest.items())}; every document fills the block; {record.created}",
-            f"ms/step (median), then the exponent from size to size and over all: 1 is time in proportion to {factor}.",
+            f"{', '.join(f'{name} {value}' for name, value in rest.items())}; every document fills the context; {record.created}",
+            f"ms/step (median), then the exponent from size to size and of all sizes: at 1, time is proportional to {factor}.",
         ],
         ["engine", *(f"{value}" for value in values), *arrows, "exponent", f"nodes at {values[-1]}"],
         rows,

@@ -40,17 +40,17 @@ def sizes(run: Run) -> list[Chart]:
             text = f"{counted.peak_bytes / 1e3:,.1f} kB"
             found["allocated"].append({**common, "value": counted.peak_bytes / 1e3, "shown": text})
     about = {
-        "nodes": ("Graph nodes", "nodes a step", "Mean over the first steps; the same on every runtime."),
+        "nodes": ("Graph nodes", "nodes per step", "Mean over the first steps; the same on every runtime."),
         "instructions": (
             "Instructions",
-            "instructions a step",
-            "Counted under Valgrind: exact, and not all equally long.",
+            "instructions per step",
+            "Counted under Valgrind. Exact, but instructions take different times.",
         ),
-        "memory": ("Memory of the process", "MB, at its peak", "What the worker's process held at most."),
+        "memory": ("Memory of the process", "peak memory in MB", "Peak resident memory of the worker process."),
         "allocated": (
             "Memory of a step",
             "kB above the level before it",
-            "The most that was allocated, by tracemalloc.",
+            "Peak allocation within a step, by tracemalloc.",
         ),
     }
     charts_ = []

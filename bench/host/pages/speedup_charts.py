@@ -32,7 +32,7 @@ RATIO = "times as fast as the reference"
 SPEEDUP_TIP = (
     ("engine", "engine"),
     ("runtime", "runtime"),
-    ("speed", "speed"),
+    ("speed", "speedup"),
     ("interval", "95 % interval"),
     ("ms", "ms/step"),
     ("parity", "parity"),
@@ -114,9 +114,9 @@ def speedups(run: Run) -> Chart:
     rows = {"step": max(3, min(8, 34 // len(runtimes))), "for": "offset"} if len(runtimes) > 1 else ROWS
     return Chart(
         "speed",
-        "Speed of each engine",
+        "Speedup of each engine",
         "Time of the reference over time of the engine on the same runtime, paired step by step. Right of the dashed line is"
-        " faster. The bar is the 95 % interval; where it is not seen, it is narrower than the point." + _hollow(values),
+        " faster. The bar is the 95 % interval; if you see none, it is narrower than the point." + _hollow(values),
         spec(run, values, rest, rows),
     )
 
@@ -128,7 +128,7 @@ def heatmap(run: Run) -> Chart:
     x: Spec = {"field": "runtime", "type": "nominal", "sort": runtimes, "title": None}
     x["axis"] = {"orient": "top", "labelAngle": 0}
     y = {"field": "engine", "type": "nominal", "sort": order, "title": None, "axis": {"labelLimit": 200}}
-    color = quantitative("ratio", "speed", {**LOG, "scheme": "viridis"}, legend=None)
+    color = quantitative("ratio", "speedup", {**LOG, "scheme": "viridis"}, legend=None)
     # by the cell's own colour, whatever ratios the run has and the filter leaves
     dark = "luminance(scale('color', datum.ratio)) < 0.3 ? 'white' : 'black'"
     rest = {
@@ -144,10 +144,8 @@ def heatmap(run: Run) -> Chart:
     return Chart(
         "heat",
         "Engines and runtimes",
-        "The same speeds as numbers: each cell is compared with the reference in its own column, so columns can't be compared"
-        " with one another here."
-        + " ?: of one round, so it may be chance."
-        * any(value["uncertain"] for value in values),
+        "The same speedups as numbers. Each cell is compared with the reference in its column, so do not compare one column"
+        " with another." + " ?: of one round, so it may be chance." * any(value["uncertain"] for value in values),
         spec(run, values, rest, ROWS),
     )
 
@@ -177,7 +175,7 @@ def versions(run: Run) -> Chart:
         {**LOG, "nice": False},
         axis={"format": "~g"},
     )
-    tip = tooltip(("engine", "engine"), ("runtime", "runtime"), ("speed", "speed"), ("interval", "95 % interval"))
+    tip = tooltip(("engine", "engine"), ("runtime", "runtime"), ("speed", "speedup"), ("interval", "95 % interval"))
     _place_labels([value for value in values if value["runtime"] == runtimes[-1]], values)
     labelled: Spec = {"transform": [{"filter": "isValid(datum.label)"}]}
     at = {"y": {**y, "field": "label"}}
@@ -256,7 +254,7 @@ def bought(run: Run) -> Chart:
         ("step", "engine ← parent"),
         ("change", "the one change"),
         ("runtime", "runtime"),
-        ("speed", "speed"),
+        ("speed", "speedup"),
         ("interval", "95 % interval"),
     )
     offset = {"field": "runtime", "type": "nominal", "scale": {"domain": runtimes}}
@@ -264,8 +262,8 @@ def bought(run: Run) -> Chart:
     rows = {"step": max(3, min(8, 34 // len(runtimes))), "for": "offset"} if len(runtimes) > 1 else ROWS
     return Chart(
         "bought",
-        "What each change bought",
-        "Each engine is a copy of another one but for one change. Its speed over that parent is what the change bought; left of"
-        " the dashed line it cost." + _hollow(values),
+        "Speedup of each change",
+        "Each engine is a copy of its parent with one change. The ratio is its speedup over that parent; left of the"
+        " dashed line the change made it slower." + _hollow(values),
         spec(run, values, rest, rows),
     )

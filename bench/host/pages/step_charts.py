@@ -33,8 +33,8 @@ def spread(run: Run) -> Chart:
     return Chart(
         "spread",
         "How much single steps vary",
-        "Each measured step against the median of the same step in all rounds, on the wall's clock. Half of the steps lie in the"
-        " box. This is the noise that pairing takes out of the ratios above.",
+        "Wall time of each step compared with the median of the same step in all rounds. Half of the steps are in the box."
+        " Pairing removes this noise from the ratios above.",
         spec(run, _step_values(run), {**box, "encoding": {"x": x, "y": y, "color": by_engine(run)["color"]}}, ROWS),
     )
 
@@ -57,8 +57,8 @@ def drift(run: Run) -> Chart:
     return Chart(
         "drift",
         "The machine's drift during the run",
-        "The same steps in the order in which they were measured; all cells take turns, so a slow moment meets all of them. The"
-        " grey line is the median over all cells: how the machine's mood changed.",
+        "The same steps in the order of measurement. All cells take turns, so a slow moment affects all of them. The grey line"
+        " is the median of all cells: the drift of the machine.",
         spec(run, _step_values(run), {"layer": [points, line]}, 300),
     )
 

@@ -32,7 +32,7 @@ def table(outcome: Outcome) -> Table:
             below.append(f"{row.name} on {row.runtime}: {row.reason}")
         if row.not_counted:
             below.append(f"{row.name} on {row.runtime}: instructions not counted: {row.not_counted}")
-    what = "speed over the reference" if claims else f"speed over {against}"
+    what = "speedup over the reference" if claims else f"speedup over {against}"
     threshold = f"{gate.threshold * 100:g} %"
     return Table(
         title=f"Against {against}" + (f" on {found[0].runtime}" if one_runtime and found else ""),
@@ -42,7 +42,7 @@ def table(outcome: Outcome) -> Table:
             *([] if one_runtime else ["runtime"]),
             "verdict",
             what,
-            *(["held against"] if claims else []),
+            *(["compared with"] if claims else []),
             "rounds",
             *(["instructions"] if counts else []),
             "parity",
@@ -50,12 +50,12 @@ def table(outcome: Outcome) -> Table:
         rows=lines,
         below=[
             *below,
-            f"REGRESSED: all of the interval ({gate.confidence:.0%} sure over all looks) is more than {threshold} slower than what it is",
-            "held against, and either half of the rounds alone found the same. PASS: all of it is at most that much slower.",
+            f"REGRESSED: the whole interval ({gate.confidence:.0%} confidence over all looks) is over {threshold} slower than what it is",
+            "compared with, and each half of the rounds alone confirms it. PASS: the whole interval is less than that slower.",
             *hold_lines([row.hold for row in found if row.hold is not None], rules.quantities),
             *(
                 [
-                    f"Also REGRESSED: more than {COUNT_THRESHOLD:.2%} more instructions, counted under Valgrind in three layouts."
+                    f"Also REGRESSED: over {COUNT_THRESHOLD:.2%} more instructions, counted under Valgrind in three memory layouts."
                 ]
                 if counts
                 else []

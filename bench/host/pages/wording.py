@@ -1,4 +1,4 @@
-"""The words and numbers of the pages: a ratio as text, a run's preamble, what stands below its tables."""
+"""The words and numbers of the pages: a ratio as text, a run's preamble, the legend of its tables."""
 
 from __future__ import annotations
 
@@ -43,11 +43,9 @@ def ratio_text(ratio: Ratio, short: bool = False) -> str:
     return f"{ratio.value:.{digits}f} [{ratio.low:.{digits}f}, {ratio.high:.{digits}f}]{mark}"
 
 
-SHORT = "±: half the 95 % interval in per cent of the ratio. =: the interval includes 1."
-ONE_ROUND = "no interval can be made of one round, so these speeds may be chance"
-GATED = (
-    "no speed where the reference was measured once, to prove the others by: the gate's own table says what it found"
-)
+SHORT = "±: half the 95 % interval, in percent of the ratio. =: the interval includes 1."
+ONE_ROUND = "no interval can be made of one round, so these speedups may be chance"
+GATED = "no speedup: a check measures the reference only once, to verify the others; see the verdicts of the gate"
 
 
 def more(run: Run) -> str:
@@ -58,7 +56,7 @@ def more(run: Run) -> str:
     # starting, and the tables, are in the budget too
     if plan.budget_seconds is not None and 1.1 * (sum(taken) + max(taken, default=0)) + 5 > plan.budget_seconds:
         return "a longer --budget narrows it"
-    return f"go on with --resume {run.folder}"
+    return f"continue with --resume {run.folder}"
 
 
 def runtime_line(runtime: RuntimeRecord) -> str:
@@ -98,14 +96,14 @@ def preamble(run: Run) -> list[str]:
 
 
 LEGEND = [
-    "ms/step: median. speed: time of the reference / time of the engine, with 95 % interval.",
-    f"nodes: of the graph per step, mean over the first {NODES_STEPS} steps at most. MB: the process's peak.",
-    f"samples: ms to draw {SAMPLES} texts after the last step, once, on the wall's clock.",
-    "parity with the reference at every step, of the first gradients and the final parameters:",
-    "bit-identical, or the largest |difference of a loss| @ the first step that differs.",
+    "ms/step: median. speedup: time of the reference / time of the engine, with its 95 % interval.",
+    f"nodes: graph nodes per step, mean of at most {NODES_STEPS} steps. MB: peak memory of the process.",
+    f"samples: wall time in ms to draw {SAMPLES} texts after the last step, measured once.",
+    "parity with the reference: bit-identical (losses, first gradients, final parameters and samples), losses equal (the rest",
+    "differs by rounding), or the largest difference of a loss @ the first step that differs.",
 ]
 COUNTERS_LEGEND = [
-    "Counters are means a step over the first documents. instructions: by Valgrind; ratio: the reference's over these.",
-    "blocks: memory blocks alive after backward, above those before the step. kB: the most allocated within a step.",
-    "gc %: of the time, spent in the cyclic garbage collector; gcs: its collections a step.",
+    "Counters are means per step over the first documents. instructions: by Valgrind; ratio: the reference's / the engine's.",
+    "blocks: memory blocks alive after backward, above the level before the step. kB: peak allocation within a step.",
+    "gc %: share of the time in the cyclic garbage collector; gcs: garbage collections per step.",
 ]

@@ -132,7 +132,7 @@ def read(folder: pathlib.Path, printed: dict) -> dict[str, Outcome]:
             bad["status"],
             bad["reason"],
             parity,
-            number(shown.get("speed", "")),
+            number(shown.get("speedup", "")),
             *(ratio(reference.get(column, ""), shown.get(column, "")) for column in ("ms/step", "samples")),
             "\n".join([" | ".join(row), *(line for line in around if re.search(rf"\b{re.escape(name)}\b", line))]),
             not parity or order.index(parity) <= order.index(about["parity"]),
