@@ -33,7 +33,6 @@ from bench.host.system import interpreters
 from bench.host.system.errors import UsageError
 from bench.workload.config import Config
 from bench.workload.data import DEFAULT
-from bench.workload.model_file import write_atomically
 
 Path = str | os.PathLike[str]
 RESULTS = "results"
@@ -75,7 +74,7 @@ def measure(
             plan = _plan(steps, rounds, budget, min_time, timeout, gc, clock, affinity)
             request = _request("run", engines, pythons, env, data, config, plan)
             run = lockstep.run(session, request, folder / (name or now()))
-    write_atomically(run.folder / "tables.md", run_tables.render(run, "github") + "\n")
+    rendering.keep(run.folder, run_tables.render(run, "github"))
     return run
 
 

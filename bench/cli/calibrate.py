@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import pathlib
 import sys
 
@@ -108,10 +106,7 @@ def command(
     table = pages.table(calibration)
     path = path_in(folder).with_suffix(".md")
     write_atomically(path, rendering.render_table(table, "github") + "\n")
-    if style == "json":
-        click.echo(json.dumps(dataclasses.asdict(table), indent=1, ensure_ascii=False))
-    else:
-        click.echo(rendering.render_table(table, style))
+    click.echo(rendering.render_table(table, style))
     return INTERRUPTED if interrupted else OK
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import pathlib
 
 import click
@@ -32,9 +30,5 @@ def command(first: str, second: str, folder: pathlib.Path, allow_mismatch: bool,
     Without runtimes: those of the same name. Two runtimes of one run were measured in lockstep and are paired.
     """
     compared = compare(first, second, lambda path: kinds.find(path, folder), allow_mismatch)
-    found = list(map(comparison.table, compared))
-    if style == "json":
-        click.echo(json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False))
-    else:
-        click.echo("\n\n".join(rendering.render_table(table, style) for table in found))
+    click.echo(rendering.render_tables(list(map(comparison.table, compared)), style))
     return OK

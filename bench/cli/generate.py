@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -14,16 +13,13 @@ from bench.cli.options import given, sampling_from, sampling_options
 from bench.cli.values import Whole
 from bench.cli.workload_options import WORKLOAD, config_from, workload_options
 from bench.host.measure import training
-from bench.host.pages import rendering
-from bench.host.results.table import Table
+from bench.host.pages import rendering, tokens
 from bench.host.system import datasets
 from bench.host.system.errors import UsageError
-from bench.host.system.progress import RunProgress
 from bench.workload.failures import failures_of
-from bench.workload.generation import Token
 from bench.workload.generators import seeded
 from bench.workload.model import Model
-from bench.workload.trainer import Step, Trainer
+from bench.workload.trainer import Trainer
 
 
 @click.command("generate")
@@ -67,20 +63,15 @@ def command(
     else:
         trainer = Trainer(engine_name or "vector", datasets.locate(data), config)
         trainer.check(sampling)
-        _train(trainer, engine_name or "vector", data, steps)
+        training.train_first(trainer, engine_name or "vector", data, steps)
     with failures_of(trainer.engine.name if engine_name is None else engine_name):
         if not trace:
             for sample in trainer.generate(samples, **dataclasses.asdict(sampling)):
                 click.echo(sample)
             return OK
-        tokens = list(trainer.generate(samples, **dataclasses.asdict(sampling), trace=True))
-    click.echo(rendering.render_table(_table(tokens), "plain", left=True))
+        drawn = list(trainer.generate(samples, **dataclasses.asdict(sampling), trace=True))
+    click.echo(rendering.render_table(tokens.table(drawn), "plain", left=True))
     return OK
-
-
-def _shown(token: str) -> str:
-    """A token as a table shows it."""
-    return token if token.strip() else "end" if token == "" else repr(token)
 
 
 def _of_training() -> list[str]:
@@ -90,27 +81,3 @@ def _of_training() -> list[str]:
         for parameter in click.get_current_context().command.params
         if parameter.name in (*WORKLOAD, "steps") and parameter.name != "top_k" and given(parameter.name)
     ]
-
-
-def _train(trainer: Trainer, engine: str, data: str, steps: int) -> None:
-    """Where no model was given."""
-    with RunProgress(steps) as progress:
-        progress.say(f"no --model: training {steps} steps on {data} first")
-        if note := trainer.cut():
-            progress.say(note)
-
-        def tell(done: Step) -> None:
-            progress.advance(f"loss {done.loss:.4f}" if done.step > 1 else "the first step")
-
-        training.train(trainer, engine, steps, tell, [])
-
-
-def _table(tokens: Sequence[Token]) -> Table:
-    """A row for each token."""
-    rows = []
-    for token in tokens:
-        alternatives = "  ".join(f"{_shown(name)} {probability:.1%}" for name, probability in token.alternatives)
-        rows.append(
-            [f"{token.sample + 1}", f"{token.position}", _shown(token.token), f"{token.probability:.1%}", alternatives]
-        )
-    return Table("Tokens", [], ["sample", "position", "token", "probability", "most probable"], rows, [])

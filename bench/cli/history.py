@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import pathlib
 
 import click
@@ -41,8 +39,7 @@ def command(
     wanted = [history.parse(text, runtime, runs) for text in ratios]
     history.check(runs, wanted if given("ratios") else [], runtime)  # the default's engines need not be in a run
     table = history.table(runs, wanted, unread)
-    click.echo(json.dumps(dataclasses.asdict(table), indent=1, ensure_ascii=False) if style == "json" else
-               rendering.render_table(table, style))  # fmt: skip
+    click.echo(rendering.render_table(table, style))
     if plot is not None:
         history_chart.plot(runs, wanted, plot)
         click.echo(f"written to {plot}", err=True)

@@ -18,7 +18,6 @@ from bench.host.results import kinds, store
 from bench.host.results import peers as records
 from bench.host.system import interpreters
 from bench.host.system.errors import UsageError
-from bench.workload.model_file import write_atomically
 
 
 @click.command("peers")
@@ -61,8 +60,7 @@ def command(
         with Session() as session:
             found = peering.run(session, request, programs, file.parent, base, folder / (name or f"peers-{now()}"))
         measured = session.run
-        table = pages.table(measured, found, base)
-        write_atomically(measured.folder / "tables.md", rendering.render_table(table, "github") + "\n")
+        rendering.keep(measured.folder, rendering.render_table(pages.table(measured, found, base), "github"))
     if style == "json":
         click.echo(records.to_json(measured, found))
     else:

@@ -7,19 +7,12 @@ import pathlib
 
 import click
 
-import engines
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, SECONDS
 from bench.cli.workload_options import config_from, workload_options
-from bench.host.measure import engine_files, prepare
 from bench.host.measure import profiler as profiling
-from bench.host.pages import rendering
-from bench.host.results.table import Table
-from bench.host.system import datasets, interpreters
-from bench.host.system.errors import UsageError
-from bench.host.system.workspace import Workspace
-from bench.workload.data import read_documents
+from bench.host.pages import profiles, rendering
 
 
 @click.command("profile")
@@ -51,22 +44,9 @@ def command(
 ) -> int:
     """Profile an engine: print its top functions and write a flame graph that opens in a browser."""
     config = config_from(sizes)
-    engines.load(engine)
-    path = output or pathlib.Path(f"{pathlib.Path(engine).stem}{profiling.suffix(profiler)}")
-    if path.suffix != profiling.suffix(profiler):  # a browser goes by it
-        raise UsageError(f"{path}: the flame graph of {profiler} is a file that ends in {profiling.suffix(profiler)}")
+    path = profiling.graph_path(engine, output, profiler)
     targets.check(path)
-    (runtime,), _ = prepare.find_runtimes([interpreters.newest() if python is None else python])
-    (what,) = engine_files.rows([engine]).values()
-    documents = datasets.locate(data).resolve()
-    read_documents(documents)  # can it be trained on?
-    with Workspace() as workspace:  # both are of one state of the engine
-        loads = prepare.take(what, interpreters.ROOT, workspace.folder / "files").subject.loads
-        subject = profiling.Subject(runtime, interpreters.ROOT, loads, documents, config.record(), seconds)
-        found = profiling.top_functions(subject, profiler)
-        profiling.flame_graph(path.resolve(), subject, profiler)
-    rows = [[function, f"{share:.1%}"] for function, share in found[:15]]
-    title = f"{engine} on {runtime.name}: own time of functions"
-    table = Table(title, [], ["function", "share"], rows, [f"flame graph: {path}"])
-    click.echo(json.dumps(found, indent=1) if style == "json" else rendering.render_table(table, style))
+    runtime, shares = profiling.profile(engine, python, data, config, seconds, path, profiler)
+    table = profiles.table(f"{engine} on {runtime.name}", shares, path)
+    click.echo(json.dumps(shares, indent=1) if style == "json" else rendering.render_table(table, style))
     return OK

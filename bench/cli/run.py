@@ -11,9 +11,8 @@ from bench.cli.ending import FOUND, OK
 from bench.cli.options import BASE, FORMAT, RESULTS, measuring_options, request_from
 from bench.host.measure import lockstep
 from bench.host.measure.session import Session, now
-from bench.host.pages import run_tables
+from bench.host.pages import rendering, run_tables
 from bench.host.results import kinds, store
-from bench.workload.model_file import write_atomically
 
 
 @click.command("run")
@@ -44,7 +43,7 @@ def command(
             measured = lockstep.resume(session, kinds.find(resume, folder))
         else:
             measured = lockstep.run(session, request_from(data, options, base=base), folder / (name or now()))
-    write_atomically(measured.folder / "tables.md", run_tables.render(measured, "github", base) + "\n")
+    rendering.keep(measured.folder, run_tables.render(measured, "github", base))
     click.echo(run_tables.render(measured, style, base))
     click.echo(f"kept in {measured.folder}", err=True)
     return OK if measured.good() else FOUND

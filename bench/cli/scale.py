@@ -19,7 +19,6 @@ from bench.host.results import scaling as measurements
 from bench.host.system import interpreters
 from bench.workload.config import Config
 from bench.workload.data import DEFAULT
-from bench.workload.model_file import write_atomically
 
 
 @click.command("scale")
@@ -62,10 +61,7 @@ def command(
         request = request_from(data, options, kind="scale", config=Config())
         with Session() as session:
             found = scaling.run(session, request, factors, folder / (name or f"scale-{now()}"))
-        text = "\n\n".join(rendering.render_table(table, "github") for table in pages.tables(found))
-        write_atomically(session.run.folder / "tables.md", text + "\n")
-    if style == "json":
-        click.echo(measurements.to_json(found))
-    else:
-        click.echo("\n\n".join(rendering.render_table(table, style) for table in pages.tables(found)))
+        rendering.keep(session.run.folder, rendering.render_tables(pages.tables(found), "github"))
+    json = style == "json"
+    click.echo(measurements.to_json(found) if json else rendering.render_tables(pages.tables(found), style))
     return OK if all(point.status in ("ok", "skipped") for point in found.points) else FOUND

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import pathlib
 
 import click
@@ -29,8 +27,5 @@ def command(run_folder: pathlib.Path, folder: pathlib.Path, style: str) -> int:
     """
     run = store.load(kinds.find(run_folder, folder))
     found = pages.tables(run, warm_ups(run, positions(run)))
-    if style == "json":
-        click.echo(json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False))
-    else:
-        click.echo("\n\n".join(rendering.render_table(table, style) for table in found))
+    click.echo(rendering.render_tables(found, style))
     return OK if run.good() else FOUND

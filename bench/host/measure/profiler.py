@@ -19,13 +19,16 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from bench.host.measure import prepare
+import engines
+from bench.host.measure import engine_files, prepare
 from bench.host.results.run import Run
-from bench.host.system import datasets
+from bench.host.system import datasets, interpreters
 from bench.host.system.errors import UsageError
 from bench.host.system.interpreters import ROOT, Runtime, worker_environment
 from bench.host.system.progress import RunProgress
 from bench.host.system.workspace import Workspace
+from bench.workload.config import Config
+from bench.workload.data import read_documents
 from bench.workload.model_file import write_atomically
 
 SAMPLES_PER_SECOND = 500
@@ -71,9 +74,33 @@ def find_py_spy() -> str:
     return found
 
 
-def suffix(profiler: str) -> str:
-    """Of the flame graph's file: both open in a browser."""
-    return ".svg" if profiler == "py-spy" else ".html"
+def graph_path(engine: str, output: pathlib.Path | None, profiler: str) -> pathlib.Path:
+    """The flame graph's file: ``output``, or the engine's name. Raises UsageError for a suffix that no browser would open."""
+    suffix = ".svg" if profiler == "py-spy" else ".html"
+    path = output or pathlib.Path(f"{pathlib.Path(engine).stem}{suffix}")
+    if path.suffix != suffix:
+        raise UsageError(f"{path}: the flame graph of {profiler} is a file that ends in {suffix}")
+    return path
+
+
+def profile(
+    engine: str, python: str | None, data: str, config: Config, seconds: float, graph: pathlib.Path, profiler: str
+) -> tuple[Runtime, list[tuple[str, float]]]:
+    """`top_functions` of an engine on a Python, the newest CPython for None, and the flame graph in a file.
+
+    Raises UsageError, WorkloadError, EngineError.
+    """
+    engines.load(engine)
+    (runtime,), _ = prepare.find_runtimes([interpreters.newest() if python is None else python])
+    (what,) = engine_files.rows([engine]).values()
+    documents = datasets.locate(data).resolve()
+    read_documents(documents)  # can it be trained on?
+    with Workspace() as workspace:  # both are of one state of the engine
+        loads = prepare.take(what, ROOT, workspace.folder / "files").subject.loads
+        subject = Subject(runtime, ROOT, loads, documents, config.record(), seconds)
+        shares = top_functions(subject, profiler)
+        flame_graph(graph.resolve(), subject, profiler)
+    return runtime, shares
 
 
 def top_functions(subject: Subject, profiler: str = "py-spy") -> list[tuple[str, float]]:

@@ -1,25 +1,36 @@
-"""A Table as text: plain, GitHub's Markdown, HTML."""
+"""A Table as text: plain, GitHub's Markdown, HTML, JSON."""
 
 from __future__ import annotations
 
 import dataclasses
 import html
+import json
 import math
+import pathlib
 import shutil
 import sys
 from collections.abc import Sequence
-
-from tabulate import tabulate
+from typing import Any
 
 from bench.host.results.table import Table
+from bench.workload.model_file import write_atomically
 
 # columns that a narrow terminal goes without
 LESS_IMPORTANT = ("samples", "MB", "machine", "runtimes", "rounds", "compared with")
 FORMATS = ("plain", "github", "html", "json")
 
 
+def render_tables(tables: Sequence[Table], style: str) -> str:
+    """Several tables, in one of FORMATS."""
+    if style == "json":
+        return _json([dataclasses.asdict(table) for table in tables])
+    return "\n\n".join(render_table(table, style) for table in tables)
+
+
 def render_table(table: Table, style: str, left: bool = False) -> str:
-    """One table with its title and lines."""
+    """One table with its title and lines, in one of FORMATS."""
+    if style == "json":
+        return _json(dataclasses.asdict(table))
     if style == "plain":
         table = narrowed(table)
     title = {
@@ -32,6 +43,15 @@ def render_table(table: Table, style: str, left: bool = False) -> str:
     if table.below:
         blocks.append("\n".join(prose(table.below, style)))
     return ("\n" if style == "plain" else "\n\n").join(blocks)
+
+
+def keep(folder: pathlib.Path, text: str) -> None:
+    """Write a run's tables.md: its tables for who looks at its folder."""
+    write_atomically(folder / "tables.md", text + "\n")
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False)
 
 
 def narrowed(table: Table) -> Table:
@@ -55,6 +75,8 @@ def narrowed(table: Table) -> Table:
 
 def grid(headers: Sequence[str], rows: Sequence[Sequence[str]], style: str, left: bool = False) -> str:
     """The cells alone."""
+    from tabulate import tabulate  # here: its import takes longer than most commands
+
     return tabulate(
         rows if style != "github" else [[_markdown(cell) for cell in row] for row in rows],
         headers=headers,

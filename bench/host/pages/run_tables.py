@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
-from bench.host.pages.rendering import prose, render_table
+from bench.host.pages.rendering import prose, render_table, render_tables
 from bench.host.pages.wording import (
     COUNTERS_LEGEND,
     GATED,
@@ -54,9 +54,8 @@ def render(run: Run, style: str, base: str | None = None) -> str:
 def render_counters(run: Run, style: str) -> str:
     """Only the tables of counters, in one of FORMATS."""
     found = counter_tables(run)
-    if style == "json":
-        return json.dumps([dataclasses.asdict(table) for table in found], indent=1, ensure_ascii=False)
-    return "\n\n".join([*(render_table(table, style) for table in found), "\n".join(prose(COUNTERS_LEGEND, style))])
+    legend = [] if style == "json" else ["\n".join(prose(COUNTERS_LEGEND, style))]
+    return "\n\n".join([render_tables(found, style), *legend])
 
 
 def tables(run: Run, base: str | None = None) -> list[Table]:
