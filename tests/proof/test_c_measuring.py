@@ -145,7 +145,7 @@ def test_c10_a_coarse_processor_clock_is_seen_by_watching_it_tick(small_run, tmp
 def test_c10_where_clocks_stand_still_the_cell_fails_and_says_so(small_run, tmp_path):
     coarse = "import time\nfine = time.{0}\ntime.{0} = lambda: fine() // 10**18 * 10**18\n"
     text = coarse.format("process_time_ns") + coarse.format("perf_counter_ns").replace("fine", "also")
-    done = small_run("--engine", "fused_dot", "--python", f"coarse={interpreter(tmp_path, text)}")
+    done = small_run("--engine", "fused_dot", "--rounds", 1, "--python", f"coarse={interpreter(tmp_path, text)}")
     assert done.exit_code == 1
     assert "ticks too coarsely" in done.stdout
 
