@@ -32,6 +32,7 @@ ENDS = [WORKLOAD[0], VERSIONS[-1]]  # of CPython: between them lies every change
 SMOKE = [
     f"tests/workload/test_{part}.py" for part in ("golden", "data", "isolation", "model", "exact_engines", "native")
 ]
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 MARKED = ["README.md", "docs/commands.md", "docs/reading.md"]  # have parts that a command writes
 WORKFLOWS = [".github/workflows/bench.yml", ".github/workflows/tests.yml", ".github/workflows/wheels.yml"]
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
@@ -134,7 +135,7 @@ def tests(session: nox.Session) -> None:
     install_host(session, "tests")
     build_native(session)
     # tests that share a run have a group, so that no process waits while another one makes it
-    spread = ["-n", str((os.cpu_count() or 1) + 1), "--dist", "loadgroup"]  # some wait for what hangs
+    spread = ["-n", str(CORES + 1), "--dist", "loadgroup"]  # one more than cores: some wait for what hangs
     # a whole training run takes minutes: the oldest and the newest CPython take it below, where they are found
     here = session.python or "{}.{}".format(*sys.version_info)  # on this one, all is tested now
     elsewhere = not session.posargs and here not in ENDS and all(shutil.which(f"python{end}") for end in ENDS)

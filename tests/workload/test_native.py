@@ -658,7 +658,7 @@ def test_under_valgrind(tmp_path):
         assert not ours, "\n".join(ours)
         return [line.split(":", 1)[1] for line in text.splitlines() if "definitely lost:" in line]
 
-    assert lost(100) == lost(1100), "a thousand steps lose memory"
+    assert lost(100) == lost(300), "two hundred steps lose memory"
 
 
 # ------------------------------------------------------------------------------ without the extension
