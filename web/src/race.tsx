@@ -1,0 +1,477 @@
+/** The race: engines train the same model from the same seed, each in a worker of its own. */
+import { signal } from '@preact/signals';
+import { WRONG } from './engine';
+import { Card, Chart, download, median, Trouble, whole } from './parts';
+import type { StepRecord, Wanted } from './protocol';
+import { type Competitor, PythonError, startPython, WorkerClient } from './python';
+import { ownSource, wantedNow } from './settings';
+import { hello, python } from './store';
+
+const JAVASCRIPT = 'microgpt.mjs';
+const WRONG_ONE = 'wrong';
+const MOST = 6;
+
+interface Row {
+  name: string;
+  hex: string[];
+  loss: (number | null)[];
+  ms: number[];
+  words: string; // the verdict, once there is one
+  ratio: { value: number; low: number | null; high: number | null } | null;
+  state: string;
+}
+
+const chosen = signal<string[]>(['fused_dot', 'compiled', 'compiled_unordered']);
+const steps = signal('100');
+const lockstep = signal(false);
+const rounds = signal('3');
+const rows = signal<Row[]>([]);
+const running = signal(false);
+const trouble = signal('');
+const now = signal(''); // what the race is doing
+const goal = signal(0);
+let workers: Competitor[] = [];
+let stopped = false;
+
+export function wantedOf(name: string, base: Wanted): Wanted {
+  const own = name === 'your engine' || name === WRONG_ONE;
+  const source = name === WRONG_ONE ? WRONG : ownSource.value;
+  return { ...base, engine: own ? 'own' : name, source, options: base.options };
+}
+
+async function begin(name: string, base: Wanted, documents: string): Promise<Competitor> {
+  const worker =
+    name === JAVASCRIPT
+      ? new WorkerClient(new Worker(new URL('./competitor.ts', import.meta.url), { type: 'module' }))
+      : startPython();
+  workers.push(worker);
+  if ('ready' in worker) await (worker as ReturnType<typeof startPython>).ready;
+  await worker.ask('start', { settings: wantedOf(name, base), documents });
+  return worker;
+}
+
+/** The settings of all: those chosen, but for the port, which knows its own sizes and random numbers only. */
+function conditions(): Wanted {
+  const base = wantedNow();
+  const count = Number(steps.value);
+  const options = { ...base.options };
+  if (chosen.value.includes(JAVASCRIPT)) {
+    for (const name of Object.keys(options)) if (!['seed', 'gaussian'].includes(name)) delete options[name];
+    options['rng'] = 'mulberry32';
+  }
+  return { ...base, steps: Math.max(1000, count), options };
+}
+
+async function race() {
+  const names = chosen.value;
+  const count = Number(steps.value);
+  trouble.value = '';
+  if (names.length < 2 || names.length > MOST) trouble.value = `${names.length} chosen: a race takes two to six`;
+  else if (!Number.isInteger(count) || count < 1)
+    trouble.value = `steps is '${steps.value}': it must be a whole number, at least 1`;
+  else if (lockstep.value && !(Number.isInteger(Number(rounds.value)) && Number(rounds.value) >= 1))
+    trouble.value = `rounds is '${rounds.value}': it must be a whole number, at least 1`;
+  if (trouble.value) return;
+  running.value = true;
+  stopped = false;
+  goal.value = count;
+  rows.value = names.map((name) => ({ name, hex: [], loss: [], ms: [], words: '', ratio: null, state: '' }));
+  try {
+    const base = conditions();
+    const { text } = await python.ask<{ text: string }>('documents_text', { settings: base });
+    if (lockstep.value) await inTurns(names, base, text, count, Number(rounds.value));
+    else await together(names, base, text, count);
+  } catch (error) {
+    if (!(error instanceof PythonError)) throw error;
+    if (error.message !== 'stopped') trouble.value = error.message;
+  } finally {
+    for (const worker of workers) worker.terminate();
+    workers = [];
+    running.value = false;
+    now.value = '';
+  }
+}
+
+let drawing = false;
+function draw() {
+  if (drawing) return;
+  drawing = true;
+  requestAnimationFrame(() => {
+    drawing = false;
+    rows.value = [...rows.value];
+  });
+}
+
+function take(row: Row, record: StepRecord) {
+  row.hex.push(record.hex);
+  row.loss.push(record.loss);
+  row.ms.push(record.ms);
+  draw();
+}
+
+/** All at once, each as fast as it can. */
+async function together(names: string[], base: Wanted, text: string, count: number) {
+  now.value = 'starting a Python for each';
+  const ready = await Promise.all(names.map((name) => begin(name, base, text)));
+  now.value = 'racing';
+  let place = 0;
+  await Promise.all(
+    ready.map(async (worker, i) => {
+      const row = rows.value[i];
+      if (!row) return;
+      try {
+        await worker.ask('run', { until: count }, (record) => take(row, record));
+        row.state = ['1st', '2nd', '3rd'][place] ?? `${place + 1}th`;
+        place += 1;
+      } catch (error) {
+        if (stopped || !(error instanceof PythonError)) throw error;
+        row.state = 'failed';
+        row.words = error.message;
+      }
+    }),
+  );
+  await judge();
+  const first = rows.value[0];
+  if (first)
+    for (const row of rows.value)
+      row.ratio = row.ms.length ? { value: median(first.ms) / median(row.ms), low: null, high: null } : null;
+  draw();
+}
+
+/** One after the other, step by step, in rounds of fresh workers: what the machine does besides, it does to all. */
+async function inTurns(names: string[], base: Wanted, text: string, count: number, most: number) {
+  const times: number[][][] = names.map(() => []); // competitor, round, step
+  for (let round = 0; round < most; round++) {
+    now.value = `round ${round + 1} of ${most}`;
+    const ready: Competitor[] = [];
+    for (const name of names) ready.push(await begin(name, base, text));
+    for (const all of times) all.push([]);
+    for (const row of rows.value) row.hex = round === 0 ? [] : row.hex;
+    for (let step = 0; step < count; step++) {
+      for (let turn = 0; turn < names.length; turn++) {
+        const i = (turn + step + round) % names.length; // nobody is always the first
+        const row = rows.value[i] as Row;
+        const record = await (ready[i] as Competitor).ask<StepRecord>('step');
+        times[i]?.[round]?.push(record.ms);
+        if (round === 0) take(row, record);
+        else {
+          row.ms.push(record.ms);
+          if (record.hex !== row.hex[step])
+            row.words = `DIVERGED: round ${round + 1} gave another loss at step ${step + 1}`;
+          draw();
+        }
+      }
+    }
+    for (const worker of workers) worker.terminate();
+    workers = [];
+  }
+  await judge();
+  for (const [i, row] of rows.value.entries()) {
+    if (i === 0 || row.words.startsWith('DIVERGED')) continue;
+    row.ratio = await python.ask('paired', { baseline: times[0], times: times[i] });
+  }
+  const first = rows.value[0];
+  if (first) first.ratio = { value: 1, low: null, high: null };
+  draw();
+}
+
+async function judge() {
+  const reference = rows.value[0]?.hex ?? [];
+  for (const row of rows.value) {
+    if (row.words || !row.hex.length) continue;
+    const n = Math.min(reference.length, row.hex.length);
+    row.words = (
+      await python.ask<{ words: string }>('verdict', { reference: reference.slice(0, n), losses: row.hex.slice(0, n) })
+    ).words;
+  }
+}
+
+function stop() {
+  stopped = true;
+  for (const worker of workers) worker.terminate();
+}
+
+export function RaceView() {
+  const engines = hello.value?.engines.filter(({ unavailable }) => !unavailable).map(({ name }) => name) ?? [];
+  const choices = [...engines, JAVASCRIPT, WRONG_ONE, ...(ownSource.value ? ['your engine'] : [])];
+  const port = chosen.value.includes(JAVASCRIPT);
+  return (
+    <>
+      <Card
+        title="Race"
+        aside={
+          running.value ? (
+            <button type="button" onClick={stop}>
+              Stop
+            </button>
+          ) : (
+            <button type="button" disabled={!hello.value} onClick={() => void race()}>
+              Start the race
+            </button>
+          )
+        }
+      >
+        <fieldset class="choices">
+          <legend>Two to six; the first is what the others are held against</legend>
+          {choices.map((name) => (
+            <label key={name}>
+              <input
+                type="checkbox"
+                checked={chosen.value.includes(name)}
+                onChange={(event) => {
+                  const others = chosen.value.filter((one) => one !== name);
+                  chosen.value = event.currentTarget.checked
+                    ? choices.filter((one) => one === name || others.includes(one))
+                    : others;
+                }}
+              />
+              {name}
+            </label>
+          ))}
+        </fieldset>
+        <div class="fields">
+          <div class="field">
+            <label for="race-steps">Steps</label>
+            <input
+              id="race-steps"
+              inputMode="numeric"
+              value={steps.value}
+              onInput={(event) => {
+                steps.value = event.currentTarget.value;
+              }}
+            />
+          </div>
+          <div class="field">
+            <label class="switch">
+              <input
+                type="checkbox"
+                checked={lockstep.value}
+                onChange={(event) => {
+                  lockstep.value = event.currentTarget.checked;
+                }}
+              />
+              Lockstep
+            </label>
+            <small class="hint">one at a time, step by step: slower, and true</small>
+          </div>
+          {lockstep.value && (
+            <div class="field">
+              <label for="race-rounds">Rounds</label>
+              <input
+                id="race-rounds"
+                inputMode="numeric"
+                value={rounds.value}
+                onInput={(event) => {
+                  rounds.value = event.currentTarget.value;
+                }}
+              />
+              <small class="hint">of fresh workers; the interval is over them</small>
+            </div>
+          )}
+        </div>
+        {port && (
+          <p class="hint">
+            {JAVASCRIPT} is a port of microgpt.py for JavaScript. It knows the default sizes only, and its own random
+            numbers, mulberry32: so all race with those.
+          </p>
+        )}
+        <Trouble text={trouble.value} />
+        {now.value && <p aria-busy="true">{now.value}</p>}
+        {rows.value.length > 0 && <Results />}
+      </Card>
+      <Proof />
+    </>
+  );
+}
+
+function Results() {
+  const longest = Math.max(...rows.value.map((row) => row.loss.length));
+  const columns = [
+    Array.from({ length: longest }, (_, i) => i + 1),
+    ...rows.value.map((row) => Array.from({ length: longest }, (_, i) => row.loss[i] ?? null)),
+  ];
+  const first = rows.value[0];
+  return (
+    <>
+      <div class="track">
+        {rows.value.map((row, i) => (
+          <div key={row.name}>
+            <span>{row.name}</span>
+            <div
+              class="lane"
+              role="progressbar"
+              aria-label={row.name}
+              aria-valuenow={row.loss.length}
+              aria-valuemin={0}
+              aria-valuemax={goal.value}
+            >
+              <i style={{ width: `${(100 * row.loss.length) / (goal.value || 1)}%`, background: `var(--c${i})` }} />
+            </div>
+            <span>{row.state || whole(row.loss.length)}</span>
+          </div>
+        ))}
+      </div>
+      <Chart
+        title="Loss of each competitor"
+        lines={rows.value.map(({ name }, i) => ({ label: name, colour: i }))}
+        columns={columns}
+        height={200}
+      />
+      <div class="scroll">
+        <table data-testid="race">
+          <thead>
+            <tr>
+              <th>engine</th>
+              <th>ms a step</th>
+              <th>times as fast</th>
+              <th>losses, held against {first?.name}'s</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rows.value.map((row) => (
+              <tr key={row.name}>
+                <th scope="row">{row.name}</th>
+                <td>{row.ms.length ? median(row.ms).toFixed(2) : '–'}</td>
+                <td>{ratioText(row)}</td>
+                <td class={row.words.startsWith('DIVERGED') ? 'bad' : ''}>
+                  {row === first && row.words ? `${row.hex.length} steps` : row.words || soFar(row)}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <button
+        type="button"
+        class="secondary"
+        disabled={running.value}
+        onClick={() => download('race.csv', csv(), 'text/csv')}
+      >
+        Losses as CSV
+      </button>
+    </>
+  );
+}
+
+function ratioText(row: Row): string {
+  if (row.words.startsWith('DIVERGED')) return '–';
+  if (!row.ratio) return '–';
+  const { value, low, high } = row.ratio;
+  return low === null || high === null
+    ? value.toFixed(2)
+    : `${value.toFixed(2)} [${low.toFixed(2)}, ${high.toFixed(2)}]`;
+}
+
+/** While it runs. The verdict at the end is Python's. */
+function soFar(row: Row): string {
+  const first = rows.value[0]?.hex ?? [];
+  const n = Math.min(first.length, row.hex.length);
+  for (let i = 0; i < n; i++) if (row.hex[i] !== first[i]) return `differs from step ${i + 1} on`;
+  return n ? `same bits so far, ${n} steps` : '';
+}
+
+function csv(): string {
+  const longest = Math.max(...rows.value.map((row) => row.hex.length));
+  const lines = Array.from({ length: longest }, (_, i) => [i + 1, ...rows.value.map((row) => row.hex[i] ?? '')].join());
+  return `step,${rows.value.map(({ name }) => name).join()}\n${lines.join('\n')}\n`;
+}
+
+// ----------------------------------------------------------------- the proof
+
+interface Golden {
+  steps: number;
+  python: string;
+  losses: Record<string, string[]>;
+}
+
+const proof = signal<{ name: string; words: string; ms: number }[]>([]);
+const proving = signal('');
+const proofTrouble = signal('');
+let prover: WorkerClient | null = null;
+
+/** Every engine from the same seed in this browser, held against what native CPython computed. */
+async function prove() {
+  proof.value = [];
+  proofTrouble.value = '';
+  proving.value = 'starting';
+  const worker = startPython();
+  prover = worker;
+  try {
+    const { steps: count, losses } = (await import('../golden.json')).default as Golden;
+    await worker.ready;
+    for (const [engine, expected] of Object.entries(losses)) {
+      proving.value = engine;
+      const base: Wanted = {
+        data: 'given_names',
+        text: null,
+        blocks: false,
+        engine,
+        source: '',
+        steps: 1000,
+        options: {},
+      };
+      await worker.ask('start', { settings: base });
+      const found: StepRecord[] = [];
+      await worker.ask('run', { until: count }, (record) => found.push(record));
+      const { words } = await worker.ask<{ words: string }>('verdict', {
+        reference: expected,
+        losses: found.map(({ hex }) => hex),
+      });
+      proof.value = [...proof.value, { name: engine, words, ms: median(found.map(({ ms }) => ms)) }];
+    }
+  } catch (error) {
+    if (!(error instanceof PythonError)) throw error;
+    if (error.message !== 'stopped') proofTrouble.value = error.message;
+  } finally {
+    worker.terminate();
+    proving.value = '';
+  }
+}
+
+function Proof() {
+  return (
+    <Card
+      title="The proof"
+      aside={
+        proving.value ? (
+          <button type="button" class="secondary" onClick={() => prover?.terminate()}>
+            Stop
+          </button>
+        ) : (
+          <button type="button" class="secondary" disabled={!hello.value || running.value} onClick={() => void prove()}>
+            Prove it
+          </button>
+        )
+      }
+    >
+      <p class="hint">
+        Fifty steps of every engine in this browser, each loss held against the one that CPython on Linux computed, as
+        hexadecimal floats. Takes a minute.
+      </p>
+      <Trouble text={proofTrouble.value} />
+      {proving.value && <p aria-busy="true">{proving.value}</p>}
+      {proof.value.length > 0 && (
+        <div class="scroll">
+          <table data-testid="proof">
+            <thead>
+              <tr>
+                <th>engine</th>
+                <th>ms a step</th>
+                <th>losses</th>
+              </tr>
+            </thead>
+            <tbody>
+              {proof.value.map(({ name, words, ms }) => (
+                <tr key={name}>
+                  <th scope="row">{name}</th>
+                  <td>{ms.toFixed(2)}</td>
+                  <td>{words}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Card>
+  );
+}

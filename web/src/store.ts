@@ -1,0 +1,235 @@
+/** What the page knows: the main worker's Python, the model in it, and how its training goes. */
+import { batch, computed, effect, signal } from '@preact/signals';
+import type { About, Checked, Description, Hello, StepRecord, Wanted } from './protocol';
+import { PythonError, startPython } from './python';
+import { ownSource, ownText, settings, wantedNow } from './settings';
+
+export const loading = signal(0); // share of Pyodide's files that has come
+export const loadedBytes = signal(0);
+export const hello = signal<Hello | null>(null);
+export const readyAfter = signal(0); // ms since the page was opened
+export const failure = signal(''); // what keeps Python from running at all
+export const notice = signal(''); // the last thing worth saying, read out by screen readers
+
+export type Phase = 'none' | 'starting' | 'running' | 'paused' | 'done';
+export const phase = signal<Phase>('none');
+export const about = signal<About | null>(null);
+export const description = signal<Description | null>(null);
+export const checked = signal<Checked | null>(null);
+export const estimate = signal<number | null>(null); // ms a step, by a throw-away model of the same sizes
+export const fieldErrors = signal<Record<string, string>>({});
+export const trainedWith = signal<Wanted | null>(null);
+export const samplesEvery = signal('100');
+
+/** Every step so far, a column a quantity; drawn when the version changes, at most once a frame. */
+export const history = {
+  step: [] as number[],
+  loss: [] as number[],
+  smooth: [] as number[],
+  validation: [] as (number | null)[],
+  rate: [] as number[],
+  ms: [] as number[],
+  hex: [] as string[],
+  norms: new Map<string, (number | null)[]>(),
+  samples: [] as { step: number; texts: string[] }[],
+};
+export const version = signal(0);
+export const until = computed(() => Number(trainedWith.value?.steps ?? 0));
+const SMOOTHING = 0.97;
+
+export let python = begin();
+
+function begin() {
+  const started = startPython((share, loaded) => {
+    loading.value = share;
+    loadedBytes.value = loaded;
+  });
+  started.ready.then(
+    (found) => {
+      batch(() => {
+        readyAfter.value = readyAfter.value || performance.now();
+        hello.value = found;
+        failure.value = '';
+      });
+    },
+    (error: Error) => {
+      if (error.message !== 'stopped') failure.value = error.message;
+    },
+  );
+  return started;
+}
+
+/** Says at its field what is wrong, or above all if it belongs to none. */
+export function report(error: unknown) {
+  if (!(error instanceof PythonError)) throw error;
+  if (error.message === 'stopped') return;
+  if (error.field) fieldErrors.value = { ...fieldErrors.value, [error.field]: error.message };
+  else fieldErrors.value = { ...fieldErrors.value, '': error.message };
+  notice.value = error.message;
+}
+
+export const clearErrors = (...names: string[]) => {
+  fieldErrors.value = Object.fromEntries(Object.entries(fieldErrors.value).filter(([name]) => !names.includes(name)));
+};
+
+// ----------------------------------------------------------------- settings are looked at as they change
+
+let looking = 0;
+effect(() => {
+  const ready = hello.value;
+  const asked = [settings.value, ownText.value, ownSource.value];
+  if (!ready || !asked) return;
+  const mine = ++looking;
+  setTimeout(() => mine === looking && void look(mine), 150);
+});
+
+async function look(mine: number) {
+  const wanted = wantedNow();
+  try {
+    const found = await python.ask<Checked>('check', { settings: wanted });
+    const documents = await python.ask<Description>('describe', { settings: wanted });
+    if (mine !== looking) return;
+    batch(() => {
+      fieldErrors.value = {};
+      checked.value = found;
+      description.value = documents;
+    });
+    // a scalar engine's step takes a second and more; while a training is on its own times are better
+    if (phase.value !== 'running' && phase.value !== 'starting') {
+      const { ms } = await python.ask<{ ms: number }>('estimate', { settings: wanted });
+      if (mine === looking) estimate.value = ms;
+    }
+  } catch (error) {
+    if (mine !== looking) return;
+    fieldErrors.value = {};
+    checked.value = null;
+    estimate.value = null;
+    report(error);
+  }
+}
+
+// ----------------------------------------------------------------- training
+
+function forget() {
+  for (const column of [history.step, history.loss, history.smooth, history.rate, history.ms]) column.length = 0;
+  history.hex.length = history.validation.length = history.samples.length = 0;
+  history.norms.clear();
+  version.value++;
+}
+
+let drawing = false;
+function keep(record: StepRecord) {
+  const last = history.smooth.at(-1);
+  history.step.push(record.step);
+  history.loss.push(record.loss);
+  // the mean so far at first, then ever more the recent past
+  const share = Math.min(SMOOTHING, history.step.length / (history.step.length + 1));
+  history.smooth.push(last === undefined ? record.loss : share * last + (1 - share) * record.loss);
+  history.validation.push(record.validation ?? null);
+  history.rate.push(record.rate);
+  history.ms.push(record.ms);
+  history.hex.push(record.hex);
+  if (record.samples) history.samples.unshift({ step: record.step, texts: record.samples });
+  if (record.norms)
+    for (const [name, norm] of Object.entries(record.norms)) {
+      const column = history.norms.get(name) ?? [];
+      column[history.step.length - 1] = norm;
+      history.norms.set(name, column);
+    }
+  if (drawing) return;
+  drawing = true;
+  // frames don't come while the tab is in the background: the training goes on, and is drawn when it is back
+  requestAnimationFrame(() => {
+    drawing = false;
+    version.value++;
+  });
+}
+
+/** Makes the model of the settings and trains, or goes on with the one that is there. */
+export async function train(steps?: number) {
+  try {
+    if (phase.value === 'none' || phase.value === 'done') await make();
+    if (!about.value) return;
+    const done = about.value.steps + history.step.length;
+    const target = steps === undefined ? until.value : Math.min(until.value, done + steps);
+    phase.value = 'running';
+    const { finished } = await python.ask<{ finished: boolean }>(
+      'run',
+      { until: target, norms: true, samples_every: Number(samplesEvery.value) || 0 },
+      keep,
+    );
+    phase.value = finished && target === until.value ? 'done' : 'paused';
+    notice.value = phase.value === 'done' ? `Training is done: ${until.value} steps.` : 'Training is paused.';
+  } catch (error) {
+    phase.value = history.step.length ? 'paused' : 'none';
+    report(error);
+  } finally {
+    version.value++;
+  }
+}
+
+async function make() {
+  phase.value = 'starting';
+  const wanted = wantedNow();
+  clearErrors('');
+  const found = await python.ask<About>('start', { settings: wanted });
+  batch(() => {
+    forget();
+    about.value = found;
+    trainedWith.value = wanted;
+  });
+}
+
+export const pause = () => python.ask('pause');
+
+/** Back to the beginning. What does not answer, as an endless loop in an engine does not, is ended. */
+export async function reset() {
+  const answered = await Promise.race([pause().then(() => true), later(3000)]);
+  if (!answered) restart();
+  batch(() => {
+    forget();
+    about.value = null;
+    trainedWith.value = null;
+    phase.value = 'none';
+    fieldErrors.value = {};
+  });
+}
+
+/** A new worker in place of one that does not answer. */
+export function restart() {
+  python.terminate();
+  hello.value = null;
+  python = begin();
+  phase.value = 'none';
+  about.value = null;
+}
+
+const later = (ms: number) => new Promise<false>((go) => setTimeout(() => go(false), ms));
+
+export async function loadModel(file: File) {
+  try {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const wanted = wantedNow();
+    const found = await python.ask<About>('load_model', { settings: wanted, name: file.name, bytes });
+    batch(() => {
+      forget();
+      clearErrors('', 'model');
+      about.value = found;
+      trainedWith.value = { ...wanted, steps: Number(found.config['schedule_steps'] ?? found.steps) };
+      phase.value = found.trainable && found.steps < until.value ? 'paused' : 'done';
+      notice.value = `Loaded ${file.name}: ${found.parameters} parameters after ${found.steps} steps.`;
+    });
+  } catch (error) {
+    if (error instanceof PythonError) fieldErrors.value = { ...fieldErrors.value, model: error.message };
+    else throw error;
+  }
+}
+
+// a training, or a trained model that is in no file, is asked for before it is lost; settings come back by themselves
+export const saved = signal(true);
+effect(() => {
+  if (phase.value === 'running') saved.value = false;
+});
+addEventListener('beforeunload', (event) => {
+  if (!saved.value && phase.value !== 'none') event.preventDefault();
+});
