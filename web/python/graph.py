@@ -52,8 +52,7 @@ class Graph:
             raise WorkloadError(f"no node {number}")
         node = self.nodes[number]
         children = [
-            {**self._describe(child), "local": float(local)}
-            for child, local in zip(node._children, node._local_grads)
+            {**self._describe(child), "local": float(local)} for child, local in zip(node._children, node._local_grads)
         ]
         return {"node": self._describe(node), "children": children}
 

@@ -321,7 +321,10 @@ class Playground:
         with failures_of(self.engine):
             weights = generation.along(trainer.model, trainer.vocabulary, text, sampling)[-1]
         total = math.fsum(weights)
-        answer: Dict[str, Any] = {"probabilities": [[name, w / total] for name, w in zip(names, weights)], "full": False}
+        answer: Dict[str, Any] = {
+            "probabilities": [[name, w / total] for name, w in zip(names, weights)],
+            "full": False,
+        }
         if order.get("draw"):
             if sampling.greedy:
                 drawn = weights.index(max(weights))
@@ -388,7 +391,6 @@ class Playground:
         mine = self.step({})
         return {**mine, "reference": self.other.trainer.step().loss.hex()}
 
-
     # ----------------------------------------------------------------- the race
 
     def documents_text(self, order: Dict[str, Any]) -> Dict[str, Any]:
@@ -410,8 +412,12 @@ def _options(config: Config) -> Dict[str, Any]:
     return {name: getattr(config, name) for name in (*config.record(), *OPTIONS)}
 
 
-def field_of(message: str, settings: Dict[str, Any]) -> Optional[str]:
+def field_of(message: str, order: str) -> Optional[str]:
     """The field that a message is about: the first one that it names."""
+    if order == "generate" and "is not in the training data" in message:
+        return "prefix"
+    if "parameters is too large" in message:
+        return "n_embd"
     words = message.replace(",", " ").replace(":", " ").split()
     if any(phrase in message for phrase in ("the text", "dataset", "documents")) and "validation" not in message:
         return "data"
@@ -426,8 +432,10 @@ def answer(playground: Playground, order_text: str) -> str:
     try:
         do: Callable[[Dict[str, Any]], Dict[str, Any]] = getattr(playground, order["do"])
         return json.dumps({"result": do(order)}, allow_nan=False)
-    except (WorkloadError, engines.EngineError) as error:
-        return json.dumps({"error": str(error), "field": field_of(str(error), order), "fault": False})
+    except engines.EngineError as error:
+        return json.dumps({"error": str(error), "field": "engine", "fault": False})
+    except WorkloadError as error:
+        return json.dumps({"error": str(error), "field": field_of(str(error), order["do"]), "fault": False})
     except MemoryError:
         return json.dumps({"error": "the memory is full: choose a smaller model", "field": "n_embd", "fault": False})
     except Exception as error:

@@ -33,9 +33,7 @@ export function App() {
           <h1>
             microgpt-bench <span>playground</span>
           </h1>
-          <p>
-            A tiny GPT, trained in this page by the same Python engines that the benchmark times, with the same losses.
-          </p>
+          <p>A tiny GPT, trained in this page by the same Python engines that the benchmark times.</p>
         </div>
         <button
           type="button"

@@ -1,6 +1,8 @@
 /** A Python editor. */
 import { python as pythonLanguage } from '@codemirror/lang-python';
+import { HighlightStyle, syntaxHighlighting } from '@codemirror/language';
 import { EditorState } from '@codemirror/state';
+import { tags } from '@lezer/highlight';
 import { basicSetup, EditorView } from 'codemirror';
 import { useEffect, useRef } from 'preact/hooks';
 
@@ -10,8 +12,15 @@ const look = EditorView.theme({
   '.cm-activeLine, .cm-activeLineGutter': { backgroundColor: 'transparent' },
   '.cm-cursor': { borderLeftColor: 'var(--ink)' },
   '&.cm-focused .cm-selectionBackground, .cm-selectionBackground': { backgroundColor: 'var(--select) !important' },
-  '.cm-content span': { color: 'inherit' },
 });
+
+const colours = HighlightStyle.define([
+  { tag: [tags.keyword, tags.operatorKeyword, tags.controlKeyword, tags.definitionKeyword], color: 'var(--c2)' },
+  { tag: [tags.string, tags.docString], color: 'var(--c6)' },
+  { tag: [tags.number, tags.bool, tags.null], color: 'var(--c1)' },
+  { tag: tags.comment, color: 'var(--muted)', fontStyle: 'italic' },
+  { tag: [tags.function(tags.definition(tags.variableName)), tags.className], color: 'var(--c4)' },
+]);
 
 export default function Editor({ value, onChange }: { value: string; onChange: (text: string) => void }) {
   const place = useRef<HTMLDivElement>(null);
@@ -24,8 +33,10 @@ export default function Editor({ value, onChange }: { value: string; onChange: (
         doc: value,
         extensions: [
           basicSetup,
+          EditorView.lineWrapping,
           pythonLanguage(),
           look,
+          syntaxHighlighting(colours),
           EditorView.contentAttributes.of({ 'aria-label': 'Source of your engine' }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) onChange(update.state.doc.toString());

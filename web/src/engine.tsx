@@ -1,7 +1,7 @@
 /** An engine of the user's own: typed or dropped, held against the reference, and then it may race and train. */
 import { signal } from '@preact/signals';
 import { lazy, Suspense } from 'preact/compat';
-import { Card, median, Trouble } from './parts';
+import { Card, median, Scroll, Trouble } from './parts';
 import type { About, StepRecord } from './protocol';
 import { PythonError, startPython, type WorkerClient } from './python';
 import { ownSource, settings, tab, wantedNow } from './settings';
@@ -182,7 +182,7 @@ export function EngineView() {
       </Card>
       {results.value.length > 0 && (
         <Card title="Step by step">
-          <div class="scroll">
+          <Scroll>
             <table>
               <thead>
                 <tr>
@@ -209,7 +209,7 @@ export function EngineView() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Scroll>
         </Card>
       )}
     </>

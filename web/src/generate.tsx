@@ -1,7 +1,7 @@
 /** Drawing texts from the model, all at once or token by token. */
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { Card, percent, shown } from './parts';
+import { Card, percent, Scroll, shown } from './parts';
 import type { Token } from './protocol';
 import { PythonError } from './python';
 import { about, fieldErrors, phase, python, report, version } from './store';
@@ -153,7 +153,7 @@ function Input({ name, label, value, hint }: { name: string; label: string; valu
 
 function Trace({ tokens }: { tokens: Token[] }) {
   return (
-    <div class="scroll">
+    <Scroll>
       <table data-testid="trace">
         <thead>
           <tr>
@@ -176,7 +176,7 @@ function Trace({ tokens }: { tokens: Token[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 

@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { NoModel } from './generate';
 import { GraphView } from './graph';
-import { Card, percent, shown, Trouble } from './parts';
+import { Card, percent, Scroll, shown, Trouble } from './parts';
 import { PythonError } from './python';
 import { about, phase, python, version } from './store';
 
@@ -77,7 +77,7 @@ export function Inside() {
 
 function Next({ found }: { found: Found }) {
   return (
-    <div class="scroll">
+    <Scroll>
       <table class="next">
         <thead>
           <tr>
@@ -98,7 +98,7 @@ function Next({ found }: { found: Found }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   );
 }
 

@@ -1,6 +1,6 @@
 /** The ladder: six models from counting pairs to the GPT, side by side. */
 import { signal } from '@preact/signals';
-import { Card, Chart, Trouble, whole } from './parts';
+import { Card, Chart, Scroll, Trouble, whole } from './parts';
 import { PythonError, startPython, type WorkerClient } from './python';
 import { settings, wantedNow } from './settings';
 
@@ -103,7 +103,7 @@ export function LadderView() {
             lines={models.value.map(({ name }, i) => ({ label: name, colour: i }))}
             columns={columns.length > 1 ? columns : [[], ...models.value.map(() => [])]}
           />
-          <div class="scroll">
+          <Scroll>
             <table data-testid="ladder">
               <thead>
                 <tr>
@@ -138,7 +138,7 @@ export function LadderView() {
                 })}
               </tbody>
             </table>
-          </div>
+          </Scroll>
           <p class="hint">
             After {whole(uniform)} steps. Loss: smoothed, in nats per token. Unseen: over {heldOut.value} documents that
             no model trains on, every hundred steps. Gained: by how much unseen fell from the model above.

@@ -33,6 +33,15 @@ export function Trouble({ id, text }: { id?: string; text: string | undefined })
   ) : null;
 }
 
+/** A box that scrolls sideways on a narrow screen, by keyboard too. */
+export function Scroll({ label = 'Table', children }: { label?: string; children: ComponentChildren }) {
+  return (
+    <section class="scroll" tabIndex={0} aria-label={label}>
+      {children}
+    </section>
+  );
+}
+
 export interface Line {
   label: string;
   colour: number; // of the palette, from 0
@@ -75,14 +84,14 @@ export function Chart({
         axes: [axis, { ...axis, size: 56 }],
         cursor: { y: false },
         series: [
-          { label: 'step' },
+          { label: 'step', value: (_: uPlot, value: number | null) => (value == null ? '' : String(value)) },
           ...lines.map(({ label, colour, points, faint }) => ({
             label,
             stroke: style.getPropertyValue(`--c${colour}`) + (faint ? '66' : ''),
             width: faint ? 1 : 2,
             points: { show: !!points, size: 7 },
             spanGaps: true,
-            value: (_: uPlot, value: number | null) => (value == null ? '–' : value.toPrecision(4)),
+            value: (_: uPlot, value: number | null) => (value == null ? '' : value.toPrecision(4)),
           })),
         ],
       },

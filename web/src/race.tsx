@@ -1,7 +1,7 @@
 /** The race: engines train the same model from the same seed, each in a worker of its own. */
 import { signal } from '@preact/signals';
 import { WRONG } from './engine';
-import { Card, Chart, download, median, Trouble, whole } from './parts';
+import { Card, Chart, download, median, Scroll, Trouble, whole } from './parts';
 import type { StepRecord, Wanted } from './protocol';
 import { type Competitor, PythonError, startPython, WorkerClient } from './python';
 import { ownSource, wantedNow } from './settings';
@@ -317,7 +317,7 @@ function Results() {
         columns={columns}
         height={200}
       />
-      <div class="scroll">
+      <Scroll>
         <table data-testid="race">
           <thead>
             <tr>
@@ -340,7 +340,7 @@ function Results() {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroll>
       <button
         type="button"
         class="secondary"
@@ -379,6 +379,7 @@ function csv(): string {
 // ----------------------------------------------------------------- the proof
 
 interface Golden {
+  options: Wanted['options'];
   steps: number;
   python: string;
   losses: Record<string, string[]>;
@@ -397,7 +398,7 @@ async function prove() {
   const worker = startPython();
   prover = worker;
   try {
-    const { steps: count, losses } = (await import('../golden.json')).default as Golden;
+    const { steps: count, losses, options } = (await import('../golden.json')).default as unknown as Golden;
     await worker.ready;
     for (const [engine, expected] of Object.entries(losses)) {
       proving.value = engine;
@@ -408,7 +409,7 @@ async function prove() {
         engine,
         source: '',
         steps: 1000,
-        options: {},
+        options,
       };
       await worker.ask('start', { settings: base });
       const found: StepRecord[] = [];
@@ -445,13 +446,14 @@ function Proof() {
       }
     >
       <p class="hint">
-        Fifty steps of every engine in this browser, each loss held against the one that CPython on Linux computed, as
-        hexadecimal floats. Takes a minute.
+        Fifty steps of every engine in this browser, each loss held against CPython's on Linux, as hexadecimal floats.
+        Both compute exp, log and pow by the same algorithms; sine and cosine they don't, so the weights are drawn by
+        mulberry32, which needs neither. Takes a minute.
       </p>
       <Trouble text={proofTrouble.value} />
       {proving.value && <p aria-busy="true">{proving.value}</p>}
       {proof.value.length > 0 && (
-        <div class="scroll">
+        <Scroll>
           <table data-testid="proof">
             <thead>
               <tr>
@@ -470,7 +472,7 @@ function Proof() {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </Card>
   );

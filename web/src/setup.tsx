@@ -70,6 +70,7 @@ function Data() {
         <label>
           List
           <select
+            id="list"
             value={settings.value.data}
             aria-describedby="data-error"
             onChange={(event) => {
@@ -227,6 +228,7 @@ function EngineChoice() {
     <label>
       Engine
       <select
+        id="engine"
         value={settings.value.engine}
         onChange={(event) => {
           settings.value = { ...settings.value, engine: event.currentTarget.value };

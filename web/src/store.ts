@@ -40,6 +40,9 @@ const SMOOTHING = 0.97;
 export let python = begin();
 
 function begin() {
+  if (typeof WebAssembly === 'undefined')
+    failure.value =
+      'This browser has no WebAssembly: Python cannot run in it. Any browser since 2017 has it, unless it was switched off.';
   const started = startPython((share, loaded) => {
     loading.value = share;
     loadedBytes.value = loaded;
@@ -53,7 +56,7 @@ function begin() {
       });
     },
     (error: Error) => {
-      if (error.message !== 'stopped') failure.value = error.message;
+      if (error.message !== 'stopped') failure.value ||= error.message;
     },
   );
   return started;

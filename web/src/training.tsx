@@ -128,6 +128,7 @@ function Buttons() {
 }
 
 function Samples() {
+  version.value; // as above: a part is drawn anew for what it reads itself
   return (
     <Card
       title="Samples"
@@ -162,6 +163,7 @@ function Samples() {
 }
 
 function Keep() {
+  version.value;
   const chooser = useRef<HTMLInputElement>(null);
   const any = !!about.value && phase.value !== 'running';
   const save = async () => {

@@ -20,7 +20,7 @@ let running = false;
 const post = (message: Answer) => self.postMessage(message);
 
 /** fetch, from the cache where it is there, with a report of how much has come. */
-function countingFetch(): typeof fetch {
+function countingFetch(missing: (url: string) => void): typeof fetch {
   let loaded = 0;
   const plain = self.fetch.bind(self);
   return async (input, init) => {
@@ -28,9 +28,13 @@ function countingFetch(): typeof fetch {
     const cache = typeof caches === 'undefined' ? undefined : await caches.open(CACHE).catch(() => undefined);
     let response = await cache?.match(url);
     if (!response) {
-      response = await plain(input, init);
+      response = await plain(input, init).catch((error: unknown) => {
+        missing(`${url} did not come: ${error instanceof Error ? error.message : String(error)}`);
+        throw error;
+      });
       if (response.ok) cache?.put(url, response.clone()).catch(() => undefined);
     }
+    if (!response.ok) missing(`${url} is missing (${response.status})`);
     if (!response.ok || !response.body) return response;
     const counter = new TransformStream<Uint8Array, Uint8Array>({
       transform(chunk, controller) {
@@ -46,11 +50,14 @@ function countingFetch(): typeof fetch {
 
 async function load(base: string): Promise<unknown> {
   if (typeof WebAssembly === 'undefined') throw new Error('this browser has no WebAssembly: Python cannot run in it');
-  self.fetch = countingFetch();
+  // Pyodide waits for ever where a file of its own is missing
+  const broken = new Promise<never>((_, reject) => {
+    self.fetch = countingFetch((what) => reject(new Error(what)));
+  });
   const module = (await import(/* @vite-ignore */ `${base}pyodide.mjs`).catch(() => {
-    throw new Error(`Python did not load: ${base}pyodide.mjs is missing or damaged; load the page again`);
+    throw new Error(`Python did not load: ${base}pyodide.mjs is missing; load the page again`);
   })) as { loadPyodide: typeof loadPyodide };
-  const pyodide = await module.loadPyodide({ indexURL: base }).catch((error: unknown) => {
+  const pyodide = await Promise.race([module.loadPyodide({ indexURL: base }), broken]).catch((error: unknown) => {
     throw new Error(`Python did not load: ${String(error).split('\n')[0]}; load the page again`);
   });
   files = pyodide.FS;

@@ -9,6 +9,7 @@ import logging
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -195,11 +196,13 @@ def resolve(specification: str, switches: Mapping[str, str]) -> Runtime:
         if found is None:
             raise UsageError(f"no interpreter {wanted} found on PATH, in pyenv or uv: install it or give its path")
         executable = found
+    elif wanted == "pyodide":
+        executable = _pyodide()
     elif wanted and (equals or _is_path(wanted)):
         executable = os.path.abspath(os.path.expanduser(wanted))
     else:
         raise UsageError(
-            f"no such interpreter {wanted!r}: give a version (3.12, 3.14t, pypy3.11) or a path, or NAME= and one of them"
+            f"no such interpreter {wanted!r}: give a version (3.12, 3.14t, pypy3.11), pyodide or a path, or NAME= and one of them"
         )
     described = describe(executable, switches)
     return Runtime(
@@ -209,6 +212,20 @@ def resolve(specification: str, switches: Mapping[str, str]) -> Runtime:
         environment=dict(switches),
         described=described,
     )
+
+
+def _pyodide() -> str:
+    """The launcher that runs Pyodide under Node. Raises UsageError where Node or the package is missing."""
+    launcher = ROOT / "web" / "python.mjs"
+    node = shutil.which("node")
+    if node is None or not launcher.is_file():
+        raise UsageError(
+            "pyodide needs Node and this project's folder web: install Node, or leave --python pyodide out"
+        )
+    done = subprocess.run([node, str(launcher), "--where"], capture_output=True, text=True)
+    if done.returncode:
+        raise UsageError(f"pyodide: {done.stderr.strip() or 'Node cannot run its launcher'}")
+    return str(launcher)
 
 
 def _is_path(text: str) -> bool:
