@@ -17,7 +17,7 @@ WEB = ROOT / "web"
 sys.path[:0] = [str(WEB), str(WEB / "python")]
 # where CPython can be told to compute exp, log and pow as WebAssembly does: web/golden.py says how
 PLAIN_LIBRARY = platform.machine() == "x86_64" and platform.libc_ver()[0] == "glibc"
-PATIENCE = 180_000  # ms, on a busy machine
+PATIENCE = 120_000  # ms, on a busy machine
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",

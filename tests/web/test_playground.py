@@ -84,10 +84,10 @@ def test_a_training_is_cpythons_bit_for_bit_and_its_model_draws_the_same(browser
         assert [float(row["loss"]) for row in rows] == pytest.approx([float.fromhex(x) for x in expected], abs=1e-12)
 
         tab(page, "generate")
-        page.get_by_label("Temperature").fill("0.8")
-        page.get_by_label("Top k").fill("6")
-        page.get_by_label("Prefix").fill("ma")
-        page.get_by_label("Number").fill("4")
+        page.fill("#draw-temperature", "0.8")
+        page.fill("#draw-top_k", "6")
+        page.fill("#draw-prefix", "ma")
+        page.fill("#draw-number", "4")
         button(page, "Generate").click()
         page.locator("[data-testid=texts] li").nth(3).wait_for()
         page.get_by_text("Token by token, as a table").click()
@@ -113,11 +113,12 @@ def by_hand(page):
     """Token by token: choose, draw, go back, undo."""
     chosen = page.get_by_role("group", name="Probability of each next character")
     text = page.locator("[data-testid=by-hand]")
+    page.fill("#draw-top_k", "")
     chosen.get_by_role("button", name=re.compile("^k, ")).click()
     wait_for_text(page, "[data-testid=by-hand]", "k")
-    page.get_by_label("Top k").fill("3")
+    page.fill("#draw-top_k", "3")
     page.wait_for_function("document.querySelectorAll('.bars button:not([disabled])').length === 3")
-    page.get_by_label("Greedy").check()
+    page.get_by_label("Greedy", exact=True).check()
     button(page, "Draw one").click()
     page.wait_for_function("document.querySelector('[data-testid=by-hand]').innerText.length > 1")
     drawn = text.inner_text()
@@ -142,7 +143,7 @@ def inside(page):
 
 
 def graph(page):
-    page.get_by_label("Document").fill("mo")
+    page.locator("#graph-document").fill("mo")
     button(page, "Open the graph").click()
     nodes = page.locator("[data-testid=graph] g.node")
     nodes.nth(4).wait_for()
@@ -152,7 +153,7 @@ def graph(page):
     page.keyboard.press("Enter")
     page.wait_for_function(f"document.querySelectorAll('[data-testid=graph] g.node').length > {before}")
     assert "gradient" in page.locator("[data-testid=node]").inner_text()
-    page.get_by_label("Document").fill("mori")
+    page.locator("#graph-document").fill("mori")
     button(page, "Open the graph").click()
     page.get_by_text("give one or two").wait_for()
 

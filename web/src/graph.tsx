@@ -187,7 +187,7 @@ function Picture() {
               <g
                 key={id}
                 role="button"
-                tabIndex={0}
+                tabindex={0}
                 class={`node ${kind} ${chosen.value === id ? 'chosen' : ''}`}
                 transform={`translate(${x - WIDTH / 2} ${y - HEIGHT / 2})`}
                 aria-label={`${node.operation}, value ${short(node.data)}, gradient ${short(node.grad)}`}
