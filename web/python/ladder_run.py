@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Union
 
 from bench import Config, WorkloadError
 from bench.workload import ladder
-from bench.workload.ladder.rung import Rung
+from bench.workload.ladder.ladder_model import LadderModel
 from bench.workload.trainer import Trainer
 
 EVALUATE_EVERY = 100
@@ -30,7 +30,7 @@ class LadderRun:
             learning_rate=config.learning_rate,
             schedule_steps=config.schedule_steps,
         )
-        self.models: Dict[str, Union[Rung, Trainer]] = {}
+        self.models: Dict[str, Union[LadderModel, Trainer]] = {}
         for name in ladder.MODELS:
             model = ladder.make(name, "vector", list(documents), plain)
             self.unseen = model.documents[-count:]
@@ -57,7 +57,7 @@ class LadderRun:
             unseen = {name: self._evaluate(model) for name, model in self.models.items()}
         return {"step": done.step, "losses": losses, "ms": times, "unseen": unseen}
 
-    def _evaluate(self, model: Union[Rung, Trainer]) -> float:
+    def _evaluate(self, model: Union[LadderModel, Trainer]) -> float:
         if not isinstance(model, Trainer):
             return model.evaluate(self.unseen)
         model.held_out = self.unseen
