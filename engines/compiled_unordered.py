@@ -6,8 +6,8 @@ Source is generated once per shape, as in `compiled`; what it says may round dif
   M = Σ β₁⁻ⁱ·gᵢ. A step without a gradient changes no such sum, and only the weight is left to update, with less
   work. Lines without one are those of letters that the document lacks, and of units behind a relu that is closed at
   every position. ``g * g`` and ``sqrt`` stand for powers, and one division per weight for three;
-- sums of sixteen terms and more by `math.sumprod`, where it is there (CPython 3.12): as fast as an expression with
-  sixteen terms and faster with more, although it rounds only once;
+- long sums by `math.sumprod`, where it is there (CPython 3.12), although it rounds only once: from 32 terms on, where an
+  expression has become slower, on CPython 3.15 from 16 on (`LONG` in `dot_products`);
 - all linears that read one vector (queries, keys and values) are one larger linear on the way back;
 - chain rules in closed form: softmax p·(dp − Σ p·dp), cross-entropy p − onehot, rmsnorm in two products per number.
   The cross-entropy takes log Σ exp, so that large logits do not end it in log(0).

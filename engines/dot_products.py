@@ -1,6 +1,7 @@
 """Σ aᵢ·bᵢ of two rows of floats: from left to right, or with whatever is fastest."""
 
 import math
+import sys
 
 
 def dot(a, b):
@@ -12,4 +13,5 @@ def dot(a, b):
 
 
 sumprod = getattr(math, "sumprod", dot)  # CPython has it from 3.12 on, and it rounds only once
-LONG = math.inf if sumprod is dot else 16  # so many terms are sooner added by sumprod than written out
+# so many terms are sooner added by sumprod than written out; in CPython 3.15 an expression costs more per term
+LONG = math.inf if sumprod is dot else 32 if sys.version_info < (3, 15) else 16

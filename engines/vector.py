@@ -5,8 +5,8 @@ relu are passed over, all as in `vector_exact`. What may round differently here,
 
 - Adam: ``g * g`` and ``sqrt(v)`` in place of powers, and all factors that are the same for every weight of a step taken
   together, which leaves one division per weight. Moments are sums of plain gradients, without 1 − β before them;
-- sums of sixteen terms and more by `math.sumprod`, where it is there (CPython 3.12): as fast as an expression with
-  sixteen terms and faster with more, although it rounds only once;
+- long sums by `math.sumprod`, where it is there (CPython 3.12), although it rounds only once: from 32 terms on, where an
+  expression has become slower, on CPython 3.15 from 16 on (`LONG` in `dot_products`);
 - everything that reads the same vector (queries, keys and values) hands back one gradient, as one longer sum, in no
   order of rows; no row is turned around;
 - chain rules in closed form: softmax p·(dp − Σ p·dp), cross-entropy p − onehot, rmsnorm in two products per number.
