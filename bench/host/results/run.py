@@ -44,6 +44,7 @@ class Run:
         self.watch = round_files.Watch(folder, (entry.number for entry in rounds))
         self._waits: dict[tuple[Cell, int], str] = {}
         self._said: dict[tuple[Any, ...], tuple[Floats, int]] = {}
+        self._priors: dict[tuple[Any, ...], Prior] = {}
         self._turns: list[suspicion.Turns] = []  # of the rounds looked at so far
 
     @property
@@ -102,7 +103,9 @@ class Run:
         if not self.ok(baseline, cell):
             return None
         logs, clipped = self._says(baseline, cell, steps)
-        return over_rounds(logs, 0.95, clipped, self._prior(baseline, cell, steps))
+        return over_rounds(
+            logs, 0.95, clipped, Prior() if baseline == cell else self._prior(baseline[1], cell[1], steps)
+        )
 
     def mean_speedup(self, runtime: str, base: str) -> Ratio | None:
         """The geometric mean, over the engines that count on both, of their speedups over themselves on ``base``."""
@@ -133,19 +136,25 @@ class Run:
             self._said[known] = round_log_ratios(before[:, steps], after[:, steps])
         return self._said[known]
 
-    def _prior(self, baseline: Cell, cell: Cell, steps: slice) -> Prior:
-        """What the runtime's other engines tell of the variance of few rounds: they were measured in the same ones."""
+    def _prior(self, base: str, runtime: str, steps: slice) -> Prior:
+        """What a runtime's engines, over those on ``base``, tell of the variance of few rounds: they were the same ones."""
         rounds = len(self.rounds)
-        if not 1 < rounds < MANY or baseline == cell:
+        known = (base, runtime, steps.start, steps.stop, steps.step, rounds)
+        if not 1 < rounds < MANY:
             return Prior()
+        if known not in self._priors:
+            self._priors[known] = self._prior_of(base, runtime, steps)
+        return self._priors[known]
+
+    def _prior_of(self, base: str, runtime: str, steps: slice) -> Prior:
         variances = []
         for engine in self.record.engines:
-            one, other = (REFERENCE if baseline[1] == cell[1] else engine, baseline[1]), (engine, cell[1])
+            one, other = (REFERENCE if base == runtime else engine, base), (engine, runtime)
             if one != other and self.ok(one, other):
                 logs, _ = self._says(one, other, steps)
                 if not np.isnan(logs).any():
                     variances.append(float(np.var(logs, ddof=1)))
-        return prior(variances, rounds - 1)
+        return prior(variances, len(self.rounds) - 1)
 
     def _check(self, engine: str, runtime: str) -> None:
         for what, name, known in (

@@ -38,8 +38,7 @@ def prior(variances: npt.ArrayLike, freedom: float) -> Prior:
     Its freedom is never more than what all of them have together: they are estimates, too. A variance of 0, of a cell
     measured against itself, says nothing.
     """
-    from scipy.optimize import brentq  # here: their import takes longer than most commands
-    from scipy.special import digamma, polygamma
+    from scipy.special import digamma, polygamma  # here: its import takes longer than most commands
 
     known = np.asarray(variances, dtype=np.float64)
     known = known[known > 0]
@@ -50,5 +49,19 @@ def prior(variances: npt.ArrayLike, freedom: float) -> Prior:
     most = freedom * len(known)
     if beyond <= float(polygamma(1, most / 2)):
         return Prior(float(np.mean(known)), most)
-    half = brentq(lambda x: float(polygamma(1, x)) - beyond, 1e-3, most / 2)
+    half = min(_inverse_trigamma(beyond), most / 2)
     return Prior(math.exp(float(np.mean(logs) + digamma(half) - math.log(half))), 2 * half)
+
+
+def _inverse_trigamma(value: float) -> float:
+    """Where the trigamma function has this value above 0, by Newton's method on its reciprocal (Smyth 2004, appendix)."""
+    from scipy.special import polygamma
+
+    x = 0.5 + 1 / value
+    for _ in range(50):
+        trigamma = float(polygamma(1, x))
+        change = trigamma * (1 - trigamma / value) / float(polygamma(2, x))
+        x += change
+        if abs(change) < 1e-12 * x:
+            break
+    return x
