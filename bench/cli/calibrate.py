@@ -14,7 +14,9 @@ from bench.host.gate import trials as trying
 from bench.host.measure.session import Session
 from bench.host.pages import calibration as pages
 from bench.host.pages import rendering
+from bench.host.pages.recordings import checks, estimators, simulations
 from bench.host.results.calibration import path_in
+from bench.host.results.recordings import read
 from bench.host.stats.sequential import Gate
 from bench.host.system.errors import UsageError
 from bench.workload.model_file import write_atomically
@@ -70,6 +72,12 @@ from bench.workload.model_file import write_atomically
     show_default=True,
     help="Time limit of a trial; about what one engine gets when check measures all.",
 )
+@click.option(
+    "--recordings",
+    type=click.Path(path_type=pathlib.Path),
+    metavar="FILE",
+    help="Measure nothing: hold the estimators and the gate against recorded pairs, and write the tables beside FILE.",
+)
 @RESULTS
 @FORMAT
 def command(
@@ -85,10 +93,13 @@ def command(
     limit: float,
     threshold: float,
     budget: float,
+    recordings: pathlib.Path | None,
     folder: pathlib.Path,
     style: str,
 ) -> int:
     """Measure what this machine can see: the gate's false alarms, and the smallest slowdown that it finds."""
+    if recordings is not None:
+        return _against(recordings, Gate(threshold), trials, style)
     asked = trying.Asked(
         null_trials,
         list(map(_parse_slowdown, slowdowns)),
@@ -108,6 +119,19 @@ def command(
     write_atomically(path, rendering.render_table(table, "github") + "\n")
     click.echo(rendering.render_table(table, style))
     return INTERRUPTED if interrupted else OK
+
+
+def _against(path: pathlib.Path, gate: Gate, trials: int, style: str) -> int:
+    what, pairs = read(path)
+    tables = [estimators(what, pairs), simulations(12, 6, 10 * trials), checks(pairs, gate, trials)]
+    write_atomically(
+        path.with_suffix(".md"), "\n".join(rendering.render_table(table, "github") + "\n" for table in tables)
+    )
+    if style == "json":
+        click.echo(json.dumps([dataclasses.asdict(table) for table in tables], indent=1, ensure_ascii=False))
+    else:
+        click.echo("\n\n".join(rendering.render_table(table, style) for table in tables))
+    return OK
 
 
 def _parse_slowdown(text: str) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import pathlib
 
 import numpy as np
 import pytest
@@ -13,10 +14,14 @@ from hypothesis.extra import numpy as hnp
 from scipy import signal
 from scipy import stats as scipy_stats
 
+from bench.host.results import recordings
+from bench.host.stats.estimators import biweight, used
+from bench.host.stats.moderated import Prior, prior
 from bench.host.stats.noise import Floats
-from bench.host.stats.paired import Ratio, geometric_mean, paired_ratio, round_log_ratios, typical
+from bench.host.stats.paired import Ratio, geometric_mean, over_rounds, paired_ratio, round_log_ratios, typical
 from bench.host.stats.sequential import Gate, Verdict, signed_rank_ratio, verdict
 from bench.host.stats.spending import levels
+from bench.host.system.errors import UsageError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -388,3 +393,72 @@ def test_gate_false_alarms_and_detection() -> None:
     """With process offsets of 2 %: hardly an alarm on equal copies; 5 % slower is found."""
     assert regressed(SHORT, 0.0, 100) <= 0.01
     assert regressed(SHORT, 0.05, 60) >= 0.95
+
+
+# --------------------------------------------------------------------- on recordings
+
+RECORDINGS = pathlib.Path(__file__).resolve().parents[2] / "results" / "calibration" / "recordings" / "pairs.json"
+
+
+@pytest.mark.slow
+def test_on_recordings_the_error_is_small_and_covered() -> None:
+    """Blocks of 16 rounds of a busy machine: less than half the error of what was used before, and an honest interval."""
+    _, pairs = recordings.read(RECORDINGS)
+    parts = list(recordings.blocks(pairs, 16))
+    off, half = np.array([(recordings.error(part, at), half) for part in parts for at, half in [used_on(part)]]).T
+    before = [recordings.error(part, biweight(part.baseline, part.seconds)[0]) for part in parts]
+    assert np.sqrt(np.mean(off**2)) < 0.5 * np.sqrt(np.mean(np.square(before)))
+    assert abs(np.mean(off)) < 0.005
+    assert 0.9 <= np.mean(np.abs(off) <= half) <= 0.99
+
+
+def used_on(pair: recordings.Pair) -> tuple[float, float]:
+    """The estimate of a recorded pair's log-ratio, and half its interval."""
+    return used(pair.baseline, pair.seconds)
+
+
+@pytest.mark.slow
+def test_on_recordings_the_gate_finds_5_percent_and_gives_no_false_alarm() -> None:
+    """In 80 rounds, a minute of one engine's."""
+    _, pairs = recordings.read(RECORDINGS)
+    rng = np.random.default_rng(3)
+    assert [recordings.check(pairs, Gate(), 0.05, 80, rng)[0] for _ in range(15)].count("REGRESSED") >= 14
+    assert [recordings.check(pairs, Gate(), 0.0, 80, rng)[0] for _ in range(15)].count("REGRESSED") == 0
+
+
+def test_recordings_that_are_none(tmp_path: pathlib.Path) -> None:
+    """One line that says what is wrong."""
+    path = tmp_path / "pairs.json"
+    for text in ("{}", '{"what": "", "pairs": [{"injected": 0, "baseline": [[1, 2]], "seconds": [[1]]}]}', "["):
+        path.write_text(text)
+        with pytest.raises(UsageError, match="recorded pairs"):
+            recordings.read(path)
+    with pytest.raises(UsageError, match="cannot read"):
+        recordings.read(tmp_path / "none.json")
+
+
+def test_few_rounds_share_their_variance() -> None:
+    """Variances of 2 degrees of freedom around one: nearly pooled; of very unlike cells: hardly."""
+    rng = np.random.default_rng(1)
+    alike = prior(0.01 * rng.chisquare(2, 40) / 2, 2)
+    assert alike.freedom > 10 and alike.variance == pytest.approx(0.01, rel=0.4)
+    assert 1e-3 < alike.moderate(1e-6, 2)[0] < alike.moderate(0.05, 2)[0] < 0.05
+    unlike = prior(np.exp(rng.normal(0, 3, 40)) * rng.chisquare(2, 40) / 2, 2)
+    assert unlike.freedom < 3
+    assert prior([0.1, 0.2], 2) == Prior() and Prior().moderate(0.5, 2) == (0.5, 2)
+    assert paired_ratio(np.ones((2, 2)), np.ones((2, 2)), prior=alike).separable is False
+
+
+def test_three_rounds_of_several_cells_are_covered() -> None:
+    """Ten cells beside one baseline: moderated intervals hold the truth as often as they say, and none is a point."""
+    rng, hits, halves = np.random.default_rng(2), 0, []
+    for _ in range(60):
+        noise = rng.normal(0, 0.02, (1, 3)) + rng.normal(0, 0.02, (10, 3))
+        common = prior(noise.var(axis=1, ddof=1), 2)
+        for one in noise:
+            ratio = over_rounds(one, 0.95, prior=common)
+            assert ratio.low is not None and ratio.high is not None
+            hits += ratio.low <= 1 <= ratio.high
+            halves.append(math.log(ratio.high / ratio.low) / 2)
+    assert 0.9 <= hits / 600 <= 0.99
+    assert max(halves) < 8 * min(halves)
