@@ -124,13 +124,8 @@ def command(
 def _against(path: pathlib.Path, gate: Gate, trials: int, style: str) -> int:
     what, pairs = read(path)
     tables = [estimators(what, pairs), simulations(12, 6, 10 * trials), checks(pairs, gate, trials)]
-    write_atomically(
-        path.with_suffix(".md"), "\n".join(rendering.render_table(table, "github") + "\n" for table in tables)
-    )
-    if style == "json":
-        click.echo(json.dumps([dataclasses.asdict(table) for table in tables], indent=1, ensure_ascii=False))
-    else:
-        click.echo("\n\n".join(rendering.render_table(table, style) for table in tables))
+    write_atomically(path.with_suffix(".md"), rendering.render_tables(tables, "github") + "\n")
+    click.echo(rendering.render_tables(tables, style))
     return OK
 
 
