@@ -25,10 +25,13 @@ class Finite(click.FloatRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The number as a float."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number) or not str(value).isascii():
-            self.fail(f"{value!r:.60} is no finite number: write it as in 0.05", param, ctx)
-        return number
+        try:
+            fits = math.isfinite(float(value)) and str(value).isascii()
+        except ValueError:
+            fits = False
+        if not fits:
+            self.fail(f"{value!r:.60} is not a finite number: write it as in 0.05", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Whole(click.IntRange):
@@ -44,10 +47,13 @@ class Whole(click.IntRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The number as an int."""
-        number = super().convert(value, param, ctx)
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r:.60} is not a whole number", param, ctx)
         if not -shapes.MOST <= number <= shapes.MOST or not str(value).isascii():
-            self.fail(f"{value!r:.60} is no whole number of up to {len(str(shapes.MOST))} digits", param, ctx)
-        return number
+            self.fail(f"{value!r:.60} is not a whole number of up to {len(str(shapes.MOST))} digits", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class Seconds(click.ParamType[float]):
@@ -66,7 +72,7 @@ class Seconds(click.ParamType[float]):
         except ValueError:
             seconds = -1.0
         if not 0 < seconds < 1e9:
-            self.fail(f"{value!r} is no duration: write 90s, 5m or 1h", param, ctx)
+            self.fail(f"{value!r} is not a duration: write 90s, 5m or 1h", param, ctx)
         return seconds
 
 
@@ -80,7 +86,7 @@ class Numbers(click.ParamType[list[int]]):
         if isinstance(value, list):
             return value
         if not all(re.fullmatch("[1-9][0-9]{0,8}", part) for part in value.split(",")):
-            self.fail(f"{value!r} is no list of sizes: write 16,32,64", param, ctx)
+            self.fail(f"{value!r} is not a list of sizes: write 16,32,64", param, ctx)
         return [int(part) for part in value.split(",")]
 
 
@@ -99,14 +105,14 @@ class Cpus(click.ParamType[list[int]]):
             if not all(re.fullmatch("[0-9]{1,6}", end) for end in (first, last or first)) or int(last or first) < int(
                 first
             ):
-                self.fail(f"{value!r} is no list of CPUs: write 1 or 0,2 or 0-3", param, ctx)
+                self.fail(f"{value!r} is not a list of CPUs: write 1 or 0,2 or 0-3", param, ctx)
             cpus.update(range(int(first), int(last or first) + 1))
         here = machine.allowed_cpus()
         if not here:
             self.fail("this system does not bind processes to CPUs: leave --affinity out", param, ctx)
         if cpus - here:
             self.fail(
-                f"this machine has no CPU {min(cpus - here)} for us: choose from {', '.join(map(str, sorted(here)))}",
+                f"this machine has no CPU {min(cpus - here)} that we may use: choose from {', '.join(map(str, sorted(here)))}",
                 param,
                 ctx,
             )

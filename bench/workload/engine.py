@@ -265,7 +265,7 @@ def _misfit(engine: Engine, ops: Dict[str, Any]) -> str:
         if op not in OPS:
             near = difflib.get_close_matches(op, (*OPS, *WORDS), n=1)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            return f"there is no op {op!r}{hint}; ops: {', '.join(OPS)}; what is said of it: {', '.join(WORDS)}"
+            return f"there is no op {op!r}{hint}; ops: {', '.join(OPS)}; what describes it: {', '.join(WORDS)}"
         if not callable(given):
             return f"{op}={given!r} cannot be called: give a function or a class"
         if engine.value is None and op == "value":

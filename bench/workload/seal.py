@@ -94,11 +94,11 @@ def interpreter_state() -> Dict[str, Any]:
     """What of the interpreter decides how long a step takes, or what is done in it: the collector, timers, hooks."""
     found: Dict[str, Any] = {"the garbage collector": "on" if gc.isenabled() else "off"}
     if hasattr(gc, "get_threshold"):
-        found["the garbage collector's thresholds"] = gc.get_threshold()
+        found["the garbage collector's threshold"] = gc.get_threshold()
     if hasattr(gc, "callbacks"):
-        found["the garbage collector's callbacks"] = [id(callback) for callback in gc.callbacks]
+        found["the list of the garbage collector's callbacks"] = [id(callback) for callback in gc.callbacks]
     if hasattr(gc, "get_debug"):
-        found["the garbage collector's debugging"] = gc.get_debug()
+        found["the garbage collector's debug setting"] = gc.get_debug()
     for timer in TIMERS:
         found["a timer of the process"] = found.get("a timer of the process") or signal.getitimer(timer)[0] > 0
     found["the profiling hook"] = sys.getprofile()
@@ -109,7 +109,7 @@ def interpreter_state() -> Dict[str, Any]:
     if hasattr(os, "sched_getscheduler"):
         found["the scheduler of the process"] = os.sched_getscheduler(0)
     if hasattr(os, "sched_getaffinity"):
-        found["the CPUs of the process"] = sorted(os.sched_getaffinity(0))
+        found["the CPU affinity of the process"] = sorted(os.sched_getaffinity(0))
     return found
 
 

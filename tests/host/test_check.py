@@ -155,7 +155,7 @@ def test_against_a_run_and_what_is_not_like_with_like(check, small_run, bench_co
         (["--against", "HEAD", "--engine", "tape", "--inject", "closures=0.1"], "no engine closures in this run"),
         (["--against", "HEAD", "--threshold", "-1"], "--threshold"),
         (["--against", "HEAD", "--affinity", "999"], "no CPU 999"),
-        (["--against", "HEAD", "--affinity", "two"], "no list of CPUs"),
+        (["--against", "HEAD", "--affinity", "two"], "not a list of CPUs"),
         (["--against", "HEAD", "--env", "JIT"], "is not NAME=VALUE"),
         (["--against", "HEAD", "--json", "nowhere/x.json"], "not a folder"),
         (["--against", "HEAD", "--name", "a/b"], "name of one folder"),
@@ -308,7 +308,7 @@ def test_only_what_was_asked_for_is_held(project, check):
     engine.write_text(text)
     done = check("--against", "HEAD", "--engine", "fused_dot")
     assert done.exit_code == 0 and "PASS: 1 NEW" in done.stdout
-    assert ", which it is held against, failed: EngineError" in done.stdout
+    assert ", which it is compared with, failed: EngineError" in done.stdout
 
 
 def test_a_step_summary_that_cannot_be_written_changes_no_verdict(project, check, monkeypatch):

@@ -189,7 +189,7 @@ def test_bad_input(small_run, bench_command):
         (["nowhere"], "is not a run"),
         (["small", "--engine", "tape"], "no engine tape in results/small: choose from reference, fused_dot"),
         (["small", "--python", "2.7"], "no runtime 2.7 in results/small"),
-        (["small", "--timeout", "never"], "is no duration"),
+        (["small", "--timeout", "never"], "is not a duration"),
     ]:
         done = bench_command("count", *arguments)
         assert done.exit_code == 2

@@ -39,7 +39,7 @@ def test_scale(bench_command, documents):
     "options, words",
     [
         (["--n-embd", "8,4"], "growing sizes"),
-        (["--n-embd", "x"], "no list of sizes"),
+        (["--n-embd", "x"], "not a list of sizes"),
         (["--n-embd", "4", "--n-layer", "1", "--block-size", "4"], "at least two of one"),
         (["--n-embd", "5,10"], "does not divide into 4 heads"),
         (["--show", "nowhere"], "has no scale.json"),

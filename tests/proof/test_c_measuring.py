@@ -247,7 +247,7 @@ def test_c11_a_first_pass_that_only_looked_fast_costs_no_long_turn(small_run, tm
     "text, words",
     [
         ("import gc\ngc.disable()\nENGINE = replace()", "garbage collector was changed from on to off"),
-        ("import gc\ngc.set_threshold(10**6)\nENGINE = replace()", "thresholds was changed"),
+        ("import gc\ngc.set_threshold(10**6)\nENGINE = replace()", "threshold was changed"),
         (
             "import gc\ndef freezes(loss):\n    BASE.backward(loss)\n    gc.freeze()\nENGINE = replace(backward=freezes)",
             "hidden from the garbage collector",

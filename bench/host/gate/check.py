@@ -16,7 +16,7 @@ from bench.host.results.run import Run
 from bench.host.results.verdicts import Outcome, Row, Rules
 from bench.host.system import interpreters
 from bench.host.system.errors import UsageError
-from bench.host.system.progress import Progress
+from bench.host.system.progress import Progress, count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,14 +47,16 @@ def baseline(
 ) -> Baseline:
     """What was asked for, or what a workflow says of these ``engines``, or the committed run. Raises UsageError."""
     if sum(way is not None for way in (revision, python, run)) > 1:
-        raise UsageError("--against, --against-python and --baseline each say what to hold against: give one of them")
+        raise UsageError(
+            "--against, --against-python and --baseline each say what to compare with: give only one of them"
+        )
     if revision is None and python is None and run is None:
         revision = workflow.base(engines)
     if python is not None or revision is not None:
         return Baseline(revision, python)
     if run is None and not interpreters.CHECKOUT:
         raise UsageError(
-            "an installed microgpt-bench has no committed run to hold against: give --baseline RUN, --against-python VERSION,"
+            "an installed microgpt-bench has no committed run to compare with: give --baseline RUN, --against-python VERSION,"
             " or --against REVISION with engine files of a git repository"
         )
     return Baseline(
@@ -87,7 +89,10 @@ def run(
     kept = f"rounds are kept in {measured.folder}"
     helds, against = holding.helds, holding.against
     with session.measuring(None, lambda: f"interrupted, so no verdict; {len(measured.rounds)} {kept}") as progress:
-        progress.say(f"{len(helds)} cell{'s' * (len(helds) != 1)} against {against}, into {measured.folder}")
+        cells = (
+            f"{count(len(helds), 'cell')} against {against}" if helds else f"{count(len(holding.left), 'cell')}, new"
+        )
+        progress.say(f"{cells}, into {measured.folder}")
         judgements, not_counted = _judge(
             session, holding, rules, rules.instructions and base.way == "revision", progress
         )

@@ -75,7 +75,7 @@ class Open:
         for cell in (self.held.cell, self.held.baseline):
             status, reason = run.status(cell)
             if status != "ok":
-                what = "" if cell == self.held.cell else f"{cell[0]}, which it is held against, {status}: "
+                what = "" if cell == self.held.cell else f"{cell[0]}, which it is compared with, {status}: "
                 return self._end(run, Verdict.INCONCLUSIVE, status=status, reason=what + reason)
         rounds = sum(
             {key(self.held.cell), key(self.held.baseline)} <= set(entry.cells) for entry in run.rounds[self.begun :]

@@ -53,7 +53,7 @@ def choose(texts: Collection[str], against: str) -> list[Quantity]:
         name, _, value = text.partition("=")
         if name not in (quantity.name for quantity in QUANTITIES):
             known = ", ".join(quantity.name for quantity in QUANTITIES)
-            raise UsageError(f"--hold {text!r}: the gate holds no {name!r}: choose from {known}")
+            raise UsageError(f"--hold {text!r}: the gate has no {name!r}: choose from {known}")
         try:
             share = math.inf if value == "off" else float(value)
         except ValueError:

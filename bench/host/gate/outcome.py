@@ -113,7 +113,7 @@ def _suspicious(run: Run, held: Held, waits: bool) -> str:
     if why := run.waits(held.cell):
         return why
     if waits:
-        return "it waits longer than before, which processor time does not show"
+        return "it waits longer than before, which CPU time does not show"
     fast = suspicion.too_fast(run.of(held.cell))
     return fast if fast and not suspicion.too_fast(run.of(held.baseline)) else ""
 
@@ -150,4 +150,4 @@ def _counted(instructions: float | None) -> str:
     """What an exact count has against a cell, or nothing."""
     if instructions is None or instructions >= 1 / (1 + COUNT_THRESHOLD):
         return ""
-    return f"takes {1 / instructions - 1:.2%} more instructions a step"
+    return f"takes {1 / instructions - 1:.2%} more instructions per step"

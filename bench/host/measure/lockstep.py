@@ -13,7 +13,7 @@ from bench.host.results import calibration
 from bench.host.results.pyperf_format import export_pyperf
 from bench.host.results.records import SAMPLES
 from bench.host.results.run import Run
-from bench.host.system.progress import Progress
+from bench.host.system.progress import Progress, count
 
 
 def run(session: Session, request: Request, folder: pathlib.Path, notes: Sequence[str] = ()) -> Run:
@@ -33,7 +33,7 @@ def resume(session: Session, folder: pathlib.Path) -> Run:
 def _measure(session: Session) -> Run:
     plan, run = session.plan, session.run
     with session.measuring(plan.orders(len(run.rounds)), lambda: _kept(run)) as progress:
-        progress.say(f"{len(plan.engines)} engines on {', '.join(run.record.runtimes)}, into {run.folder}")
+        progress.say(f"{count(len(plan.engines), 'engine')} on {', '.join(run.record.runtimes)}, into {run.folder}")
         measure(plan, run, progress)
     return run
 

@@ -51,7 +51,7 @@ def check_keys(where: str, found: Mapping[str, Any], known: Sequence[str]) -> No
 
 def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
     if not isinstance(about, dict):
-        raise UsageError(f"{where} is no table: write [peers.{name}]")
+        raise UsageError(f"{where} is not a table: write [peers.{name}]")
     check_keys(where, about, KEYS)
     kinds = {"cwd": str, "env": dict, "pattern": str, "shell": bool, "rng": str, "gaussian": str}
     for key, kind in kinds.items():
@@ -86,7 +86,7 @@ def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
     try:
         groups = re.compile(pattern).groupindex
     except (re.error, OverflowError, RecursionError) as error:
-        raise UsageError(f"{where}: pattern is no regular expression: {error}") from None
+        raise UsageError(f"{where}: pattern is not a regular expression: {error}") from None
     if "loss" not in groups:
         raise UsageError(f"{where}: pattern has no group (?P<loss>...) to find the loss by")
     cwd = about.get("cwd", ".")

@@ -29,7 +29,7 @@ from bench.host.results.peers import Peer, PeerRound, PeersRecord, bad, check_ro
 from bench.host.results.records import SCHEMA
 from bench.host.results.run import Run
 from bench.host.system.errors import UsageError
-from bench.host.system.progress import Progress
+from bench.host.system.progress import Progress, count
 from bench.workload.config import Config
 from bench.workload.failures import failures_of
 from bench.workload.trainer import Trainer
@@ -56,7 +56,9 @@ def run(
     created = session.create(folder)
     kept = f"rounds are kept in {created.folder}"
     with session.measuring(None, lambda: f"interrupted: {len(created.rounds)} {kept}") as progress:
-        progress.say(f"{len(peers)} programs and {len(session.plan.cells)} cells, into {created.folder}")
+        progress.say(
+            f"{count(len(peers), 'program')} and {count(len(session.plan.cells), 'cell')}, into {created.folder}"
+        )
         return measure(session.plan, created, peers, beside, request.config, progress)
 
 

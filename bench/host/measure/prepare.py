@@ -110,7 +110,7 @@ def resume(folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] 
     if machine.describe()["identity"] != record.machine["identity"]:
         raise UsageError(f"{folder} was begun on another machine: start a new run")
     if record.plan.affinity is not None and (lacking := set(record.plan.affinity) - machine.allowed_cpus()):
-        raise UsageError(f"{folder} was to run on CPU {min(lacking)}, which is not there for us: start a new run")
+        raise UsageError(f"{folder} was to run on CPU {min(lacking)}, which we may not use here: start a new run")
     path = datasets.locate_again(record.workload.data)
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != record.workload.sha256:
         raise UsageError(f"the dataset {record.workload.data} has changed since {folder} was begun: start a new run")

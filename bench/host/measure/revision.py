@@ -65,7 +65,7 @@ def before(
                 folder = workspace / "files" / f"old{len(taken)}"
                 taken[held[row]] = engine_files.take(file.name, beside, folder, source, asked[row])
             if path != group.paths[row]:
-                notes.append(f"{row} was {path} at {repository.short}: a rename, as git sees it, so held against that")
+                notes.append(f"{row} was {path} at {repository.short}: git sees a rename, so they are compared")
         gone += [repository.top / path for path in group.removed(old, names if all_builtin else [])]
     label = groups[0].repository.short if len(groups) == 1 else revision
     if len(groups) > 1:
@@ -174,7 +174,7 @@ def _build_native(folder: pathlib.Path) -> str:
     if done.returncode == 0:
         return ""
     last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-    return f"the C extension of that revision does not build here, so native has nothing to be held against: {last}"
+    return f"the C extension of that revision does not build here, so native has nothing to compare with: {last}"
 
 
 def _same(one: pathlib.Path, other: pathlib.Path) -> bool:

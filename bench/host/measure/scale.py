@@ -23,7 +23,7 @@ from bench.host.results.run import Run
 from bench.host.results.scaling import Point, Scaling, sizes
 from bench.host.system import datasets
 from bench.host.system.errors import UsageError
-from bench.host.system.progress import Progress
+from bench.host.system.progress import Progress, count
 from bench.workload.data import read_documents
 
 
@@ -59,7 +59,9 @@ def run(session: Session, request: Request, factors: dict[str, list[int]], folde
     with session.measuring(None, lambda: kept) as progress:
         for line in session.record.notes:
             progress.say(line)
-        progress.say(f"{len(session.plan.engines)} engines at {len(sizes(factors))} sizes, into {created.folder}")
+        progress.say(
+            f"{count(len(session.plan.engines), 'engine')} at {count(len(sizes(factors)), 'size')}, into {created.folder}"
+        )
         return measure(session.plan, created, factors, progress)
 
 

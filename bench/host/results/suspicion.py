@@ -64,7 +64,7 @@ def waits(rounds: Sequence[RoundRecord], name: str, turns: Sequence[Turns] | Non
     few = len(ratios) < FEW
     if float(np.min(ratios) if few else np.quantile(ratios, 0.25)) < (UNEXPLAINED_FEW if few else UNEXPLAINED):
         return ""
-    return f"{1 - 1 / float(np.median(ratios)):.0%} of its time it waited for something else than a processor"
+    return f"{1 - 1 / float(np.median(ratios)):.0%} of its time it waited for something other than a processor"
 
 
 def _is_timed(cell: CellRecord) -> bool:

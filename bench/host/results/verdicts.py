@@ -39,7 +39,7 @@ class Quantity:
     def allowed(self) -> str:
         """What may be added, in words."""
         share = f"{self.share * 100:g} %" + (" of a step" if self.name == "waiting" else "")
-        return share + (f" and {self.floor:g} {self.unit}" if self.floor else "")
+        return share + (f", or {self.floor:g} {self.unit} if more" if self.floor else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,11 @@ def summary(found: Sequence[Row], strict: bool) -> str:
         1: f"FAIL: {counts}",
         2: f"FAIL: nothing was measured ({counts})",
         3: f"INCONCLUSIVE: {counts}"
-        + ("; more --budget decides more" if any(row.reason.startswith((TIME_UP, NO_TIME)) for row in found) else ""),
+        + (
+            "; a longer --budget decides more"
+            if any(row.reason.startswith((TIME_UP, NO_TIME)) for row in found)
+            else ""
+        ),
     }[exit_status(found, strict)]
 
 
@@ -190,12 +194,14 @@ def hold_lines(found: Sequence[Hold], quantities: Sequence[Quantity]) -> list[st
     judged = {hold.quantity for hold in found if hold.word != NOT_HELD}
     held = [f"{quantity.name} ({quantity.allowed})" for quantity in quantities if quantity.name in judged]
     worse = {str(Verdict.REGRESSED), str(Verdict.INCONCLUSIVE)} & {hold.word for hold in found}
-    said = [f"Also held, more than so much fails: {', '.join(held)}: {'see above' if worse else 'all within'}."]
+    said = [
+        f"Other quantities, with the largest increase that passes: {', '.join(held)}: {'see above' if worse else 'all pass'}."
+    ]
     missing: dict[str, list[str]] = {}
     for hold in found:
         if hold.word == NOT_HELD:
             missing.setdefault(hold.reason, []).append(hold.quantity)
-    left = [f"Not held for all: {', '.join(dict.fromkeys(names))}: {reason}" for reason, names in missing.items()]
+    left = [f"Not compared for all: {', '.join(dict.fromkeys(names))}: {reason}" for reason, names in missing.items()]
     return [*(said if held else []), *left]
 
 

@@ -22,6 +22,11 @@ class Progress(Protocol):
         """Something the user should read at once."""
 
 
+def count(number: int, noun: str) -> str:
+    """The number with its noun: "1 cell", "2 cells"."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 PREPARING = "preparing sources, interpreters and data"
 PLAIN_SECONDS = 10.0  # between two plain lines
 
