@@ -12,7 +12,7 @@ import click
 from bench.cli import main
 from bench.host.pages import rendering, run_tables, wording
 from bench.host.results import builds, store
-from bench.host.results.parity import Parity
+from bench.host.results.parity import Agreement
 from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
 from bench.host.results.table import Table
@@ -48,7 +48,7 @@ def summary(runtime: str, *engines: str) -> None:
         engine, ms, speed = (row[table.headers.index(head)] for head in ("engine", "ms/step", "speedup"))
         finding = run.finding((engine, runtime))
         assert finding is not None
-        agree = "the same bits" if finding.parity is Parity.BIT_IDENTICAL else f"within {finding.largest:.0e}"
+        agree = "the same bits" if finding.parity is Agreement.BIT_IDENTICAL else f"within {finding.largest:.0e}"
         rows.append([engine, run.record.engines[engine].summary, ms, speed, "–" if engine == REFERENCE else agree])
     version = runtime.replace("cpython-", "CPython ")
     headers = [f"on {version}", "what it is", "ms/step", "speedup [95 % interval]", "losses"]

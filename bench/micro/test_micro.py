@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 import engines
-from bench.host.results.parity import compare_losses, keeps
+from bench.host.results.parity import compare_losses, meets_promise
 from bench.workload.generators import seeded
 from bench.workload.trainer import Trainer
 
@@ -45,7 +45,7 @@ def trainer(engine: str, benchmark) -> Iterator[Trainer]:  # type: ignore[no-unt
         pytest.skip(unavailable)
     found = compare_losses(losses("reference"), losses(engine))
     promised = engines.load(engine).parity.value
-    if not keeps(found, promised):
+    if not meets_promise(found, promised):
         pytest.fail(
             f"{engine} is not timed: it promises losses that are {promised}, and they are {found}", pytrace=False
         )

@@ -9,7 +9,7 @@ import pytest
 
 import engines
 from bench.host.results import parity
-from bench.host.results.parity import Finding, Parity
+from bench.host.results.parity import Agreement, Finding
 from bench.workload.config import Config
 from bench.workload.trainer import Trainer
 from bench.workload.worker import pack
@@ -53,7 +53,7 @@ def test_a_gradient_wrong_by_one_part_in_a_million_diverges(op):
     expected, shapes = right_gradients()
     got, _ = gradients(wrong_gradient(op, 1 + 1e-6))
     finding = parity.compare_gradients(expected, got, shapes)
-    assert finding.parity is Parity.DIVERGED
+    assert finding.parity is Agreement.DIVERGED
     assert "gradient of" in finding.reason
 
 
@@ -61,7 +61,7 @@ def test_a_gradient_wrong_by_one_part_in_a_million_diverges(op):
 def test_the_same_detour_with_the_right_gradient_does_not(op):
     expected, shapes = right_gradients()
     got, _ = gradients(wrong_gradient(op, 1.0))
-    assert parity.compare_gradients(expected, got, shapes).parity is not Parity.DIVERGED
+    assert parity.compare_gradients(expected, got, shapes).parity is not Agreement.DIVERGED
 
 
 def test_adam_hides_a_scaled_gradient_from_the_losses_but_not_from_the_comparison():
@@ -69,13 +69,13 @@ def test_adam_hides_a_scaled_gradient_from_the_losses_but_not_from_the_compariso
     first = [(right.step().loss, wrong.step().loss) for _ in range(3)]
     assert all(abs(a - b) < 1e-9 for a, b in first)  # hardly anything to see in the losses
     expected, shapes = right_gradients()
-    assert parity.compare_gradients(expected, gradients(wrong.engine)[0], shapes).parity is Parity.DIVERGED
+    assert parity.compare_gradients(expected, gradients(wrong.engine)[0], shapes).parity is Agreement.DIVERGED
 
 
 @pytest.mark.parametrize("name", [name for name in engines.NAMES if not engines.load(name).unavailable])
 def test_every_right_engine_passes(name):
     expected, shapes = right_gradients()
-    assert parity.compare_gradients(expected, gradients(engines.load(name))[0], shapes).parity is not Parity.DIVERGED
+    assert parity.compare_gradients(expected, gradients(engines.load(name))[0], shapes).parity is not Agreement.DIVERGED
 
 
 ONE_BIT = math.nextafter(2.0, 3.0)
@@ -84,9 +84,9 @@ ONE_BIT = math.nextafter(2.0, 3.0)
 @pytest.mark.parametrize(
     "losses, expected",
     [
-        ([3.0, 2.0, 1.0], Finding(Parity.BIT_IDENTICAL)),
-        ([3.0, ONE_BIT, 1.0], Finding(Parity.ROUNDING, ONE_BIT - 2.0, 2)),
-        ([3.0, 2.0 + 9e-13, 1.0 + 5e-13], Finding(Parity.ROUNDING, 2.0 + 9e-13 - 2.0, 2)),
+        ([3.0, 2.0, 1.0], Finding(Agreement.BIT_IDENTICAL)),
+        ([3.0, ONE_BIT, 1.0], Finding(Agreement.ROUNDING, ONE_BIT - 2.0, 2)),
+        ([3.0, 2.0 + 9e-13, 1.0 + 5e-13], Finding(Agreement.ROUNDING, 2.0 + 9e-13 - 2.0, 2)),
     ],
 )
 def test_losses_that_agree(losses, expected):
@@ -98,12 +98,12 @@ def test_losses_that_agree(losses, expected):
 )
 def test_losses_that_diverge(losses, step):
     finding = parity.compare_losses([3.0, 2.0, 1.0], losses)
-    assert (finding.parity, finding.first_step) == (Parity.DIVERGED, step)
+    assert (finding.parity, finding.first_step) == (Agreement.DIVERGED, step)
 
 
 def test_a_reference_that_is_not_a_number_proves_nothing():
     finding = parity.compare_losses([math.nan], [math.nan])
-    assert finding.parity is Parity.DIVERGED
+    assert finding.parity is Agreement.DIVERGED
     assert "reference's loss is nan" in finding.reason
 
 
@@ -114,14 +114,14 @@ def test_lists_of_different_steps_are_refused():
 
 def test_parameters():
     one = np.array([0.5, -0.25])
-    assert parity.compare_parameters(one, one.copy()).parity is Parity.BIT_IDENTICAL
-    assert parity.compare_parameters(one, one + 1e-15).parity is Parity.ROUNDING
+    assert parity.compare_parameters(one, one.copy()).parity is Agreement.BIT_IDENTICAL
+    assert parity.compare_parameters(one, one + 1e-15).parity is Agreement.ROUNDING
     for wrong in (one + 1e-9, one * np.nan, one[:1]):
-        assert parity.compare_parameters(one, wrong).parity is Parity.DIVERGED
+        assert parity.compare_parameters(one, wrong).parity is Agreement.DIVERGED
 
 
 def test_the_worst_of_several_rounds():
     found = parity.worst(
-        [Finding(Parity.BIT_IDENTICAL), Finding(Parity.ROUNDING, 1e-16, 4), Finding(Parity.ROUNDING, 2e-16, 9)]
+        [Finding(Agreement.BIT_IDENTICAL), Finding(Agreement.ROUNDING, 1e-16, 4), Finding(Agreement.ROUNDING, 2e-16, 9)]
     )
-    assert found == Finding(Parity.ROUNDING, 2e-16, 4)
+    assert found == Finding(Agreement.ROUNDING, 2e-16, 4)

@@ -13,7 +13,7 @@ import pytest
 
 from bench.host.measure.answers import FIELDS, one_line, problem
 from bench.host.results import store, suspicion
-from bench.host.results.parity import Parity, compare_samples
+from bench.host.results.parity import Agreement, compare_samples
 from bench.host.results.records import CellRecord, RoundRecord
 from bench.workload import clocks
 from bench.workload.seal import seal
@@ -356,17 +356,17 @@ def answer(samples, weights):
 
 def test_c13_samples_are_compared_up_to_the_first_difference():
     truth = answer(["a"], [[0.5, 0.5], [0.1, 0.9]])
-    assert compare_samples(truth, truth, 2, 4).parity is Parity.BIT_IDENTICAL
+    assert compare_samples(truth, truth, 2, 4).parity is Agreement.BIT_IDENTICAL
     near = answer(["a"], [[0.5 + 1e-16, 0.5], [0.1, 0.9 + 1e-15]])
-    assert compare_samples(truth, near, 2, 4).parity is Parity.ROUNDING
+    assert compare_samples(truth, near, 2, 4).parity is Agreement.ROUNDING
     other = {**near, "samples": ["b"]}
     assert (
-        compare_samples(truth, other, 2, 4).parity is Parity.ROUNDING
+        compare_samples(truth, other, 2, 4).parity is Agreement.ROUNDING
     )  # a rounding error may decide between two tokens
-    assert compare_samples(truth, {**truth, "samples": ["b"]}, 2, 4).parity is Parity.DIVERGED
-    assert compare_samples(truth, {**truth, "samples": []}, 2, 4).parity is Parity.DIVERGED
-    assert compare_samples(truth, {**truth, "samples": ["aaa"]}, 2, 4).parity is Parity.DIVERGED
-    assert compare_samples(truth, answer(["a"], [[0.5, 0.5], [float("nan"), 0.9]]), 2, 4).parity is Parity.DIVERGED
+    assert compare_samples(truth, {**truth, "samples": ["b"]}, 2, 4).parity is Agreement.DIVERGED
+    assert compare_samples(truth, {**truth, "samples": []}, 2, 4).parity is Agreement.DIVERGED
+    assert compare_samples(truth, {**truth, "samples": ["aaa"]}, 2, 4).parity is Agreement.DIVERGED
+    assert compare_samples(truth, answer(["a"], [[0.5, 0.5], [float("nan"), 0.9]]), 2, 4).parity is Agreement.DIVERGED
 
 
 # --------------------------------------------------------------------- answers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.host.gate.decide import Held
+from bench.host.gate.decide import HeldPair
 from bench.host.measure import revision
 from bench.host.measure.plan import Before, Plan
 from bench.host.results.records import REFERENCE, RunRecord
@@ -16,26 +16,28 @@ from bench.host.system.interpreters import ROOT
 CLAIMS = ROOT / "results" / "default"  # the committed run whose headline stands in the README
 
 
-def against_revision(plan: Plan, before: Before) -> tuple[list[Held], list[Row]]:
+def against_revision(plan: Plan, before: Before) -> tuple[list[HeldPair], list[Row]]:
     """Each engine beside itself at the revision; and a row for each that is new, or not there any more."""
-    helds, left, label = [], [], before.label
+    helds, unmatched, label = [], [], before.label
     why = "there is no earlier commit" if label == revision.FIRST else f"{label} has no engine {{}}"
     for runtime in plan.runtimes:
         for engine, other in before.held.items():
-            helds.append(Held((engine, runtime.name), (other, runtime.name)))
+            helds.append(HeldPair((engine, runtime.name), (other, runtime.name)))
         for engine in before.new:
-            left.append(Row(engine, runtime.name, "NEW", label, reason=why.format(engine)))
+            unmatched.append(Row(engine, runtime.name, "NEW", label, reason=why.format(engine)))
         for engine in before.removed:
-            left.append(Row(engine, runtime.name, "REMOVED", label, reason=f"{label} has it, and it is gone since"))
-    return helds, left
+            unmatched.append(
+                Row(engine, runtime.name, "REMOVED", label, reason=f"{label} has it, and it is gone since")
+            )
+    return helds, unmatched
 
 
-def against_python(plan: Plan, base: str) -> list[Held]:
+def against_python(plan: Plan, base: str) -> list[HeldPair]:
     """Each engine on each runtime beside itself on the runtime ``base``."""
-    return [Held((engine, runtime), (engine, base)) for engine, runtime in plan.cells if runtime != base]
+    return [HeldPair((engine, runtime), (engine, base)) for engine, runtime in plan.cells if runtime != base]
 
 
-def asked_for(helds: list[Held], engine_names: Sequence[str]) -> list[Held]:
+def asked_for(helds: list[HeldPair], engine_names: Sequence[str]) -> list[HeldPair]:
     """Without the reference where it is here only to prove the others by: it is the slowest, and would take the time."""
     if not engine_names or REFERENCE in engine_names:
         return helds
@@ -44,13 +46,13 @@ def asked_for(helds: list[Held], engine_names: Sequence[str]) -> list[Held]:
 
 def against_run(
     plan: Plan, mine: RunRecord, baseline: Run, anyway: bool, all_builtin: bool = False
-) -> tuple[list[Held], list[Row], list[str]]:
+) -> tuple[list[HeldPair], list[Row], list[str]]:
     """Each engine's speed over the reference, held against the interval that it had in ``baseline``.
 
     Also rows for engines that ``baseline`` lacks, or, where ``all_builtin`` ones are measured, had beyond them; and lines about what is not like with like. Raises UsageError where
     the two have no runtime in common, or differ in the workload, or (unless ``anyway``) in machine or build.
     """
-    helds, left, notes = [], [], []
+    helds, unmatched, notes = [], [], []
     theirs, what = baseline.record, baseline.folder.name
     if (mine.workload.sha256, mine.workload.config) != (theirs.workload.sha256, theirs.workload.config):
         raise UsageError(f"{what} was measured on another workload: give this one the same --data and sizes")
@@ -75,10 +77,10 @@ def against_run(
             continue
         claim = baseline.speedup(engine, runtime) if runtime in shared and engine in theirs.engines else None
         if claim is None or claim.low is None or claim.high is None:
-            left.append(Row(engine, runtime, "NEW", what, reason=f"{what} has no speed of {engine} on {runtime}"))
+            unmatched.append(Row(engine, runtime, "NEW", what, reason=f"{what} has no speed of {engine} on {runtime}"))
         else:
             promised = theirs.engines[engine].parity
-            helds.append(Held((engine, runtime), (REFERENCE, runtime), claim.low, claim.high, not notes, promised))
+            helds.append(HeldPair((engine, runtime), (REFERENCE, runtime), claim.low, claim.high, not notes, promised))
     # neither another one's file nor a row of a revision is an engine that was removed from here
     gone = [
         name
@@ -86,9 +88,9 @@ def against_run(
         if name not in plan.engines and not about.path and "@" not in name
     ]
     if all_builtin:
-        left += [
+        unmatched += [
             Row(name, runtime, "REMOVED", what, reason=f"{what} has it, and it is gone since")
             for runtime in shared
             for name in gone
         ]
-    return helds, left, notes
+    return helds, unmatched, notes

@@ -20,7 +20,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from bench.host.gate.decide import Held, Judgement, Open, log_ratios
+from bench.host.gate.decide import HeldPair, Judgement, Undecided, log_ratios
 from bench.host.gate.instructions import instructions_ratio
 from bench.host.measure import valgrind
 from bench.host.measure.cell import CellState
@@ -66,7 +66,11 @@ def measure(
     rounds = Rounds(plan, run, progress, save=False, reference_cells=reference_cells)
     for burning in (False, True):
         missing = _missing(wanted, trials, burning, burn)
-        still = {row: Open(Held((row, runtime), (engine, runtime)), len(run.rounds)) for row in missing if missing[row]}
+        still = {
+            row: Undecided(HeldPair((row, runtime), (engine, runtime)), len(run.rounds))
+            for row in missing
+            if missing[row]
+        }
         spent = dict.fromkeys(still, 0.0)
         with burner() if burning and burn else contextlib.nullcontext():
             while still and rounds.time_left:
@@ -88,13 +92,13 @@ def measure(
                     missing[row] -= 1
                     spent[row] = 0.0
                     if missing[row]:
-                        still[row] = Open(trial.held, len(run.rounds))
+                        still[row] = Undecided(trial.held, len(run.rounds))
                     else:
                         del still[row]
     return trials
 
 
-def _trial(run: Run, trial: Open, judgement: Judgement, want: TrialPlan, burning: bool, spent: float) -> Trial:
+def _trial(run: Run, trial: Undecided, judgement: Judgement, want: TrialPlan, burning: bool, spent: float) -> Trial:
     """What is kept of a trial that has its verdict. Raises UsageError for an engine that fails or diverges."""
     held, since = trial.held, trial.begun
     if judgement.status != "ok":

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bench.host.gate import baseline as baselines
 from bench.host.gate import decide, instructions, outcome, workflow
-from bench.host.gate.decide import Held, Judgement
+from bench.host.gate.decide import HeldPair, Judgement
 from bench.host.measure.prepare import Request
 from bench.host.measure.session import Session
 from bench.host.results import calibration, kinds, store
@@ -66,10 +66,10 @@ def baseline(
 
 @dataclasses.dataclass(frozen=True)
 class _Holding:
-    """``helds`` are measured; ``left`` are rows of what is held against nothing; ``against`` names what they are held to."""
+    """``helds`` are measured; ``unmatched`` are rows of what is held against nothing; ``against`` names what they are held to."""
 
-    helds: list[Held]
-    left: list[Row]
+    helds: list[HeldPair]
+    unmatched: list[Row]
     against: str
     notes: list[str]
 
@@ -97,7 +97,7 @@ def run(
             session, holding, rules, rules.instructions and base.way == "revision", progress
         )
     held_too = outcome.held_too(judgements, measured, rules.quantities, rules.gate, base.run)
-    rows = [*outcome.rows(judgements, measured, against, held_too), *outcome.new_rows(holding.left, measured)]
+    rows = [*outcome.rows(judgements, measured, against, held_too), *outcome.new_rows(holding.unmatched, measured)]
     rows += outcome.held_rows(held_too, against)
     shown = [line for line in (*holding.notes, *session.record.notes, *notes, *not_counted) if line]
     return Outcome(measured, rows, against, rules, shown)
@@ -105,20 +105,20 @@ def run(
 
 def _hold(session: Session, request: Request, base: Baseline, rules: Rules) -> _Holding:
     """What is held against what. Raises UsageError where the two cannot be compared."""
-    plan, left, notes = session.plan, list[Row](), list[str]()
+    plan, unmatched, notes = session.plan, list[Row](), list[str]()
     if base.python is not None:
         against = plan.runtimes[-1].name
         helds = baselines.against_python(plan, against)
     elif plan.before is not None:
         against, notes = plan.before.label, list(plan.before.notes)
-        helds, left = baselines.against_revision(plan, plan.before)
+        helds, unmatched = baselines.against_revision(plan, plan.before)
     else:
         assert base.run is not None
         against = base.run.folder.name
-        helds, left, notes = baselines.against_run(
+        helds, unmatched, notes = baselines.against_run(
             plan, session.record, base.run, rules.anyway or not base.chosen, all_builtin=not request.engine_names
         )
-    return _Holding(baselines.asked_for(helds, request.engine_names), left, against, notes)
+    return _Holding(baselines.asked_for(helds, request.engine_names), unmatched, against, notes)
 
 
 def _judge(
@@ -126,7 +126,7 @@ def _judge(
 ) -> tuple[list[Judgement], list[str]]:
     """A judgement for each cell, with its instructions where ``counts``; and lines about those that were not counted."""
     plan = session.plan
-    new = [(row.engine, row.runtime) for row in holding.left if row.word == "NEW"]
+    new = [(row.engine, row.runtime) for row in holding.unmatched if row.word == "NEW"]
     reserve = instructions.COUNT_SHARE if counts and instructions.to_count(plan, holding.helds) else 0.0
     judgements = decide.decide(plan, session.run, holding.helds, rules.gate, progress, new, rules.quantities, reserve)
     return instructions.count_instructions(plan, session.run, judgements, progress) if counts else (judgements, [])

@@ -23,7 +23,7 @@ from bench.host.system.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)
-class Held:
+class HeldPair:
     """A cell, the cell that is timed beside it, and between which ratios of the two it should be.
 
     ``low`` and ``high`` are 1 where the other cell is the same engine at another revision; where it is the reference,
@@ -52,7 +52,7 @@ class Judgement:
     ``status`` other than ok: the cell, or what it is held against, could not be timed, and ``reason`` says why.
     """
 
-    held: Held
+    held: HeldPair
     verdict: Verdict
     ratio: Ratio | None
     rounds: int
@@ -62,10 +62,10 @@ class Judgement:
     not_counted: str = ""
 
 
-class Open:
+class Undecided:
     """A cell without a verdict yet. ``begun``: the index of its first round."""
 
-    def __init__(self, held: Held, begun: int) -> None:
+    def __init__(self, held: HeldPair, begun: int) -> None:
         self.held, self.begun = held, begun
         self.waiting = False  # for certainty about something else than time
         self.ratio: Ratio | None = None
@@ -104,7 +104,7 @@ class Open:
         return Judgement(self.held, verdict, self.ratio, len(run.rounds) - self.begun, status, reason)
 
 
-def log_ratios(run: Run, held: Held, since: int) -> list[float]:
+def log_ratios(run: Run, held: HeldPair, since: int) -> list[float]:
     """What each round from index ``since`` on says of the log-ratio, where both cells were measured."""
     if since == len(run.rounds):
         return []
@@ -115,7 +115,7 @@ def log_ratios(run: Run, held: Held, since: int) -> list[float]:
 def decide(
     plan: Plan,
     run: Run,
-    helds: list[Held],
+    helds: list[HeldPair],
     gate: Gate,
     progress: Progress,
     unpaired: Collection[Cell] = (),
@@ -131,7 +131,7 @@ def decide(
     plan = dataclasses.replace(plan, deadline=plan.deadline.keeping(reserve))
     reference_cells: dict[Cell, CellState] = {}
     rounds = Rounds(plan, run, progress, reference_cells=reference_cells)
-    still = [Open(held, len(run.rounds)) for held in helds]
+    still = [Undecided(held, len(run.rounds)) for held in helds]
     found: dict[int, Judgement] = {}
     while (still or (unpaired and not run.rounds)) and rounds.time_left:
         first = not reference_cells
@@ -158,7 +158,7 @@ def decide(
     return [found[id(held)] for held in helds]
 
 
-def _looks_worse(run: Run, one: Open, quantities: Sequence[Quantity], gate: Gate) -> bool:
+def _looks_worse(run: Run, one: Undecided, quantities: Sequence[Quantity], gate: Gate) -> bool:
     """Whether a quantity beside time needs more rounds; looked at as seldom as time is, and not for ever."""
     rounds = len(run.of(one.held.cell))
     if rounds >= gate.looks[:MORE_LOOKS][-1]:

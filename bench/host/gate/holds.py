@@ -2,7 +2,7 @@
 
 Each has a share that may be added, and where the quantity can be small an amount that must be added too. Memory and nodes
 are counts, or nearly: their median over the rounds decides. The three times are paired round by round as the time of a
-step is and judged by the same interval (`verdict.signed_rank_ratio`): REGRESSED only where all of it lies beyond what is
+step is and judged by the same interval (`stats.sequential.signed_rank_ratio`): REGRESSED only where all of it lies beyond what is
 allowed. Where only its middle does, the cell is measured on for a while, and is INCONCLUSIVE in the end if it is certain
 that it became worse, though not by how much. An interval that is merely wide is no alarm here: these are guards, which a
 noisy machine must not set off.

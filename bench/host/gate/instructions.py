@@ -8,7 +8,7 @@ import pathlib
 import statistics
 from collections.abc import Sequence
 
-from bench.host.gate.decide import Held, Judgement
+from bench.host.gate.decide import HeldPair, Judgement
 from bench.host.measure import engine_files, valgrind
 from bench.host.measure.plan import Plan, Subject
 from bench.host.measure.worker_process import EngineUnavailable
@@ -52,7 +52,7 @@ def seconds_of(run: Run, cell: Cell) -> float:
     return typical(run.times(cell))
 
 
-def to_count(plan: Plan, helds: Sequence[Held]) -> bool:
+def to_count(plan: Plan, helds: Sequence[HeldPair]) -> bool:
     """Whether there is something to count: a pair of one engine whose files are not the same, and a Valgrind."""
     try:
         valgrind.find_valgrind()
@@ -61,7 +61,7 @@ def to_count(plan: Plan, helds: Sequence[Held]) -> bool:
     return any(_differ(plan, held) for held in helds)
 
 
-def _differ(plan: Plan, held: Held) -> bool | None:
+def _differ(plan: Plan, held: HeldPair) -> bool | None:
     """Whether what the two cells load differs; None where they are not one engine."""
     one, two = plan.engines[held.cell[0]], plan.engines[held.baseline[0]]
     if plan.before is None or plan.before.held.get(held.cell[0]) != held.baseline[0]:
@@ -69,7 +69,7 @@ def _differ(plan: Plan, held: Held) -> bool | None:
     return one.slowdown != two.slowdown or files_of(one) != files_of(two)
 
 
-def _instructions(plan: Plan, held: Held, progress: Progress) -> float | None:
+def _instructions(plan: Plan, held: HeldPair, progress: Progress) -> float | None:
     """Those of the other cell over this one's; None where the two are not one engine. Raises CannotCount, OutOfTime."""
     (row, name), (other, _) = held.cell, held.baseline
     one, two = plan.engines[row], plan.engines[other]

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Sequence
 
 from bench.host.gate import holds
-from bench.host.gate.decide import Held, Judgement
+from bench.host.gate.decide import HeldPair, Judgement
 from bench.host.measure.round import OTHER_WORKER
 from bench.host.results import suspicion
-from bench.host.results.parity import Parity, parity_text
+from bench.host.results.parity import Agreement, parity_text
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING
 from bench.host.results.verdicts import COUNT_THRESHOLD, Hold, Quantity, Row, hold_text
@@ -95,7 +95,7 @@ def _word(judgement: Judgement, run: Run, against: str) -> tuple[str, str]:
     held = judgement.held
     (own, why), (other, _) = run.status(held.cell), run.status(held.baseline)
     reason = judgement.reason or why  # it may have broken after its verdict, while others had none
-    if own == "ok" and held.cell in run.broken_promises():
+    if own == "ok" and held.cell in run.parity_violations():
         return "FAILED", f"broke its promise: {run.record.engines[held.cell[0]].parity}"
     if own == "ok" and judgement.status != "ok":
         # no failure of this engine, which was proven as a new one is; but where the two can't be told apart from a
@@ -108,7 +108,7 @@ def _word(judgement: Judgement, run: Run, against: str) -> tuple[str, str]:
     return str(judgement.verdict), "; ".join(part for part in (reason, _weaker_promise(held, run, against)) if part)
 
 
-def _suspicious(run: Run, held: Held, waits: bool) -> str:
+def _suspicious(run: Run, held: HeldPair, waits: bool) -> str:
     """Why a good verdict on a cell's time is not to be believed; empty where it is."""
     if why := run.waits(held.cell):
         return why
@@ -118,25 +118,25 @@ def _suspicious(run: Run, held: Held, waits: bool) -> str:
     return fast if fast and not suspicion.too_fast(run.of(held.baseline)) else ""
 
 
-def _weaker_promise(held: Held, run: Run, against: str) -> str:
+def _weaker_promise(held: HeldPair, run: Run, against: str) -> str:
     """A line where the engine promises less than what it is held against: a change that may be meant, so no failure."""
     now, before = run.record.engines[held.cell[0]], run.record.engines[held.baseline[0]]
     promised = held.promised or (before.parity if before.summary else "")
-    if (promised, now.parity) == (str(Parity.BIT_IDENTICAL), str(Parity.ROUNDING)):
+    if (promised, now.parity) == (str(Agreement.BIT_IDENTICAL), str(Agreement.ROUNDING)):
         return f"promises {now.parity}, and {promised} at {against}"
     return ""
 
 
-def new_rows(left: Sequence[Row], run: Run) -> list[Row]:
+def new_rows(unmatched: Sequence[Row], run: Run) -> list[Row]:
     """The rows of what is held against nothing, with what the first round found: wrong is wrong, if it is new or not."""
     found = []
-    for row in left:
+    for row in unmatched:
         if row.word == "REMOVED":
             found.append(row)
             continue
         cell = (row.engine, row.runtime)
         (status, reason), finding = run.status(cell), run.finding(cell)
-        if status == "ok" and cell in run.broken_promises():
+        if status == "ok" and cell in run.parity_violations():
             status, reason = "failed", f"broke its promise: {run.record.engines[row.engine].parity}"
         word = row.word if status == "ok" else STATUS[status]
         parity = NOTHING if finding is None else parity_text(finding)

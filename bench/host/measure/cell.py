@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.host.measure.worker_process import WorkerProcess
 from bench.host.results import parity
-from bench.host.results.parity import Finding, Parity
+from bench.host.results.parity import Agreement, Finding
 from bench.host.results.records import CellRecord, Status
 from bench.workload.clocks import COARSE_NS
 
@@ -111,7 +111,7 @@ class CellState:
     def judge(self, finding: Finding) -> None:
         """Take in what a comparison found; a diverged cell is not measured any further."""
         self.findings.append(finding)
-        if finding.parity is Parity.DIVERGED:
+        if finding.parity is Agreement.DIVERGED:
             self.end("diverged", finding.reason)
 
     def record(self) -> CellRecord:

@@ -20,7 +20,7 @@ from bench.host.results import store
 from bench.host.results.parity import parity_text, worst
 from bench.host.results.records import REFERENCE, SCHEMA, Cell
 from bench.host.results.run import Run
-from bench.host.results.scaling import Point, Scaling, sizes
+from bench.host.results.scaling import Scaling, SizePoint, sizes
 from bench.host.system import datasets
 from bench.host.system.errors import UsageError
 from bench.host.system.progress import Progress, count
@@ -109,12 +109,12 @@ def measure(
     return found
 
 
-def _point(run: Run, engine: str, cell: Cell, sizes_: dict[str, int]) -> Point:
+def _point(run: Run, engine: str, cell: Cell, sizes_: dict[str, int]) -> SizePoint:
     status, reason = run.status(cell)
     records = run.of(cell)
     findings = [record.finding for record in records if record.finding]
     nodes = next((record.nodes for record in records if record.nodes), None)
-    return Point(
+    return SizePoint(
         engine,
         sizes_,
         # rounds of other engines are NaN

@@ -41,7 +41,7 @@ class Session(Workspace):
             self.plan, self.record, self.missing = prepare.prepare(request, self.folder)
 
     def resume(self, folder: pathlib.Path, only: Collection[str] | None = None) -> Run:
-        """Make the plan of a run on disk, to go on with; ``only`` as in `setup.resume`. Raises UsageError."""
+        """Make the plan of a run on disk, to go on with; ``only`` as in `prepare.resume`. Raises UsageError."""
         self.plan, self.run = prepare.resume(folder, self.folder, only)
         return self.run
 

@@ -12,7 +12,7 @@ def table(comparison: Comparison) -> Table:
     ordered = sorted(comparison.speedups.items(), key=lambda item: -item[1].value)
     rows = [[engine, _ratio(ratio), _word(ratio)] for engine, ratio in ordered]
     rows.append(["geometric mean", _ratio(comparison.mean), _word(comparison.mean)])
-    below = [f"not measured on both sides: {', '.join(comparison.left)}"] if comparison.left else []
+    below = [f"not measured on both sides: {', '.join(comparison.unmatched)}"] if comparison.unmatched else []
     return Table(comparison.title, comparison.about, ["engine", "speedup [95 % interval]", "verdict"], rows, below)
 
 

@@ -97,7 +97,7 @@ def _legend(names: list[str], about: Mapping[str, str]) -> list[dict[str, str]]:
 def verdict(run: Run) -> str:
     """One line about the run's parity."""
     measured = [cell for cell in run.cells if run.status(cell)[0] != "skipped"]
-    bad = [cell for cell in measured if run.status(cell)[0] != "ok"] + run.broken_promises()
+    bad = [cell for cell in measured if run.status(cell)[0] != "ok"] + run.parity_violations()
     if bad:
         listed = ", ".join(dict.fromkeys(f"{engine} on {runtime}" for engine, runtime in bad))
         return f"NOT all losses agree, or a cell failed: {listed}"

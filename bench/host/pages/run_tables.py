@@ -21,7 +21,7 @@ from bench.host.pages.wording import (
     runtime_line,
 )
 from bench.host.results import builds, suspicion
-from bench.host.results.parity import Parity, parity_text
+from bench.host.results.parity import Agreement, parity_text
 from bench.host.results.records import REFERENCE, Cell, key
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
@@ -99,7 +99,7 @@ def _of_runtime(run: Run, runtime: str) -> Table:
                 [engine, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, "DIVERGED" if status == "diverged" else "failed"]
             )
             below.append(f"{engine} {'DIVERGED' if status == 'diverged' else status}: {reason}")
-    broken = run.broken_promises()
+    broken = run.parity_violations()
     for _, engine, seconds_per_step, ratio, finding in sorted(measured, key=lambda row: -row[0]):
         nodes, peak = run.nodes(engine), run.peak_bytes((engine, runtime))
         drawing = run.samples_seconds((engine, runtime))
@@ -120,7 +120,7 @@ def _of_runtime(run: Run, runtime: str) -> Table:
         )
         expected = run.samples((REFERENCE, runtime))
         if expected is not None and run.samples((engine, runtime)) not in (None, expected):
-            why = ": a rounding error decided between two tokens" if finding.parity is Parity.ROUNDING else ""
+            why = ": a rounding error decided between two tokens" if finding.parity is Agreement.ROUNDING else ""
             below.append(f"{engine} draws other samples than the reference{why}")
         if (engine, runtime) in broken:
             below.append(f"{engine} broke its promise: {run.record.engines[engine].parity}")

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from bench.host.pages.wording import number
-from bench.host.results.scaling import FACTORS, Point, Scaling
+from bench.host.results.scaling import FACTORS, Scaling, SizePoint
 from bench.host.results.table import NOTHING, Table
 
 
-def _ms(point: Point) -> str:
+def _ms(point: SizePoint) -> str:
     return number(float(np.median(point.seconds)) * 1e3)
 
 
@@ -59,12 +59,12 @@ def _table(scaling: Scaling, factor: str) -> Table:
     )
 
 
-def _local(one: Point, other: Point, factor: str) -> str:
+def _local(one: SizePoint, other: SizePoint, factor: str) -> str:
     ratio = np.median(np.log(other.seconds) - np.log(one.seconds))
     return f"{ratio / np.log(other.sizes[factor] / one.sizes[factor]):.2f}"
 
 
-def _fit(series: Sequence[Point], factor: str) -> str:
+def _fit(series: Sequence[SizePoint], factor: str) -> str:
     """The mean of the rounds' slopes with half its 95 % interval."""
     from scipy import stats as scipy_stats  # here: its import takes longer than most commands
 

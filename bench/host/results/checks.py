@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from bench.host.results.parity import Parity
+from bench.host.results.parity import Agreement
 from bench.host.results.shapes import at_least, exactly
 from bench.host.system import facts
 from bench.workload.config import Config
@@ -48,7 +48,7 @@ def check_run(record: Any) -> None:
             raise ValueError(f"{name}: {error}") from None
     for name, engine in record.engines.items():
         _name(name, "engine")
-        Parity(engine.parity)
+        Agreement(engine.parity)
         _check_parents(name, record.engines)
 
 

@@ -35,14 +35,14 @@ TOGETHER = "Two runtimes of one run, paired step by step."
 class Comparison:
     """How many times as fast the second side is: by engine, and their geometric mean.
 
-    ``about``: how the two were measured, and what is not like with like. ``left``: engines that only one side has.
+    ``about``: how the two were measured, and what is not like with like. ``unmatched``: engines that only one side has.
     """
 
     title: str
     about: list[str]
     speedups: dict[str, Ratio]
     mean: Ratio
-    left: list[str]
+    unmatched: list[str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,8 +189,8 @@ def _together(run: Run, one: str, other: str) -> Comparison:
     found = {engine: ratio for engine, ratio in speedups.items() if ratio is not None}
     mean = run.mean_speedup(other, one)
     assert mean is not None  # of at least one engine
-    left = [engine for engine in run.record.engines if engine not in engines]
-    return Comparison(f"{run.folder.name}: {one} → {other}", [TOGETHER], found, mean, left)
+    unmatched = [engine for engine in run.record.engines if engine not in engines]
+    return Comparison(f"{run.folder.name}: {one} → {other}", [TOGETHER], found, mean, unmatched)
 
 
 def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Comparison:
@@ -217,10 +217,10 @@ def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Comparis
                 )
             notes.append(f"NOT LIKE WITH LIKE: different {what}")
     found = {engine: _welch(one.logs[engine], other.logs[engine]) for engine in engines}
-    left = [engine for engine in {**one.logs, **other.logs} if engine not in engines]
+    unmatched = [engine for engine in {**one.logs, **other.logs} if engine not in engines]
     means = [np.mean([side.logs[engine] for engine in engines], axis=0) for side in (one, other)]
     above = [*notes, APART.format(CLOCKS[one.clock])]
-    return Comparison(f"{one.label} → {other.label}", above, found, _welch(*means), left)
+    return Comparison(f"{one.label} → {other.label}", above, found, _welch(*means), unmatched)
 
 
 def _welch(before: Floats, after: Floats) -> Ratio:

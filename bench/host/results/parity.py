@@ -32,7 +32,7 @@ PARAMETER_TOLERANCE = 1e-10  # absolute
 PROBABILITY_TOLERANCE = 1e-10  # absolute, relative to the probabilities' sum
 
 
-class Parity(enum.StrEnum):
+class Agreement(enum.StrEnum):
     """What a comparison found; ordered from best to worst."""
 
     BIT_IDENTICAL = "bit-identical"
@@ -44,31 +44,31 @@ class Parity(enum.StrEnum):
 class Finding:
     """One cell against the reference: the verdict, the largest |Δloss| and the first step (from 1) that differs."""
 
-    parity: Parity
+    parity: Agreement
     largest: float = 0.0
     first_step: int | None = None
     reason: str = ""
 
     def __str__(self) -> str:
         """The table's words."""
-        if self.parity is Parity.BIT_IDENTICAL:
+        if self.parity is Agreement.BIT_IDENTICAL:
             return str(self.parity)
-        if self.parity is Parity.DIVERGED:
+        if self.parity is Agreement.DIVERGED:
             return f"{self.parity}: {self.reason}"
         if self.first_step is None:
             return "rounding (losses equal)"
         return f"rounding (≤ {self.largest:.1e}, from step {self.first_step})"
 
 
-def keeps(finding: Finding, promised: str) -> bool:
+def meets_promise(finding: Finding, promised: str) -> bool:
     """Whether what was found is as good as an engine promises, by the word of its promise, or better."""
-    order = list(Parity)
-    return order.index(finding.parity) <= order.index(Parity(promised))
+    order = list(Agreement)
+    return order.index(finding.parity) <= order.index(Agreement(promised))
 
 
 def worst(findings: Sequence[Finding]) -> Finding:
     """The findings of several rounds as one."""
-    order = list(Parity)
+    order = list(Agreement)
     lowest = max(findings, key=lambda finding: order.index(finding.parity))
     steps = [finding.first_step for finding in findings if finding.first_step is not None]
     return dataclasses.replace(
@@ -87,14 +87,17 @@ def compare_losses(reference: Sequence[float], losses: Sequence[float], first_st
         if not (math.isfinite(got) and math.isfinite(expected)):
             which = "the loss" if math.isfinite(expected) else "the reference's loss"
             return Finding(
-                Parity.DIVERGED, math.inf, step, f"{which} is {got if which == 'the loss' else expected} at step {step}"
+                Agreement.DIVERGED,
+                math.inf,
+                step,
+                f"{which} is {got if which == 'the loss' else expected} at step {step}",
             )
         if got != expected:
             first = first or step
             largest = max(largest, abs(got - expected))
             if largest > LOSS_TOLERANCE:
-                return Finding(Parity.DIVERGED, largest, step, f"loss off by {largest:.1e} at step {step}")
-    return Finding(Parity.BIT_IDENTICAL if first is None else Parity.ROUNDING, largest, first)
+                return Finding(Agreement.DIVERGED, largest, step, f"loss off by {largest:.1e} at step {step}")
+    return Finding(Agreement.BIT_IDENTICAL if first is None else Agreement.ROUNDING, largest, first)
 
 
 def unpack(packed: str) -> np.ndarray:
@@ -105,9 +108,11 @@ def unpack(packed: str) -> np.ndarray:
 def compare_gradients(reference: np.ndarray, gradients: np.ndarray, shapes: Mapping[str, Sequence[int]]) -> Finding:
     """The first step's gradients, matrix by matrix in the order of ``shapes`` (name to (n_out, n_in))."""
     if reference.shape != gradients.shape:
-        return Finding(Parity.DIVERGED, reason=f"{gradients.size} gradients where the reference has {reference.size}")
+        return Finding(
+            Agreement.DIVERGED, reason=f"{gradients.size} gradients where the reference has {reference.size}"
+        )
     if np.array_equal(reference, gradients):
-        return Finding(Parity.BIT_IDENTICAL)
+        return Finding(Agreement.BIT_IDENTICAL)
     start, floor = 0, GRADIENT_FLOOR * np.linalg.norm(reference)
     for name, (n_out, n_in) in shapes.items():
         matrix = slice(start, start + n_out * n_in)
@@ -116,20 +121,22 @@ def compare_gradients(reference: np.ndarray, gradients: np.ndarray, shapes: Mapp
         error = np.linalg.norm(gradients[matrix] - reference[matrix])
         if not error <= GRADIENT_TOLERANCE * (size + floor):  # written so that NaN fails
             relative = error / size if size else math.inf
-            return Finding(Parity.DIVERGED, reason=f"gradient of {name} off by {relative:.1e} at step 1")
-    return Finding(Parity.ROUNDING)
+            return Finding(Agreement.DIVERGED, reason=f"gradient of {name} off by {relative:.1e} at step 1")
+    return Finding(Agreement.ROUNDING)
 
 
 def compare_parameters(reference: np.ndarray, parameters: np.ndarray, what: str = "final parameters") -> Finding:
     """The parameters after the same steps."""
     if reference.shape != parameters.shape:
-        return Finding(Parity.DIVERGED, reason=f"{parameters.size} parameters where the reference has {reference.size}")
+        return Finding(
+            Agreement.DIVERGED, reason=f"{parameters.size} parameters where the reference has {reference.size}"
+        )
     if np.array_equal(reference, parameters):
-        return Finding(Parity.BIT_IDENTICAL)
+        return Finding(Agreement.BIT_IDENTICAL)
     error = np.max(np.abs(parameters - reference))
     if not error <= PARAMETER_TOLERANCE:
-        return Finding(Parity.DIVERGED, reason=f"{what} off by {error:.1e}")
-    return Finding(Parity.ROUNDING)
+        return Finding(Agreement.DIVERGED, reason=f"{what} off by {error:.1e}")
+    return Finding(Agreement.ROUNDING)
 
 
 def compare_samples(
@@ -142,27 +149,27 @@ def compare_samples(
     """
     texts, own = reference["samples"], drawn["samples"]
     if len(texts) != len(own):
-        return Finding(Parity.DIVERGED, reason=f"{len(own)} samples where {len(texts)} were asked for")
+        return Finding(Agreement.DIVERGED, reason=f"{len(own)} samples where {len(texts)} were asked for")
     expected, along = unpack(reference["along"]), unpack(drawn["along"])
     if expected.shape != along.shape:
-        return Finding(Parity.DIVERGED, reason=f"{along.size} probabilities where the reference has {expected.size}")
+        return Finding(Agreement.DIVERGED, reason=f"{along.size} probabilities where the reference has {expected.size}")
     if not (error := _largest(expected, along)) <= PROBABILITY_TOLERANCE:
-        return Finding(Parity.DIVERGED, reason=f"probabilities off by {error:.1e} along the reference's samples")
+        return Finding(Agreement.DIVERGED, reason=f"probabilities off by {error:.1e} along the reference's samples")
     theirs, its = (_by_sample(answer, vocabulary, block_size) for answer in (reference, drawn))
     if theirs is None or its is None:
-        return Finding(Parity.DIVERGED, reason="its samples have not as many tokens as were drawn")
+        return Finding(Agreement.DIVERGED, reason="its samples have not as many tokens as were drawn")
     for text, sample, weights, found in zip(texts, own, theirs, its):
         same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(text, sample)))
         places = min(same + 1, len(weights), len(found))
         if not (error := _largest(weights[:places], found[:places])) <= PROBABILITY_TOLERANCE:
             return Finding(
-                Parity.DIVERGED, reason=f"draws with other probabilities than the reference, off by {error:.1e}"
+                Agreement.DIVERGED, reason=f"draws with other probabilities than the reference, off by {error:.1e}"
             )
     if not np.array_equal(expected, along):
-        return Finding(Parity.ROUNDING)
+        return Finding(Agreement.ROUNDING)
     if texts != own:
-        return Finding(Parity.DIVERGED, reason="draws other samples than the reference from the same probabilities")
-    return Finding(Parity.BIT_IDENTICAL)
+        return Finding(Agreement.DIVERGED, reason="draws other samples than the reference from the same probabilities")
+    return Finding(Agreement.BIT_IDENTICAL)
 
 
 def _by_sample(answer: Mapping[str, Any], vocabulary: int, block_size: int) -> list[np.ndarray] | None:
@@ -180,6 +187,6 @@ def _largest(expected: np.ndarray, found: np.ndarray) -> float:
 
 def parity_text(finding: Finding) -> str:
     """bit-identical, or the largest |Δloss| and the first step that differs."""
-    if finding.parity is Parity.ROUNDING:
+    if finding.parity is Agreement.ROUNDING:
         return f"{finding.largest:.0e} @ {finding.first_step}" if finding.first_step else "losses equal"
     return str(finding.parity)

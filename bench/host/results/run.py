@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.host.results import round_files, suspicion
-from bench.host.results.parity import Finding, keeps, worst
+from bench.host.results.parity import Finding, meets_promise, worst
 from bench.host.results.records import (
     GATE_ANSWER,
     REFERENCE,
@@ -246,15 +246,15 @@ class Run:
         """The worker's largest resident memory over the rounds."""
         return max((record.peak_bytes for record in self.of(cell) if record.peak_bytes), default=None)
 
-    def broken_promises(self) -> list[Cell]:
+    def parity_violations(self) -> list[Cell]:
         """Cells found to be worse than their engine promises, diverged ones included."""
         broken = []
         for cell in self.cells:
             finding, promised = self.finding(cell), self.record.engines[cell[0]].parity
-            if finding and not keeps(finding, promised):
+            if finding and not meets_promise(finding, promised):
                 broken.append(cell)
         return broken
 
     def good(self) -> bool:
         """Did every cell that could run measure, agree and keep its promise?"""
-        return not self.broken_promises() and all(self.status(cell)[0] in ("ok", "skipped") for cell in self.cells)
+        return not self.parity_violations() and all(self.status(cell)[0] in ("ok", "skipped") for cell in self.cells)

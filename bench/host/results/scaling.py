@@ -20,7 +20,7 @@ FACTORS = ("n_embd", "n_layer", "block_size")
 
 
 @dataclasses.dataclass(frozen=True)
-class Point:
+class SizePoint:
     """One engine at one size. ``seconds``: each round's median step, processor time or wall as the plan says."""
 
     engine: str
@@ -39,14 +39,14 @@ class Scaling:
     schema: int
     record: RunRecord
     factors: dict[str, list[int]]
-    points: list[Point]
+    points: list[SizePoint]
 
     @property
     def left_out(self) -> list[str]:
         """The engines that the budget left no time for."""
         return [engine for engine in self.record.engines if engine not in {point.engine for point in self.points}]
 
-    def series(self, engine: str, factor: str) -> list[Point]:
+    def series(self, engine: str, factor: str) -> list[SizePoint]:
         """An engine's points along one factor, the others at their smallest, by growing size."""
         rest = {name: values[0] for name, values in self.factors.items() if name != factor}
         found = [p for p in self.points if p.engine == engine and all(p.sizes[name] == v for name, v in rest.items())]

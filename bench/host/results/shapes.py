@@ -14,7 +14,7 @@ from typing import Any, get_args, get_origin
 
 import cattrs
 
-from bench.host.results.parity import Finding, Parity
+from bench.host.results.parity import Agreement, Finding
 
 MOST = 2**53  # of any whole number: a float still tells it from its neighbours
 
@@ -111,7 +111,7 @@ def _finding(made: cattrs.Converter, value: Any) -> Finding:
     largest = value.get("largest", 0.0)
     first = value.get("first_step")
     return Finding(
-        Parity(value["parity"]),
+        Agreement(value["parity"]),
         math.inf if largest == math.inf else at_least(_number(largest), 0, "largest"),  # of a loss that is no number
         None if first is None else exactly(first, int),
         exactly(value.get("reason", ""), str),
