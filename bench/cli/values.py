@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from bench.host.results import shapes
-from bench.host.system import machine
 
 
 class Finite(click.FloatRange):
@@ -107,6 +106,8 @@ class Cpus(click.ParamType[list[int]]):
             ):
                 self.fail(f"{value!r} is not a list of CPUs: write 1 or 0,2 or 0-3", param, ctx)
             cpus.update(range(int(first), int(last or first) + 1))
+        from bench.host.system import machine  # here: its import takes as long as some commands
+
         here = machine.allowed_cpus()
         if not here:
             self.fail("this system does not bind processes to CPUs: leave --affinity out", param, ctx)
