@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import bench.workload.beside  # noqa: F401 (before anything imports engines)
 from bench.workload.config import Config, WorkloadError
 from bench.workload.engine import Engine, Parity, linear, rmsnorm, softmax
-from bench.workload.generators import Mulberry32
+from bench.workload.random_streams import Mulberry32
 from bench.workload.trainer import Step, Trainer
 
 if TYPE_CHECKING:

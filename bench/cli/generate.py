@@ -17,8 +17,8 @@ from bench.host.pages import rendering, tokens
 from bench.host.system import datasets
 from bench.host.system.errors import UsageError
 from bench.workload.failures import failures_of
-from bench.workload.generators import seeded
 from bench.workload.model import Model
+from bench.workload.random_streams import seeded
 from bench.workload.trainer import Trainer
 
 

@@ -16,7 +16,7 @@ import pytest
 
 import engines
 from bench.host.results.parity import compare_losses, meets_promise
-from bench.workload.generators import seeded
+from bench.workload.random_streams import seeded
 from bench.workload.trainer import Trainer
 
 STEPS = 10  # on which losses are compared

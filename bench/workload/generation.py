@@ -8,8 +8,8 @@ from typing import Iterator, List, NamedTuple, Optional, Tuple
 
 from bench.workload.config import WorkloadError
 from bench.workload.data import Vocabulary
-from bench.workload.generators import Random
 from bench.workload.gpt import GPT, Index
+from bench.workload.random_streams import Random
 
 COLDEST = 1e-100  # logits divided by less than this might overflow
 COMPARED = 5  # samples along which engines' probabilities are compared

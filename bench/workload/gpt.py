@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Sequence, Tuple, Union
 
 from bench.workload.config import Config, WorkloadError
 from bench.workload.engine import Engine, Vector
-from bench.workload.generators import Random
+from bench.workload.random_streams import Random
 
 Index = Union[int, Sequence[int]]  # one position's, or for a batched engine every position's
 IN_A_LAYER = ("wq", "wk", "wv", "wo", "fc1", "fc2")

@@ -15,9 +15,9 @@ from bench.workload.config import Config, WorkloadError
 from bench.workload.data import Documents
 from bench.workload.engine import PLAIN, Engine, loss_of
 from bench.workload.generation import Sampling, Token
-from bench.workload.generators import seeded
 from bench.workload.gpt import GPT, draw_weights
 from bench.workload.model_file import SavedModel
+from bench.workload.random_streams import seeded
 
 
 class Step(NamedTuple):

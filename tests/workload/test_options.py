@@ -13,7 +13,7 @@ import pytest
 from bench.workload import data
 from bench.workload.config import OPTIONS as NAMES
 from bench.workload.config import PRESETS, Config, WorkloadError
-from bench.workload.generators import Mulberry32
+from bench.workload.random_streams import Mulberry32
 from bench.workload.trainer import Trainer
 from tests.workload.test_model import DOCUMENTS, assert_same
 

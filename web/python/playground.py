@@ -19,7 +19,7 @@ from bench.workload import data, generation, model_file, runtime
 from bench.workload.config import OPTIONS, PRESETS
 from bench.workload.failures import check_loss, failures_of
 from bench.workload.generation import Sampling
-from bench.workload.generators import seeded
+from bench.workload.random_streams import seeded
 from bench.workload.gpt import count_parameters
 from bench.workload.trainer import Trainer
 

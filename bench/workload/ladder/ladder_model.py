@@ -11,7 +11,7 @@ from bench.workload import data
 from bench.workload.config import Config
 from bench.workload.engine import Engine, loss_of
 from bench.workload.generation import Sampling
-from bench.workload.generators import seeded
+from bench.workload.random_streams import seeded
 from bench.workload.trainer import Step
 
 SGD_RATE = 60  # times Adam's learning rate: a plain gradient is not divided by its own size
