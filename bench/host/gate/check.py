@@ -90,7 +90,9 @@ def run(
     helds, against = holding.helds, holding.against
     with session.measuring(None, lambda: f"interrupted, so no verdict; {len(measured.rounds)} {kept}") as progress:
         cells = (
-            f"{count(len(helds), 'cell')} against {against}" if helds else f"{count(len(holding.left), 'cell')}, new"
+            f"{count(len(helds), 'cell')} against {against}"
+            if helds
+            else f"{count(len(holding.unmatched), 'cell')}, new"
         )
         progress.say(f"{cells}, into {measured.folder}")
         judgements, not_counted = _judge(
