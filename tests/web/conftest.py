@@ -30,18 +30,31 @@ ARGUMENTS = [
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory):
-    """The folder of the built playground."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("needs Node with npm")
+def shared(tmp_path_factory):
+    """A folder that all processes of this test run share."""
     folder = tmp_path_factory.getbasetemp()
-    folder = (folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder) / "playground"
+    return folder.parent if os.environ.get("PYTEST_XDIST_WORKER") else folder
+
+
+@pytest.fixture(scope="session")
+def npm(shared):
+    """The command, with the packages installed as the lock file has them."""
+    found = shutil.which("npm")
+    if found is None:
+        pytest.skip("needs Node with npm")
+    with filelock.FileLock(shared / "packages.lock"):
+        lock, installed = WEB / "package-lock.json", WEB / "node_modules" / ".package-lock.json"
+        if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+            subprocess.run([found, "ci", "--silent"], cwd=WEB, check=True, timeout=300)
+    return found
+
+
+@pytest.fixture(scope="session")
+def site(npm, shared):
+    """The folder of the built playground."""
+    folder = shared / "playground"
     with filelock.FileLock(f"{folder}.lock"):
         if not (folder / "index.html").exists():
-            lock, installed = WEB / "package-lock.json", WEB / "node_modules" / ".package-lock.json"
-            if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-                subprocess.run([npm, "ci", "--silent"], cwd=WEB, check=True, timeout=300)
             build = [npm, "run", "--silent", "build", "--", "--outDir", str(folder), "--emptyOutDir"]
             subprocess.run(build, cwd=WEB, check=True, timeout=300, capture_output=True)
     return folder

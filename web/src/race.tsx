@@ -22,6 +22,7 @@ interface Row {
 }
 
 const chosen = signal<string[]>(['fused_dot', 'compiled', 'compiled_unordered']);
+const baseline = signal('');
 const steps = signal('100');
 const lockstep = signal(false);
 const rounds = signal('3');
@@ -63,7 +64,8 @@ function conditions(): Wanted {
 }
 
 async function race() {
-  const names = chosen.value;
+  const first = chosen.value.includes(baseline.value) ? baseline.value : chosen.value[0];
+  const names = [...(first === undefined ? [] : [first]), ...chosen.value.filter((name) => name !== first)];
   const count = Number(steps.value);
   trouble.value = '';
   if (names.length < 2 || names.length > MOST) trouble.value = `${names.length} chosen: a race takes two to six`;
@@ -212,7 +214,7 @@ export function RaceView() {
         }
       >
         <fieldset class="choices">
-          <legend>Two to six; the first is what the others are held against</legend>
+          <legend>Two to six</legend>
           {choices.map((name) => (
             <label key={name}>
               <input
@@ -253,6 +255,20 @@ export function RaceView() {
               Lockstep
             </label>
             <small class="hint">one at a time, step by step: slower, and true</small>
+          </div>
+          <div class="field">
+            <label for="race-baseline">Held against</label>
+            <select
+              id="race-baseline"
+              value={chosen.value.includes(baseline.value) ? baseline.value : chosen.value[0]}
+              onChange={(event) => {
+                baseline.value = event.currentTarget.value;
+              }}
+            >
+              {chosen.value.map((name) => (
+                <option key={name}>{name}</option>
+              ))}
+            </select>
           </div>
           {lockstep.value && (
             <div class="field">
