@@ -92,20 +92,19 @@ def _ratios(likelihood: Floats, guess: Floats, spread: float) -> tuple[Floats, f
 
 
 def _moved(functions: Floats, by: Floats) -> Floats:
-    """Functions on RATIOS, (..., steps, RATIOS), read as far off as ``by`` says, (steps,)."""
-    last = len(RATIOS) - 1
-    places = np.clip(np.arange(last + 1) + by[:, None] / STEP, 0, last)
+    """Functions on a grid, (..., steps, points), read as far off as ``by`` says, (steps,) or (..., steps)."""
+    last = functions.shape[-1] - 1
+    places = np.clip(np.arange(last + 1) + by[..., None] / STEP, 0, last)
     below = np.minimum(places.astype(int), last - 1)
-    share, step = places - below, np.arange(len(by))[:, None]
-    return np.asarray((1 - share) * functions[..., step, below] + share * functions[..., step, below + 1])
+    below, share = np.broadcast_to(below, functions.shape), places - below
+    return np.asarray(
+        (1 - share) * np.take_along_axis(functions, below, -1) + share * np.take_along_axis(functions, below + 1, -1)
+    )
 
 
 def _shifts(cells: Floats, ratios: Floats) -> Floats:
     """By how much each cost is off, (2, steps), where their ratio is off by ``ratios``, from curves (2, steps, SHIFTS)."""
-    both = np.zeros_like(cells[0])
-    for cell, half in zip(cells, (ratios / 2, -ratios / 2)):
-        for step, curve in enumerate(cell):
-            both[step] += np.interp(SHIFTS + half[step], SHIFTS, curve)
+    both = _moved(cells, np.stack([ratios / 2, -ratios / 2])).sum(axis=0)
     weights = np.exp(both - both.max(axis=-1, keepdims=True))
     off = (weights * SHIFTS).sum(axis=-1) / weights.sum(axis=-1)
     return np.stack([off + ratios / 2, off - ratios / 2])
