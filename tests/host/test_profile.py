@@ -1,4 +1,4 @@
-"""Commands that make pages: scaling, profiles, the engines' explanation."""
+"""Profiles, and the page of the engines that is made of them."""
 
 import json
 import pathlib
@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from bench.host.measure import profiler, scale
-from bench.host.results import scaling
+from bench.host.measure import profiler
 from bench.host.stats.flops import step_flops
 from bench.host.system import interpreters
 from bench.workload.config import Config
@@ -17,44 +16,6 @@ from tests.host.conftest import SMALL, engine_file
 
 PY_SPY = shutil.which("py-spy") or pathlib.Path(sys.executable).with_name("py-spy").exists()
 needs_py_spy = pytest.mark.skipif(not PY_SPY, reason="py-spy is not installed")
-
-
-def test_scale(bench_command, documents):
-    done = bench_command("scale", "--python", sys.executable, "--data", documents, "--engine", "combined", "--n-embd", "4,8",
-        "--n-layer", "1,2", "--block-size", "4", "--steps", 2, "--rounds", 2, "--min-time", "0.001", "--name", "grown")  # fmt: skip
-    assert done.exit_code == 0, done.output
-    assert (
-        "Time over n_embd" in done.stdout and "Time over n_layer" in done.stdout and "block_size on" not in done.stdout
-    )
-    found = scaling.load(pathlib.Path("results/grown"))
-    assert len(found.points) == 2 * 3 and all(point.parity for point in found.points)
-    assert all(len(point.seconds) == 2 and min(point.seconds) > 0 for point in found.points)
-    assert "nan" not in done.stdout
-    nodes = [point.nodes for point in found.series("reference", "n_layer")]
-    assert nodes[0] < nodes[1]
-    assert bench_command("scale", "--show", "grown").stdout == done.stdout
-
-
-@pytest.mark.parametrize(
-    "options, words",
-    [
-        (["--n-embd", "8,4"], "growing sizes"),
-        (["--n-embd", "x"], "not a list of sizes"),
-        (["--n-embd", "4", "--n-layer", "1", "--block-size", "4"], "at least two of one"),
-        (["--n-embd", "5,10"], "does not divide into 4 heads"),
-        (["--show", "nowhere"], "has no scale.json"),
-        (["--python", sys.executable, "--env", "A=1"], "one runtime"),
-    ],
-)
-def test_bad_sizes(bench_command, options, words):
-    done = bench_command("scale", *options)
-    assert done.exit_code == 2 and words in done.stderr and done.stderr.count("\n") == 1
-    assert not pathlib.Path("results").exists()
-
-
-def test_documents_that_fill_a_block():
-    joined = scale.long_documents(["ab", "c", "def"], 7)
-    assert joined and all(len(document) >= 7 for document in joined)
 
 
 def test_flops_of_a_step_by_hand():
@@ -108,10 +69,3 @@ def test_without_py_spy(bench_command, monkeypatch, documents):
     monkeypatch.setattr(profiler.sys, "executable", "/nowhere/python")
     done = bench_command("profile", "tape", "--python", "3.11", "--data", documents)
     assert done.exit_code == 2 and "pip install py-spy" in done.stderr
-
-
-def test_generated_source(bench_command):
-    done = bench_command("engines", "--source", "compiled")
-    assert done.exit_code == 0 and "def product_" in done.stdout
-    compile(done.stdout, "<printed>", "exec")
-    assert bench_command("engines", "--source", "tape").exit_code == 2
