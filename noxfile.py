@@ -221,6 +221,13 @@ def overhead(session: nox.Session) -> None:
 
 
 @nox.session(python=HOST)
+def efficiency(session: nox.Session) -> None:
+    """What a minute of measuring buys, beside pyperf, pytest-benchmark and hyperfine. Arguments go to efficiency.py."""
+    install_host(session, "micro")
+    session.run("python", "tests/overhead/efficiency.py", *session.posargs)
+
+
+@nox.session(python=HOST)
 def readme(session: nox.Session) -> None:
     """Write what stands between markers in the README and the pages under docs/, and pyperformance's manifest."""
     session.install("-e", ".[report]", "--group", "docs")
