@@ -88,7 +88,7 @@ def calibrate(session: nox.Session) -> None:
 
 @nox.session(python=HOST)
 def count(session: nox.Session) -> None:
-    """Add exact counters to the latest run, or to the one named. Arguments go to `microgpt-bench count`."""
+    """Add exact counters to a run, by default the latest. Arguments go to `microgpt-bench count`."""
     install_host(session)
     build_native(session)
     session.run("microgpt-bench", "count", *session.posargs)
@@ -96,7 +96,7 @@ def count(session: nox.Session) -> None:
 
 @nox.session(python=HOST)
 def scale(session: nox.Session) -> None:
-    """How each engine's time grows with the model. Arguments go to `microgpt-bench scale`."""
+    """Measure how each engine's time grows with the model. Arguments go to `microgpt-bench scale`."""
     install_host(session)
     build_native(session)
     session.run("microgpt-bench", "scale", *session.posargs)
@@ -112,21 +112,21 @@ def explain(session: nox.Session) -> None:
 
 @nox.session(python=HOST)
 def claims(session: nox.Session) -> None:
-    """Write the page that holds others' claims against a run. Arguments go to `microgpt-bench claims`."""
+    """Write the page that compares others' claims with a run. Arguments go to `microgpt-bench claims`."""
     install_host(session)
     session.run("microgpt-bench", "claims", *session.posargs)
 
 
 @nox.session(python=HOST)
 def report(session: nox.Session) -> None:
-    """Make one HTML file of a run, the latest unless another is named. Arguments go to `microgpt-bench report`."""
+    """Write a run, by default the latest, as one HTML file. Arguments go to `microgpt-bench report`."""
     session.install("-e", ".[report]")
     session.run("microgpt-bench", "report", *session.posargs)
 
 
 @nox.session(python=HOST)
 def history(session: nox.Session) -> None:
-    """List the runs on disk, and where a ratio changed. Arguments go to `microgpt-bench history`."""
+    """List the runs on disk, and the runs at which a ratio changed. Arguments go to `microgpt-bench history`."""
     session.install("-e", ".[report]")
     session.run("microgpt-bench", "history", *session.posargs)
 
@@ -198,7 +198,7 @@ def playground(session: nox.Session) -> None:
 
 @nox.session(python=HOST)
 def coverage(session: nox.Session) -> None:
-    """Show which lines of the project the quick tests reach, workers' processes left out."""
+    """Show which lines the quick tests reach, except in worker processes."""
     install_host(session, "tests", "coverage")
     build_native(session)
     session.run("pytest", "-n", "auto", "-m", "not slow", "--cov", "--cov-report=term:skip-covered",
@@ -215,7 +215,7 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session(python=HOST)
 def overhead(session: nox.Session) -> None:
-    """Measure what the trainer costs over one plain script."""
+    """Measure the overhead of the trainer over a plain script."""
     install_host(session)
     session.run("python", "tests/overhead/measure.py", *session.posargs)
 
@@ -229,7 +229,7 @@ def efficiency(session: nox.Session) -> None:
 
 @nox.session(python=HOST)
 def readme(session: nox.Session) -> None:
-    """Write what stands between markers in the README and the pages under docs/, and pyperformance's manifest."""
+    """Update the generated parts of the README and of docs/, and the manifest of pyperformance."""
     session.install("-e", ".[report]", "--group", "docs")
     session.run("microgpt-bench", "report", "default", "--output", f"{session.create_tmp()}/report.html", "--plots",
                 "results/default/plots", "--plot", "speed", "--plot", "versions")  # fmt: skip
