@@ -76,7 +76,7 @@ from bench.workload.model_file import write_atomically
     "--recordings",
     type=click.Path(path_type=pathlib.Path),
     metavar="FILE",
-    help="Measure nothing: hold the estimators and the gate against recorded pairs, and write the tables beside FILE.",
+    help="Measure nothing: try the estimators and the gate on the recorded pairs in FILE, and write the tables next to it.",
 )
 @RESULTS
 @FORMAT

@@ -128,4 +128,4 @@ def note(folder: pathlib.Path) -> list[str]:
         return []
     whose = f"another machine of {here['cores']} such processors ({here['cpu']})"
     newest = max(others, key=lambda found: found.created)
-    return [f"{sees(newest, whose)}; what this one can see, microgpt-bench calibrate measures"]
+    return [f"{sees(newest, whose)}; microgpt-bench calibrate measures what this one can see"]
