@@ -145,6 +145,6 @@ def test_scale_keeps_its_budget_and_says_what_it_left_out(bench_command, documen
     done = bench_command("scale", *options, "--budget", "0.1s")
     assert done.exit_code == 0, done.output
     assert "reference: 1 of 3 rounds, then the budget of 0 s ended" in done.stderr
-    assert "stopped before tape" in done.stderr and "tape not measured: the budget ended" in done.stdout
+    assert "stopped before tape" in done.stderr and "tape not measured: the budget was used up" in done.stdout
     points = json.loads(pathlib.Path("results/s/scale.json").read_text())["points"]
     assert {point["engine"] for point in points} == {"reference"} and {len(p["seconds"]) for p in points} == {1}

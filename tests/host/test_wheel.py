@@ -78,7 +78,7 @@ def test_a_wheel_brings_native_and_runs_in_an_empty_folder(tmp_path):
     assert done.returncode == 0, done.stderr
     assert re.search(r"^native .* bit-identical$", done.stdout, re.M), done.stdout
     for arguments, what_to_do in [
-        (("check",), "no committed run to hold against: give --baseline RUN"),
+        (("check",), "no committed run to compare with: give --baseline RUN"),
         (("check", "--against", "HEAD"), "name engine files of a git repository"),
         (("report", "none"), "none"),
     ]:
