@@ -228,6 +228,13 @@ def efficiency(session: nox.Session) -> None:
 
 
 @nox.session(python=HOST)
+def weights(session: nox.Session) -> None:
+    """Write the page on where weights lie in memory, of addresses, cache misses (Valgrind) and a run."""
+    install_host(session)
+    session.run("python", "docs/where_weights_lie.py", *session.posargs)
+
+
+@nox.session(python=HOST)
 def readme(session: nox.Session) -> None:
     """Update the generated parts of the README and of docs/, and the manifest of pyperformance."""
     session.install("-e", ".[report]", "--group", "docs")
