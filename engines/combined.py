@@ -18,7 +18,8 @@ What was tried and does not pay: an explicit stack (the tape needs no sort), clo
 for the garbage collector), ``attrgetter`` mapped in C (slower than a list comprehension everywhere), children in
 several vectors for every kind of node (gains in the dot products, loses in all others), a class of its own for dot
 products (from CPython 3.11 on attributes are found fastest where all objects have one class), one node per output for
-all of softmax or rmsnorm (each output would have all inputs as children: n² local gradients in place of 3n).
+all of softmax or rmsnorm (each output would have all inputs as children: n² local gradients in place of 3n),
+weights made in a list of their own, as in `grouped_adam` (they lie together already: all gradients are read first).
 
 What remains is the chain rule itself: ``child.grad += local * grad`` for each child of each node. Only vectors
 as nodes make that cheaper.
