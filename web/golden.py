@@ -1,6 +1,8 @@
 """Writes golden.json: what CPython here computes in the first steps of every engine in plain Python.
 
-    python web/golden.py
+    python3.14 web/golden.py
+
+by the version of CPython that Pyodide is, as engines that round otherwise may do so from version to version.
 
 The browser's C library computes exp, log and pow by the algorithms of glibc, without fused multiply-add: told to leave that
 out, glibc on x86-64 gives the same bits. Its sine and cosine are others, by which Python's own generator makes normal

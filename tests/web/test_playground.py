@@ -339,7 +339,7 @@ def test_fifty_steps_of_every_engine_are_cpythons(browser, address):
     losses = json.loads((WEB / "golden.json").read_text(encoding="utf-8"))["losses"]
     with opened(browser, address + "#tab=race") as page:
         button(page, "Prove it").click()
-        page.set_default_timeout(3 * PATIENCE)
+        page.set_default_timeout(5 * PATIENCE)
         page.wait_for_function(f"document.querySelectorAll('[data-testid=proof] tbody tr').length === {len(losses)}")
         rows = [row.split("\t") for row in page.inner_text("[data-testid=proof]").splitlines()[1:]]
         assert {name: words for name, _, words in rows} == dict.fromkeys(losses, "same bits, 50 steps")

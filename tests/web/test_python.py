@@ -76,7 +76,7 @@ def test_the_golden_losses_are_cpythons():
     assert set(stored["losses"]) == {name for name in golden.engines.NAMES if name not in golden.OTHERS}
     if not PLAIN_LIBRARY:
         pytest.skip("bits are those of glibc on x86-64")
-    chosen = ["reference", "compiled", "compiled_unordered"]
+    chosen = ["reference", "compiled"]  # the same bits in every version of CPython
     done = subprocess.run([sys.executable, WEB / "golden.py", *chosen], capture_output=True, text=True, check=True)
     for name, found in json.loads(done.stdout).items():
         assert found == stored["losses"][name][:10], (
