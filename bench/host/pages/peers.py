@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.host.pages.wording import number, ratio_text
 from bench.host.results.parity import parity_text
-from bench.host.results.peers import PeerRound, PeersRecord, bad, check_rows, paired, row, step_seconds
+from bench.host.results.peers import PeerRound, PeersRecord, bad, check_rows, row, step_seconds, times_as_fast
 from bench.host.results.printed_losses import digits_of
 from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
@@ -50,7 +50,7 @@ def table(run: Run, found: PeersRecord, base: str | None) -> Table:
             row.runtime,
             number(row.mean * 1e3),
             row.start_up,
-            "1" if row.name == base else ratio_text(paired(timed[base].seconds, row.seconds)),
+            "1" if row.name == base else ratio_text(times_as_fast(timed[base].seconds, row.seconds)),
             row.parity,
         ]
         for row in sorted(timed.values(), key=lambda row: row.mean)

@@ -16,7 +16,7 @@ from bench.host.results import checks, store
 from bench.host.results.printed_losses import digits_of
 from bench.host.results.records import Cell
 from bench.host.results.run import Run
-from bench.host.stats.paired import Ratio, paired_ratio
+from bench.host.stats.paired import Ratio, over_rounds
 from bench.host.system.errors import UsageError
 from bench.workload.config import Config
 
@@ -97,16 +97,20 @@ def load(folder: pathlib.Path) -> tuple[Run, PeersRecord]:
 def over(run: Run, found: PeersRecord, cell: Cell, name: str) -> Ratio | None:
     """How many times as fast as a cell of the run a peer is; None where it did not do well."""
     seconds = step_seconds(found, name)
-    return None if seconds is None else paired(run.seconds(cell)[:, 1:], seconds)
+    return None if seconds is None else times_as_fast(run.seconds(cell)[:, 1:], seconds)
 
 
-def paired(baseline: np.ndarray, seconds: np.ndarray) -> Ratio:
-    """The ratio over the rounds that both have, step by step, or of the means where one has nothing but means."""
+def times_as_fast(baseline: np.ndarray, seconds: np.ndarray) -> Ratio:
+    """The ratio of two programs' mean times a step, both (rounds, steps), over the rounds that both have.
+
+    Whole times, not steps in pairs: a program that compiles or collects garbage on the way pays for it, whenever it does,
+    and programs run one after the other, so that no step of one has a partner in the other. Rounds are the replicates, by
+    Student's t over their log-ratios.
+    """
     rounds = min(len(baseline), len(seconds))
-    baseline, seconds = baseline[:rounds], seconds[:rounds]
-    if baseline.shape != seconds.shape:
-        baseline, seconds = (part.mean(axis=1, keepdims=True) for part in (baseline, seconds))
-    return paired_ratio(baseline, seconds)
+    means = (part[:rounds].mean(axis=1) for part in (baseline, seconds))
+    before, after = map(np.log, means)
+    return over_rounds(before - after, 0.95)
 
 
 def step_seconds(found: PeersRecord, name: str) -> np.ndarray | None:
