@@ -175,7 +175,7 @@ def _section(run: Run, engine: str, profile: Profile | None, profiled_on: str) -
     about = run.record.engines[engine]
     parts = [f"## {engine}", _docstring(engine, about.path)]
     if about.parent:
-        parts.append(f"A copy of `{about.parent}` except: {about.change}. Promised parity: {about.parity}.")
+        parts.append(f"Compared with `{about.parent}`: {about.change}. Promised parity: {about.parity}.")
     runtimes = [name for name in run.record.runtimes if run.ok((engine, name))]
     if engine != REFERENCE and runtimes:
         row = ["over the reference", *(_over(run, engine, REFERENCE, name) for name in runtimes)]
