@@ -12,7 +12,7 @@ from bench.workload.random_streams import Mulberry32
 from bench.workload.trainer import Step, Trainer
 
 if TYPE_CHECKING:
-    from bench.api import check, compare, count, load_run, measure, render, report, scale
+    from bench.api import calibrate, check, compare, count, load_run, measure, peers, render, report, scale
     from bench.host.results.run import Run
     from bench.host.system.errors import Interrupted, UsageError
     from bench.workload.model import Model
@@ -33,12 +33,14 @@ __all__ = [
     "UsageError",
     "Value",
     "WorkloadError",
+    "calibrate",
     "check",
     "compare",
     "count",
     "linear",
     "load_run",
     "measure",
+    "peers",
     "render",
     "report",
     "rmsnorm",
@@ -52,7 +54,10 @@ _LATER = {
     "Run": "bench.host.results.run",
     "EngineError": "engines",
     **dict.fromkeys(("UsageError", "Interrupted"), "bench.host.system.errors"),
-    **dict.fromkeys(("check", "compare", "count", "load_run", "measure", "render", "report", "scale"), "bench.api"),
+    **dict.fromkeys(
+        ("calibrate", "check", "compare", "count", "load_run", "measure", "peers", "render", "report", "scale"),
+        "bench.api",
+    ),
 }
 
 

@@ -14,7 +14,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from bench.host.gate import check as gating
 from bench.host.gate import holds
-from bench.host.measure import counters, lockstep, valgrind
+from bench.host.gate import trials as trying
+from bench.host.measure import counters, lockstep, peer_file, valgrind
+from bench.host.measure import peers as peering
 from bench.host.measure import scale as scaling
 from bench.host.measure.prepare import Request
 from bench.host.measure.session import Session, now
@@ -22,9 +24,11 @@ from bench.host.pages import comparison, rendering, run_tables, verdicts
 from bench.host.pages import report as reporting
 from bench.host.pages import scaling as scaling_page
 from bench.host.results import checks, kinds, store
+from bench.host.results.calibration import Calibration
 from bench.host.results.comparison import Comparison
 from bench.host.results.comparison import compare as compare_sides
-from bench.host.results.records import PlanRecord
+from bench.host.results.peers import PeersRecord
+from bench.host.results.records import REFERENCE, PlanRecord
 from bench.host.results.run import Run
 from bench.host.results.scaling import FACTORS, Scaling, check_factors
 from bench.host.results.verdicts import Outcome, Rules
@@ -152,6 +156,71 @@ def scale(
     request = _request("scale", engines, [python or interpreters.newest()], (), data, None, plan)
     with Session() as session:
         return scaling.run(session, request, factors, pathlib.Path(results) / (name or f"scale-{now()}"))
+
+
+def peers(
+    file: Path,
+    engines: Sequence[str] = (),
+    pythons: Sequence[str] = (),
+    *,
+    env: Sequence[str] = (),
+    data: str = DEFAULT,
+    config: Config | None = None,
+    steps: int = 100,
+    rounds: int = 3,
+    budget: float = 600.0,
+    min_time: float = 0.02,
+    timeout: float = 60.0,
+    gc: str = "on",
+    clock: str = "cpu",
+    affinity: Sequence[int] | None = None,
+    results: Path = RESULTS,
+    name: str | None = None,
+) -> tuple[Run, PeersRecord]:
+    """Time the programs of a TOML file beside engines, as ``microgpt-bench peers`` does.
+
+    Engines, the reference for none, use the random numbers of the first program unless ``config`` says others. `bench.host.results.peers.good` says
+    whether all did well, ``over`` in the same module how many times as fast a program is.
+    """
+    store.check_name(name)
+    programs = peer_file.read_file(pathlib.Path(file))
+    config = config or Config(rng=programs[0].rng, gaussian=programs[0].gaussian)
+    plan = _plan(steps, rounds, budget, min_time, timeout, gc, clock, affinity)
+    request = _request(
+        "peers", engines or [REFERENCE], list(pythons) or [interpreters.newest()], env, data, config, plan
+    )
+    folder, beside = pathlib.Path(results) / (name or f"peers-{now()}"), pathlib.Path(file).parent
+    with Session() as session:
+        found = peering.run(session, request, programs, beside, None, folder)
+        return session.run, found
+
+
+def calibrate(
+    engine: str = "combined",
+    python: str | None = None,
+    *,
+    null_trials: int = 24,
+    slowdowns: Sequence[tuple[float, float]] = ((0.05, 1.0), (0.02, 4.0)),
+    trials: int = 8,
+    counts: int = 0,
+    count_slowdown: float = 0.005,
+    busy_core: bool = False,
+    add: bool = False,
+    limit: float = 1200.0,
+    threshold: float = 0.01,
+    budget: float = 25.0,
+    results: Path = RESULTS,
+) -> Calibration:
+    """What this machine can see, as ``microgpt-bench calibrate`` measures and keeps it.
+
+    ``slowdowns``: each a share of a step, and how many times the ``budget`` a trial of it has.
+    """
+    asked = trying.Asked(
+        null_trials, slowdowns, trials, counts, count_slowdown, busy_core, limit, budget, Gate(threshold)
+    )
+    request = trying.request(engine, python, budget, ["bench.calibrate"])
+    with Session() as session:
+        return trying.run(session, request, asked, pathlib.Path(results), add)[0]
 
 
 def count(

@@ -3,6 +3,7 @@
 import doctest
 import importlib.util
 import inspect
+import json
 import pathlib
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 import bench
 from bench import api
-from bench.cli import check, compare, count, run, scale
+from bench.cli import calibrate, check, compare, count, peers, run, scale
 from bench.host.results import store
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -30,6 +31,8 @@ def test_the_page_runs_as_it_stands():
 
 # the options that are of the command line alone: how it prints, and where it writes beside the run
 PRINTING = {"style", "base", "shown", "junit", "json_file"}
+# of calibrate: tables of recordings, which measure nothing; and slowdowns, which are texts there and numbers here
+PRINTING |= {"recordings", "slowdowns"}
 RENAMED = {
     "engine_names": "engines",
     "switches": "env",
@@ -45,6 +48,8 @@ COMMANDS = {
     api.check: (check, [], {}),
     api.scale: (scale, [], {"pythons": "python", "switches": "python"}),  # it looks at one runtime
     api.count: (count, [], {"pythons": "runtimes"}),
+    api.peers: (peers, ["programs.toml"], {}),
+    api.calibrate: (calibrate, [], {}),
     api.compare: (compare, ["one", "other"], {}),
 }
 
@@ -113,3 +118,24 @@ def test_render_says_what_it_takes():
         bench.render(3)
     with pytest.raises(bench.UsageError, match="no style 'pdf'"):
         bench.render([], "pdf") or bench.render(object.__new__(bench.Run), "pdf")
+
+
+def test_programs_beside_engines(tmp_path, documents):
+    file = tmp_path / "programs.toml"
+    port = ROOT / "tests" / "host" / "port.py"
+    command = [sys.executable, str(port), "{data}", "{steps}"]
+    file.write_text(f"[peers.port]\ncommand = {json.dumps(command)}\n")
+    config = bench.Config(n_embd=8, n_head=2, block_size=6)
+    own, found = bench.peers(
+        file, [], [sys.executable], data=str(documents), config=config, steps=3, rounds=1, name="ports"
+    )
+    assert own.folder.name == "ports" and [peer.name for peer in found.peers] == ["port"]
+    assert [entry["port"].status for entry in found.rounds] == ["ok"] and own.good()
+
+
+def test_calibrate(tmp_path):
+    found = bench.calibrate(
+        "native" if importlib.util.find_spec("_microgpt_native") else "compiled", sys.executable, null_trials=2,
+        slowdowns=[(0.5, 1.0)], trials=1, budget=10.0, limit=25.0, threshold=0.05,
+    )  # fmt: skip
+    assert found.trials and {trial.slowdown for trial in found.trials} <= {0.0, 0.5}
