@@ -550,7 +550,7 @@ def test_the_list_of_commands_says_what_their_own_help_says(name):
 def test_every_file_of_a_command_is_one():
     folder = ROOT / "bench" / "cli"
     assert {*main.COMMANDS} == {path.stem for path in folder.glob("*.py")} - {
-        "__init__", "ending", "main", "options", "signals", "targets", "values",
+        "__init__", "ending", "main", "options", "signals", "targets", "values", "workload_options",
     }  # fmt: skip
 
 

@@ -199,7 +199,6 @@ READERS = {  # of each kind of file: the commands that read it
     "results/small/run.json": [
         ["show", "small"],
         ["show", "small", "--format", "json"],
-        ["warmup", "small"],
         ["compare", "small", "other", "--allow-mismatch"],
         ["report", "small"],
         ["history"],

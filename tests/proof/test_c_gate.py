@@ -414,7 +414,7 @@ def test_c17_what_ended_the_run_is_what_narrows_it(small_run):
     assert wording.more(run) == "more --rounds narrow it"
     longer = dataclasses.replace(run.record.plan, rounds=50)
     by_budget = dataclasses.replace(longer, budget_seconds=sum(entry.seconds for entry in run.rounds))
-    for plan, words_ in ((by_budget, "a longer --budget narrows it"), (longer, "go on with --resume results/small")):
+    for plan, words_ in ((by_budget, "a longer --budget narrows it"), (longer, "continue with --resume results/small")):
         found = Run(run.folder, dataclasses.replace(run.record, plan=plan), run.rounds)
         assert wording.more(found) == words_
 
@@ -443,21 +443,21 @@ def test_c16_what_comes_before_the_rounds_is_said_too(theirs, monkeypatch):
     assert "now mine on " in done.stderr
 
 
-# good until its process has been started nine times, wrong from then on
+# good until its process has been started five times, wrong from then on
 WRONG_LATER = """
 import pathlib
 STARTED = pathlib.Path("{started}")
 with STARTED.open("a") as file:
     file.write("x")
 def relu(x):
-    return [xi.relu() * (1.000001 if len(STARTED.read_text()) > 8 else 1) for xi in x]
+    return [xi.relu() * (1.000001 if len(STARTED.read_text()) > 4 else 1) for xi in x]
 ENGINE = replace(relu=relu)
 """
 
 
 @pytest.mark.slow
 def test_c14_what_breaks_in_a_late_round_fails(theirs):
-    """Where nothing is decided in eight rounds; whatever was found until then."""
+    """Before the first look, which is at eight rounds."""
     mine = committed(theirs, "ENGINE = replace()")
     engine_file(theirs.folder, "mine", WRONG_LATER.replace("{started}", str(theirs.folder.parent / "started")))
     done = theirs("--engine", mine, "--threshold", "0", "--hold", "nodes=off", budget="5m")
