@@ -49,6 +49,10 @@ def import_file(path: pathlib.Path) -> types.ModuleType:
     finally:
         sys.dont_write_bytecode = writes
         new = set(sys.modules) - before
+        if path.stem in new and _stands_in(folder, path.stem):
+            # a file called like a library that it imports, and that is not here, has imported itself: nobody else must
+            del sys.modules[path.stem]
+            new.discard(path.stem)
         _beside.extend(name for name in new if name.startswith(f"{package}.") or _stands_in(folder, name))
     return module
 
