@@ -72,13 +72,13 @@ def documents_in(documents: Documents) -> List[str]:
         )
     if isinstance(documents, (str, pathlib.Path)):
         return read_documents(path_of(str(documents)))
-    found = [] if documents is None else list(documents)
-    if not found:
+    texts = [] if documents is None else list(documents)
+    if not texts:
         raise WorkloadError("there are no documents: give at least one string")
-    for document in found:
+    for document in texts:
         if not isinstance(document, str):
             raise WorkloadError(f"documents are strings: {document!r} is none")
-    return found
+    return texts
 
 
 def cut(documents: Sequence[str], block_size: int) -> str:

@@ -220,8 +220,8 @@ class Engine:
             raise TypeError(f"engine {self.name!r} says collector={self.collector!r}: write 'on' or 'off'")
         fill = partial(object.__setattr__, self)
         for op in (attention, cross_entropy, probabilities):
-            found = getattr(self, op.__name__)
-            if found is op or _filled(found):
+            implementation = getattr(self, op.__name__)
+            if implementation is op or _filled(implementation):
                 fill(op.__name__, op if self.softmax is softmax else _mark(partial(op, softmax=self.softmax)))
         if self.matrix is _of_values or _filled(self.matrix):
             if self.value is None:
@@ -281,11 +281,13 @@ def _misfit(engine: Engine, ops: Dict[str, Any]) -> str:
 
 def _own(engine: Engine, op: str, changed: str) -> bool:
     """Whether an engine spells an op itself, in a way that may not know of the other, changed one."""
-    found = getattr(engine, op)
+    implementation = getattr(engine, op)
     beside = getattr(engine.value, "__module__", None)
-    if changed == "value" and isinstance(found, types.FunctionType) and found.__module__ != beside:
+    if changed == "value" and isinstance(implementation, types.FunctionType) and implementation.__module__ != beside:
         return False  # not written beside the Values, so in what any Values can do
-    return not _filled(found) and all(field.default is not found for field in dataclasses.fields(Engine))
+    return not _filled(implementation) and all(
+        field.default is not implementation for field in dataclasses.fields(Engine)
+    )
 
 
 def _mark(op: Any) -> Any:

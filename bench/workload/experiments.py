@@ -13,7 +13,7 @@ GAPS = [*range(1, 41), *range(50, 700, 50), *range(700, 751), 800, 1000, 10000]
 def depth(name: str) -> List[Dict[str, Any]]:
     """A chain of additions of each length, walked backwards with Python's own recursion limit: what went wrong, or ""."""
     engine = engines.load(name)
-    found = []
+    answers = []
     for length in DEPTHS:
         assert engine.value is not None
         leaf = engine.value(1.0)
@@ -27,8 +27,8 @@ def depth(name: str) -> List[Dict[str, Any]]:
             error = type(failure).__name__
         del y
         engine.reset()
-        found.append({"length": length, "error": error})
-    return found
+        answers.append({"length": length, "error": error})
+    return answers
 
 
 def stability(name: str) -> List[Dict[str, Any]]:
@@ -37,7 +37,7 @@ def stability(name: str) -> List[Dict[str, Any]]:
     Numbers as float.hex; where the engine raises, the error's name stands for them.
     """
     engine = engines.load(name)
-    found: List[Dict[str, Any]] = []
+    answers: List[Dict[str, Any]] = []
     for target in (0, 1):
         for gap in GAPS:
             assert engine.value is not None
@@ -51,5 +51,5 @@ def stability(name: str) -> List[Dict[str, Any]]:
             except (ArithmeticError, ValueError) as failure:
                 answer["error"] = f"{type(failure).__name__}: {failure}"
             engine.reset()
-            found.append(answer)
-    return found
+            answers.append(answer)
+    return answers

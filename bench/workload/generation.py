@@ -93,14 +93,14 @@ def draw(model: GPT, vocabulary: Vocabulary, rng: Random, sampling: Sampling) ->
 
 def along(model: GPT, vocabulary: Vocabulary, text: str, sampling: Sampling) -> List[List[float]]:
     """The weights that the next token would be drawn by at each place of ``text``, its end included: (places, vocabulary)."""
-    engine, tokens, found = model.engine, vocabulary.encode(text)[:-1][: model.config.block_size], []
+    engine, tokens, probabilities = model.engine, vocabulary.encode(text)[:-1][: model.config.block_size], []
     keys, values = model.cache(), model.cache()
     with engine.no_graph():
         for position, token in enumerate(tokens):
             logits = model(_one(model, token), _one(model, position), keys, values)
-            found.append(_weights(engine.probabilities(logits, sampling.temperature), sampling))
+            probabilities.append(_weights(engine.probabilities(logits, sampling.temperature), sampling))
         engine.reset()
-    return found
+    return probabilities
 
 
 def trace(model: GPT, vocabulary: Vocabulary, rng: Random, samples: int, sampling: Sampling) -> Iterator[Token]:

@@ -25,15 +25,15 @@ def shapes(config: Config, vocab_size: int) -> Dict[str, Tuple[int, int]]:
     """
     count_parameters(config, vocab_size)
     n = config.n_embd
-    found = {"wte": (vocab_size, n), "wpe": (config.block_size, n)}
+    shapes = {"wte": (vocab_size, n), "wpe": (config.block_size, n)}
     if not config.tied:
-        found["lm_head"] = (vocab_size, n)
+        shapes["lm_head"] = (vocab_size, n)
     for layer in range(config.n_layer):
         for name in ("wq", "wk", "wv", "wo"):
-            found[f"layer{layer}.{name}"] = (n, n)
-        found[f"layer{layer}.fc1"] = (4 * n, n)
-        found[f"layer{layer}.fc2"] = (n, 4 * n)
-    return found
+            shapes[f"layer{layer}.{name}"] = (n, n)
+        shapes[f"layer{layer}.fc1"] = (4 * n, n)
+        shapes[f"layer{layer}.fc2"] = (n, 4 * n)
+    return shapes
 
 
 def draw_weights(config: Config, vocab_size: int, rng: Random) -> Dict[str, List[List[float]]]:
@@ -47,12 +47,12 @@ def draw_weights(config: Config, vocab_size: int, rng: Random) -> Dict[str, List
 def count_parameters(config: Config, vocab_size: int) -> int:
     """How many weights the model has. Raises WorkloadError for more than LARGEST_MODEL, before anything so large is made."""
     n = config.n_embd
-    found = ((1 if config.tied else 2) * vocab_size + config.block_size) * n + config.n_layer * 12 * n * n
-    if found > LARGEST_MODEL:
+    parameters = ((1 if config.tied else 2) * vocab_size + config.block_size) * n + config.n_layer * 12 * n * n
+    if parameters > LARGEST_MODEL:
         raise WorkloadError(
-            f"a model of {found:,} parameters is too large, at most {LARGEST_MODEL:,}: choose a smaller one"
+            f"a model of {parameters:,} parameters is too large, at most {LARGEST_MODEL:,}: choose a smaller one"
         )
-    return found
+    return parameters
 
 
 class GPT:

@@ -166,8 +166,8 @@ class Model:
         for what makes no sense, and where training has left no numbers to draw by.
         """
         with failures_of(self.trainer.engine.name):
-            found: Union[List[str], Iterator[Token]] = self.trainer.generate(samples, **{**how, "trace": trace})
-        return found
+            generated: Union[List[str], Iterator[Token]] = self.trainer.generate(samples, **{**how, "trace": trace})
+        return generated
 
     def embeddings(self) -> Tuple[Dict[str, List[float]], List[List[float]]]:
         """Of tokens by character ("" is END), and of positions: vectors (n_embd,)."""
@@ -209,7 +209,10 @@ class Model:
         points = 1 + 2 * config.n_layer
         return Inside(
             ["" if token == vocabulary.bos else vocabulary.characters[token] for token in tokens],
-            [[[found[layer * config.n_head + head] for found in of_position] for head in heads] for layer in layers],
+            [
+                [[weights[layer * config.n_head + head] for weights in of_position] for head in heads]
+                for layer in layers
+            ],
             [sums[point::points] for point in range(points)],
             [relus[layer :: config.n_layer] for layer in layers],
             probabilities,

@@ -62,9 +62,9 @@ def _descriptor(path: pathlib.Path) -> Optional[int]:
     """The open file of this process that a path such as /dev/stdout or /dev/fd/3 stands for; None for another path."""
     text = os.path.abspath(path)
     for _ in range(40):  # links, as many as Linux follows
-        found = re.fullmatch(rf"(?:/dev/fd|/proc/(?:self|thread-self|{os.getpid()})/fd)/(\d{{1,9}})", text, re.ASCII)
-        if found:
-            return int(found.group(1))
+        match = re.fullmatch(rf"(?:/dev/fd|/proc/(?:self|thread-self|{os.getpid()})/fd)/(\d{{1,9}})", text, re.ASCII)
+        if match:
+            return int(match.group(1))
         if not os.path.islink(text):
             break
         text = os.path.abspath(os.path.join(os.path.dirname(text), os.readlink(text)))
@@ -137,8 +137,8 @@ def load(path: Union[str, pathlib.Path]) -> SavedModel:
     try:
         return _checked(record)
     except (WorkloadError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise WorkloadError(f"{path} is damaged: {what}: save the model again") from None
+        reason = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise WorkloadError(f"{path} is damaged: {reason}: save the model again") from None
 
 
 def _checked(record: Dict[str, Any]) -> SavedModel:

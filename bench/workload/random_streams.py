@@ -60,10 +60,10 @@ class Mulberry32:
         total = 0.0  # not sum(): its rounding depends on Python's version
         for weight in weights:
             total += weight
-        left = self.random() * total
+        remainder = self.random() * total
         for item, weight in zip(population, weights):
-            left -= weight
-            if left <= 0:
+            remainder -= weight
+            if remainder <= 0:
                 return [item]
         return [population[-1]]
 

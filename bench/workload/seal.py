@@ -39,32 +39,32 @@ def seal() -> Callable[[], str]:
         complete.append((module.__name__, vars(module), len(set(vars(module)).union(PASSING))))
 
     def broken() -> str:
-        for what, namespace, name, thing in names:
-            if namespace.get(name) is not thing:
-                return f"{what} was replaced"
-        for what, function, code in codes:
+        for place, namespace, name, value in names:
+            if namespace.get(name) is not value:
+                return f"{place} was replaced"
+        for place, function, code in codes:
             if _code(function) != code:
-                return f"the code of {what} was replaced"
-        for what, namespace, count in complete:
+                return f"the code of {place} was replaced"
+        for place, namespace, count in complete:
             if len(set(namespace).union(PASSING)) > count:
-                return f"{what} was given further names"
+                return f"{place} was given further names"
         return ""
 
     return broken
 
 
 def _remember(where: str, namespace: Any, names: List[Any], codes: List[Any], module: str) -> None:
-    for name, thing in list(namespace.items()):
-        if name in PASSING or (thing is None and module in LIBRARY):  # modules of the library fill such names in later
+    for name, value in list(namespace.items()):
+        if name in PASSING or (value is None and module in LIBRARY):  # modules of the library fill such names in later
             continue
-        names.append((f"{where}.{name}", namespace, name, thing))
-        thing = getattr(thing, "__func__", thing)  # of static and class methods
-        if getattr(thing, "__module__", None) != module:
+        names.append((f"{where}.{name}", namespace, name, value))
+        value = getattr(value, "__func__", value)  # of static and class methods
+        if getattr(value, "__module__", None) != module:
             continue
-        if isinstance(thing, types.FunctionType):
-            codes.append((f"{where}.{name}", thing, _code(thing)))
-        elif isinstance(thing, type) and module.startswith(("bench.", "engines", "json", "random")):
-            _remember(f"{where}.{name}", vars(thing), names, codes, module)
+        if isinstance(value, types.FunctionType):
+            codes.append((f"{where}.{name}", value, _code(value)))
+        elif isinstance(value, type) and module.startswith(("bench.", "engines", "json", "random")):
+            _remember(f"{where}.{name}", vars(value), names, codes, module)
 
 
 def _code(function: types.FunctionType) -> Tuple[Any, ...]:
@@ -73,17 +73,17 @@ def _code(function: types.FunctionType) -> Tuple[Any, ...]:
     return (id(function.__code__), *map(id, defaults), *map(id, keywords.values()))
 
 
-def parts_of(*things: Any) -> List[Tuple[Any, type, Dict[str, Any]]]:
+def parts_of(*parts: Any) -> List[Tuple[Any, type, Dict[str, Any]]]:
     """Some objects, with their classes and what their attributes are now."""
-    return [(thing, type(thing), dict(vars(thing))) for thing in things]
+    return [(part, type(part), dict(vars(part))) for part in parts]
 
 
 def replaced(parts: List[Tuple[Any, type, Dict[str, Any]]], passing: Tuple[str, ...] = ()) -> str:
     """In words, the first of their attributes that is another one now, but for those ``passing``; "" where none is."""
-    for thing, kind, attributes in parts:
-        if type(thing) is not kind:
+    for part, kind, attributes in parts:
+        if type(part) is not kind:
             return f"the {kind.__name__} is of another class"
-        now = vars(thing)
+        now = vars(part)
         for name in {**attributes, **now}:
             if name not in passing and now.get(name, MISSING) is not attributes.get(name, MISSING):
                 return f"the {kind.__name__}'s {name} was replaced"
@@ -92,25 +92,25 @@ def replaced(parts: List[Tuple[Any, type, Dict[str, Any]]], passing: Tuple[str, 
 
 def interpreter_state() -> Dict[str, Any]:
     """What of the interpreter decides how long a step takes, or what is done in it: the collector, timers, hooks."""
-    found: Dict[str, Any] = {"the garbage collector": "on" if gc.isenabled() else "off"}
+    state: Dict[str, Any] = {"the garbage collector": "on" if gc.isenabled() else "off"}
     if hasattr(gc, "get_threshold"):
-        found["the garbage collector's threshold"] = gc.get_threshold()
+        state["the garbage collector's threshold"] = gc.get_threshold()
     if hasattr(gc, "callbacks"):
-        found["the list of the garbage collector's callbacks"] = [id(callback) for callback in gc.callbacks]
+        state["the list of the garbage collector's callbacks"] = [id(callback) for callback in gc.callbacks]
     if hasattr(gc, "get_debug"):
-        found["the garbage collector's debug setting"] = gc.get_debug()
+        state["the garbage collector's debug setting"] = gc.get_debug()
     for timer in TIMERS:
-        found["a timer of the process"] = found.get("a timer of the process") or signal.getitimer(timer)[0] > 0
-    found["the profiling hook"] = sys.getprofile()
-    found["the tracing hook"] = sys.gettrace()
-    found["the interval of switching threads"] = sys.getswitchinterval() if hasattr(sys, "getswitchinterval") else None
+        state["a timer of the process"] = state.get("a timer of the process") or signal.getitimer(timer)[0] > 0
+    state["the profiling hook"] = sys.getprofile()
+    state["the tracing hook"] = sys.gettrace()
+    state["the interval of switching threads"] = sys.getswitchinterval() if hasattr(sys, "getswitchinterval") else None
     if hasattr(os, "getpriority"):
-        found["the priority of the process"] = os.getpriority(os.PRIO_PROCESS, 0)
+        state["the priority of the process"] = os.getpriority(os.PRIO_PROCESS, 0)
     if hasattr(os, "sched_getscheduler"):
-        found["the scheduler of the process"] = os.sched_getscheduler(0)
+        state["the scheduler of the process"] = os.sched_getscheduler(0)
     if hasattr(os, "sched_getaffinity"):
-        found["the CPU affinity of the process"] = sorted(os.sched_getaffinity(0))
-    return found
+        state["the CPU affinity of the process"] = sorted(os.sched_getaffinity(0))
+    return state
 
 
 def changed(before: Dict[str, Any], now: Dict[str, Any]) -> str:

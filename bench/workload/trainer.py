@@ -163,11 +163,11 @@ class Trainer:
         before = self.snapshot()
         loss = self.model.loss(self.vocabulary.encode(self.documents[self.steps_done % len(self.documents)]))
         self.engine.backward(loss)
-        found = {name: self.engine.read_gradients(matrix) for name, matrix in self.model.matrices.items()}
+        gradients = {name: self.engine.read_gradients(matrix) for name, matrix in self.model.matrices.items()}
         del loss
         self.engine.reset()
         self.restore(before)
-        return found
+        return gradients
 
     def cut(self) -> str:
         """How many documents the block cuts, as a line; "" for none."""

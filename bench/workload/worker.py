@@ -131,12 +131,12 @@ class Worker:
 
     def intact(self) -> None:
         """Raises RuntimeError where the engine changed what measures it."""
-        found = self.sealed() or changed(self.state, interpreter_state())
+        change = self.sealed() or changed(self.state, interpreter_state())
         if not self.frozen // 2 <= frozen_objects() <= self.frozen:
-            found = found or "objects were hidden from the garbage collector, or shown to it"
-        found = found or replaced(self.parts, passing=("steps_done",))
-        if found:
-            raise RuntimeError(f"the engine tampered with what measures it: {found}")
+            change = change or "objects were hidden from the garbage collector, or shown to it"
+        change = change or replaced(self.parts, passing=("steps_done",))
+        if change:
+            raise RuntimeError(f"the engine tampered with what measures it: {change}")
 
     def _freeze(self) -> None:
         """All that is there now leaves the collector's sight. Not on PyPy."""
@@ -305,12 +305,12 @@ class Worker:
         """
         trainer, sampling = self.trainer, Sampling(top_k=self.trainer.config.top_k)
         delay, started = delay_ns(), wall()
-        found = [
+        generated = [
             generation.draw(trainer.model, trainer.vocabulary, trainer.rng, sampling) for _ in range(order["samples"])
         ]
         spent, delay = wall() - started, since(delay)
-        samples = [text for text, _ in found]
-        drawn = [[weights for _, _, weights in places] for _, places in found]
+        samples = [text for text, _ in generated]
+        drawn = [[weights for _, _, weights in places] for _, places in generated]
         along = [
             generation.along(trainer.model, trainer.vocabulary, text, sampling)
             for text in order.get("along", samples[: generation.COMPARED])

@@ -21,7 +21,7 @@ def against_revision(plan: Plan, before: Before) -> tuple[list[HeldPair], list[R
     helds, unmatched, label = [], [], before.label
     why = "there is no earlier commit" if label == revision.FIRST else f"{label} has no engine {{}}"
     for runtime in plan.runtimes:
-        for engine, other in before.held.items():
+        for engine, other in before.baselines.items():
             helds.append(HeldPair((engine, runtime.name), (other, runtime.name)))
         for engine in before.new:
             unmatched.append(Row(engine, runtime.name, "NEW", label, reason=why.format(engine)))

@@ -64,7 +64,7 @@ def to_count(plan: Plan, helds: Sequence[HeldPair]) -> bool:
 def _differ(plan: Plan, held: HeldPair) -> bool | None:
     """Whether what the two cells load differs; None where they are not one engine."""
     one, two = plan.engines[held.cell[0]], plan.engines[held.baseline[0]]
-    if plan.before is None or plan.before.held.get(held.cell[0]) != held.baseline[0]:
+    if plan.before is None or plan.before.baselines.get(held.cell[0]) != held.baseline[0]:
         return None
     return one.slowdown != two.slowdown or files_of(one) != files_of(two)
 

@@ -36,8 +36,10 @@ def arithmetic(run: Run) -> Arithmetic:
     """The run's flops per step, and this machine's limit, measured with NumPy's matrix product on one thread."""
     config = Config(**run.record.workload.config)  # type: ignore[arg-type]
     lengths = positions(run)
-    one = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")}
-    done = subprocess.run([sys.executable, "-c", DGEMM], env={**os.environ, **one}, capture_output=True, text=True)
+    one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")}
+    done = subprocess.run(
+        [sys.executable, "-c", DGEMM], env={**os.environ, **one_thread}, capture_output=True, text=True
+    )
     if done.returncode:
         raise UsageError(f"cannot measure the machine's limit: {done.stderr.strip().splitlines()[-1]}")
     return Arithmetic([step_flops(config, n, run.record.workload.vocabulary) for n in lengths], float(done.stdout))

@@ -141,7 +141,7 @@ def _of_cell(plan: Plan, cell: Cell, instructions: bool, progress: Progress, tim
     if not instructions:
         return record
     try:
-        found = instructions_per_step(
+        count = instructions_per_step(
             runtime,
             subject.source,
             subject.loads,
@@ -153,7 +153,7 @@ def _of_cell(plan: Plan, cell: Cell, instructions: bool, progress: Progress, tim
         )
     except (CannotCount, EngineUnavailable) as why:
         return dataclasses.replace(record, not_counted=str(why))
-    return dataclasses.replace(record, instructions=found.per_step, steps=list(found.steps))
+    return dataclasses.replace(record, instructions=count.per_step, steps=list(count.steps))
 
 
 def _orders(common: dict[str, Any], cycle: int, answers: dict[str, Any]) -> Iterator[dict[str, Any]]:

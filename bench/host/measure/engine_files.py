@@ -32,38 +32,38 @@ UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode's categories of control chara
 def rows(names: Sequence[str]) -> dict[str, str]:
     """Row to an engine's name, or to the resolved path of its file; a file named twice is one row. Raises EngineError."""
     shown: dict[str, pathlib.Path | None] = {}
-    for what in names:
-        if what.endswith(".py"):
-            path = pathlib.Path(what)
+    for name in names:
+        if name.endswith(".py"):
+            path = pathlib.Path(name)
             if not path.is_file():
-                raise engines.EngineError(f"no engine file {what!r}" if _unseen(what) else f"no engine file {what}")
+                raise engines.EngineError(f"no engine file {name!r}" if _unseen(name) else f"no engine file {name}")
             real = str(path.resolve())
-            for text in (what, real):
+            for text in (name, real):
                 if character := _unseen(text):
                     raise engines.EngineError(
                         f"engine file {text!r}: the name of a row and of its file may not have {character!r}: rename it"
                     )
             shown.setdefault(real, path.parent.resolve() / path.name)
         else:
-            if _unseen(what):
-                raise engines.EngineError(f"no engine {what!r}: see: microgpt-bench engines")
-            engines.check_name(what)
-            shown.setdefault(what, None)
+            if _unseen(name):
+                raise engines.EngineError(f"no engine {name!r}: see: microgpt-bench engines")
+            engines.check_name(name)
+            shown.setdefault(name, None)
     files = iter(shortest([path for path in shown.values() if path is not None], engines.NAMES))
-    return {what if path is None else next(files): what for what, path in shown.items()}
+    return {name if path is None else next(files): name for name, path in shown.items()}
 
 
 def shortest(paths: Sequence[pathlib.PurePath], taken: Collection[str] = ()) -> list[str]:
     """For each path, without its ending, as much of its end as no other one has and as is not ``taken``."""
     parts = [path.with_suffix("").parts for path in paths]
-    found = []
+    names = []
     for own in parts:
         for length in range(1, len(own) + 1):
             name = "/".join(own[-length:])
             if name not in taken and sum(other[-length:] == own[-length:] for other in parts) == 1:
                 break
-        found.append(name)
-    return found
+        names.append(name)
+    return names
 
 
 def _unseen(text: str) -> str:
@@ -99,11 +99,11 @@ class OnDisk:
 
     def below(self, name: str) -> list[str]:
         """The files in its folder ``name``, at any depth, without compiled and hidden ones."""
-        found = []
+        paths = []
         for where, folders, files in os.walk(self.folder / name):
             folders[:] = sorted(folder for folder in folders if folder != "__pycache__" and not folder.startswith("."))
-            found += [pathlib.Path(where, file).relative_to(self.folder).as_posix() for file in sorted(files)]
-        return found
+            paths += [pathlib.Path(where, file).relative_to(self.folder).as_posix() for file in sorted(files)]
+        return paths
 
     def read(self, path: str) -> bytes | None:
         """A file's contents; None where there is no such file, or one that is too large. Raises OSError."""
@@ -120,21 +120,21 @@ def gather(folder: Folder, name: str, package: str = "") -> dict[str, bytes]:
 
     ``package``: what the folder is imported as; "" for a folder that is on sys.path.
     """
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     waiting, beside = [name], folder.names()
     while waiting:
         path = waiting.pop()
-        content = None if path in found else folder.read(path)
+        content = None if path in contents else folder.read(path)
         if content is None:
             continue
-        found[path] = content
-        if sum(map(len, found.values())) > MOST_BYTES:
+        contents[path] = content
+        if sum(map(len, contents.values())) > MOST_BYTES:
             raise engines.EngineError(
                 f"{name} and what it imports from its folder have more than {MOST_BYTES // 2**20} MB"
             )
         if path.endswith(".py"):
             waiting += _wanted(content, folder, beside, package, at_top="/" not in path)
-    return found
+    return contents
 
 
 def _wanted(content: bytes, folder: Folder, beside: Collection[str], package: str, at_top: bool) -> Iterator[str]:

@@ -48,13 +48,13 @@ def experiment(runtime: Runtime) -> dict[str, Any]:
 def measure(run: Run, again: bool, progress: Progress) -> ClaimsRecord:
     """The experiments of a run's runtimes, saved beside it; those that are there already are not done again."""
     path = run.folder / "claims.json"
-    found = ClaimsRecord(SCHEMA, {})
+    record = ClaimsRecord(SCHEMA, {})
     if path.exists() and not again:
-        found = store.read(path, ClaimsRecord, checks.check_claims)
+        record = store.read(path, ClaimsRecord, checks.check_claims)
     for name, about in run.record.runtimes.items():
-        if name in found.runtimes:
+        if name in record.runtimes:
             continue
         progress.advance(f"experiments on {name}")
-        found.runtimes[name] = experiment(prepare.find_again(name, about))
-        store.write_json(path, found, indent=None)  # hundreds of small answers
-    return found
+        record.runtimes[name] = experiment(prepare.find_again(name, about))
+        store.write_json(path, record, indent=None)  # hundreds of small answers
+    return record

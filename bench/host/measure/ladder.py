@@ -23,7 +23,7 @@ def train_all(path: str, data: str, steps: int, progress: Progress) -> Ladder:
         progress.say(note)
     if count <= HELD_OUT:
         raise WorkloadError(f"{data} has {count} documents, and {HELD_OUT} are held out: give more")
-    found = []
+    trained = []
     for model in ladder.MODELS:
         for optimizer in ladder.OPTIMIZERS:
             if optimizer == "sgd" and model in ("bigram", "gpt"):
@@ -40,8 +40,8 @@ def train_all(path: str, data: str, steps: int, progress: Progress) -> Ladder:
             else:
                 loss = rung.evaluate(unseen)
             parameters = sum(len(row) for matrix in rung.weights().values() for row in matrix)
-            found.append(Trained(model, optimizer, parameters, math.fsum(last) / len(last), loss))
-    return Ladder(data, steps, math.log(len(rung.vocabulary)), found)
+            trained.append(Trained(model, optimizer, parameters, math.fsum(last) / len(last), loss))
+    return Ladder(data, steps, math.log(len(rung.vocabulary)), trained)
 
 
 def _validate(trainer: Trainer) -> float:

@@ -25,14 +25,14 @@ def read_file(path: pathlib.Path) -> list[Peer]:
     try:
         if path.exists() and not path.is_file():
             raise UsageError(f"cannot read {path}: it is not a file")
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-        repr(found)  # numbers of thousands of digits can't be shown
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        repr(content)  # numbers of thousands of digits can't be shown
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # TOML's own errors, and of dates and encodings
         raise UsageError(f"{path} is not TOML: {error}") from None
-    check_keys(f"{path}", found, ["peers"])
-    peers = found.get("peers")
+    check_keys(f"{path}", content, ["peers"])
+    peers = content.get("peers")
     if not isinstance(peers, dict) or not peers:
         raise UsageError(f"{path} names no peers: write a table [peers.NAME] with command = [...] for each")
     for name in peers:
@@ -41,9 +41,9 @@ def read_file(path: pathlib.Path) -> list[Peer]:
     return [_peer(f"{path}: peer {name}", name, about, path.parent) for name, about in peers.items()]
 
 
-def check_keys(where: str, found: Mapping[str, Any], known: Sequence[str]) -> None:
+def check_keys(where: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
     """Raises UsageError for an unknown key, naming the nearest known one."""
-    for key in found:
+    for key in table:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
             raise UsageError(f"{where} has an unknown key {key!r}: did you mean {near[0]!r}?")

@@ -135,12 +135,12 @@ def run_once(
     folder: pathlib.Path,
     steps: int,
     data: pathlib.Path,
-    truth: Sequence[float],
+    expected: Sequence[float],
     timeout: float,
     progress: Progress,
 ) -> PeerRound:
     """Run a peer to the end of its steps and check each loss as it comes. ``folder``: its file's."""
-    printed = Printed(peer, truth)
+    printed = Printed(peer, expected)
     try:
         program = Program(peer, folder, steps, data)
     except (OSError, ValueError) as error:  # the latter for a word or a name that no system takes
@@ -172,10 +172,10 @@ def run_once(
 
 
 class Printed:
-    """The losses that a peer has printed so far, each checked against the ``truth``, and when they arrived."""
+    """The losses that a peer has printed so far, each checked against the ``expected`` one, and when they arrived."""
 
-    def __init__(self, peer: Peer, truth: Sequence[float]) -> None:
-        self.pattern, self.truth = re.compile(peer.pattern), truth
+    def __init__(self, peer: Peer, expected: Sequence[float]) -> None:
+        self.pattern, self.expected = re.compile(peer.pattern), expected
         self.losses: list[str] = []
         self.arrived: list[float] = []
         self.passed_over = ""  # what was printed since the last loss and has none, as the pattern sees it
@@ -193,7 +193,7 @@ class Printed:
             return self.ended(
                 "failed", f"garbled: step {step[:30]} where {len(self.losses) + 1} belongs: {quoted(line)}"
             )
-        expected = self.truth[len(self.losses)]
+        expected = self.expected[len(self.losses)]
         try:
             same = agrees(loss, expected)
         except ValueError:

@@ -34,7 +34,7 @@ from bench.workload.config import Config
 from bench.workload.failures import failures_of
 from bench.workload.trainer import Trainer
 
-TRUTH = "vector_exact"  # bit-identical with the reference, and fast enough for a thousand steps here
+REFERENCE_ENGINE = "vector_exact"  # bit-identical with the reference, and fast enough for a thousand steps here
 
 
 def run(
@@ -67,15 +67,15 @@ def measure(
 ) -> PeersRecord:
     """Rounds of every peer and every engine, saved after each round; a peer that failed is not run again."""
     steps, documents = plan.settings.steps, plan.documents
-    truths: dict[Config, list[float]] = {}
+    expected: dict[Config, list[float]] = {}
     for peer in peers:
         wanted = peer.config(config, steps)
-        if wanted not in truths:
-            trainer = Trainer(TRUTH, str(documents), wanted)
+        if wanted not in expected:
+            trainer = Trainer(REFERENCE_ENGINE, str(documents), wanted)
             progress.say(f"training {steps} steps with the random numbers of {peer.name}, to check by")
-            with failures_of(TRUTH):
-                truths[wanted] = [trainer.step().loss for _ in range(steps)]
-    found = PeersRecord(SCHEMA, list(peers), [])
+            with failures_of(REFERENCE_ENGINE):
+                expected[wanted] = [trainer.step().loss for _ in range(steps)]
+    record = PeersRecord(SCHEMA, list(peers), [])
     rng = random.Random(plan.settings.order_seed)
     rounds = Rounds(plan, run, progress)
     longest = 0.0
@@ -84,7 +84,7 @@ def measure(
         if round_number > 1 and plan.deadline.left < longest:
             progress.say(f"stopped after {round_number - 1} rounds: the next would pass the budget of {plan.deadline}")
             break
-        turns: list[Peer | None] = [None, *(peer for peer in peers if bad(found, peer.name) is None)]
+        turns: list[Peer | None] = [None, *(peer for peer in peers if bad(record, peer.name) is None)]
         rng.shuffle(turns)
         entry: dict[str, PeerRound] = {}
         for turn in turns:
@@ -92,13 +92,13 @@ def measure(
                 cells = [cell for cell in plan.cells if run.ok(cell) or not run.rounds]
                 rounds.add(cells)
             else:
-                truth = truths[turn.config(config, steps)]
-                done = run_once(turn, folder, steps, documents, truth, plan.settings.timeout_seconds, progress)
-                entry[turn.name] = done
-                if done.status != "ok":
-                    progress.say(f"{turn.name} {done.status}: {done.reason}")
-        found = dataclasses.replace(found, rounds=[*found.rounds, entry])
-        store.write_json(run.folder / "peers.json", found, indent=None)  # thousands of numbers
+                losses = expected[turn.config(config, steps)]
+                peer_round = run_once(turn, folder, steps, documents, losses, plan.settings.timeout_seconds, progress)
+                entry[turn.name] = peer_round
+                if peer_round.status != "ok":
+                    progress.say(f"{turn.name} {peer_round.status}: {peer_round.reason}")
+        record = dataclasses.replace(record, rounds=[*record.rounds, entry])
+        store.write_json(run.folder / "peers.json", record, indent=None)  # thousands of numbers
         rounds.say_if_over(round_number)
         longest = max(longest, time.monotonic() - begun)
-    return found
+    return record

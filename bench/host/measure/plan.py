@@ -29,13 +29,13 @@ class Subject:
 
 @dataclasses.dataclass(frozen=True)
 class Before:
-    """What rows are held against at a git revision, shown as ``label``: ``held`` has the other row of each that has one.
+    """What rows are held against at a git revision, shown as ``label``: ``baselines`` has the baseline row of each that has one.
 
     ``new`` rows have none; the engines ``removed`` are not there any more; ``notes`` are for the reader of the verdicts.
     """
 
     label: str
-    held: Mapping[str, str]
+    baselines: Mapping[str, str]
     new: Sequence[str]
     removed: Sequence[str]
     notes: Sequence[str]
@@ -61,5 +61,5 @@ class Plan:
     def orders(self, rounds_done: int) -> int:
         """Orders still to give where nothing fails: a start, the steps and an end a cell; samples and nodes once."""
         rounds = self.settings.rounds - rounds_done
-        once = 0 if rounds_done else len(self.engines) + len(self.cells)
-        return rounds * len(self.cells) * (self.settings.steps + 2) + once
+        first_round = 0 if rounds_done else len(self.engines) + len(self.cells)
+        return rounds * len(self.cells) * (self.settings.steps + 2) + first_round

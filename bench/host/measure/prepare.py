@@ -64,14 +64,16 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord,
             f"no runtime {request.base} in this run: choose from {', '.join(runtime.name for runtime in runtimes)}"
         )
     source = _copy_source(workspace)
-    taken = {row: take(what, source, workspace / "files" / f"new{n}") for n, (row, what) in enumerate(chosen.items())}
+    taken = {
+        row: take(engine, source, workspace / "files" / f"new{n}") for n, (row, engine) in enumerate(chosen.items())
+    }
     before = None
     if request.against is not None:
         # the reference may be here only to prove the others by
         asked = {
-            row: what
-            for row, what in chosen.items()
-            if not request.engine_names or row in request.engine_names or what.endswith(".py")
+            row: engine
+            for row, engine in chosen.items()
+            if not request.engine_names or row in request.engine_names or engine.endswith(".py")
         }
         before, old = revision.before(request.against, asked, not request.engine_names, workspace, source)
         taken |= old
@@ -200,12 +202,12 @@ def _record(
     )
 
 
-def take(what: str, source: pathlib.Path, folder: pathlib.Path) -> engine_files.Taken:
+def take(engine: str, source: pathlib.Path, folder: pathlib.Path) -> engine_files.Taken:
     """An engine as it is now; of a file, a copy in ``folder``. Raises EngineError."""
-    if not what.endswith(".py"):
-        return engine_files.builtin(what, source)
-    path = pathlib.Path(what)
-    return engine_files.take(path.name, engine_files.OnDisk(path.parent), folder, source, what)
+    if not engine.endswith(".py"):
+        return engine_files.builtin(engine, source)
+    path = pathlib.Path(engine)
+    return engine_files.take(path.name, engine_files.OnDisk(path.parent), folder, source, engine)
 
 
 def find_runtimes(pythons: Sequence[str], switches: Sequence[str] = ()) -> tuple[list[interpreters.Runtime], list[str]]:

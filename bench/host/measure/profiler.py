@@ -65,13 +65,13 @@ class Subject:
 def find_py_spy() -> str:
     """py-spy's path. Raises UsageError where there is none, saying how to get it."""
     beside = pathlib.Path(sys.executable).with_name("py-spy")
-    found = str(beside) if beside.exists() else shutil.which("py-spy")
-    if found is None:
+    program = str(beside) if beside.exists() else shutil.which("py-spy")
+    if program is None:
         raise UsageError(
             "profiles are py-spy's, which is not installed: python -m pip install py-spy, or --profiler own for"
             " CPython 3.15 and newer"
         )
-    return found
+    return program
 
 
 def graph_path(engine: str, output: pathlib.Path | None, profiler: str) -> pathlib.Path:
@@ -92,11 +92,11 @@ def profile(
     """
     engines.load(engine)
     (runtime,), _ = prepare.find_runtimes([interpreters.newest() if python is None else python])
-    (what,) = engine_files.rows([engine]).values()
+    (source_engine,) = engine_files.rows([engine]).values()
     documents = datasets.locate(data).resolve()
     read_documents(documents)  # can it be trained on?
     with Workspace() as workspace:  # both are of one state of the engine
-        loads = prepare.take(what, ROOT, workspace.folder / "files").subject.loads
+        loads = prepare.take(source_engine, ROOT, workspace.folder / "files").subject.loads
         subject = Subject(runtime, ROOT, loads, documents, config.record(), seconds)
         shares = top_functions(subject, profiler)
         flame_graph(graph.resolve(), subject, profiler)
@@ -149,7 +149,7 @@ def flame_graph(path: pathlib.Path, subject: Subject, profiler: str = "py-spy") 
     if profiler == "py-spy":
         text = path.read_text(encoding="utf-8")
         # the whole command stands for a title, and of long names their beginning, which is the function's, is cut off
-        title = re.sub(r'(<text id="title"[^>]*>)[^<]*', lambda found: found[1] + html.escape(str(subject)), text)
+        title = re.sub(r'(<text id="title"[^>]*>)[^<]*', lambda match: match[1] + html.escape(str(subject)), text)
         write_atomically(path, title.replace("truncate_text_right = false", "truncate_text_right = true"))
 
 

@@ -62,8 +62,8 @@ class ReferenceChecks:
         """Each repeat's loss comes of all the work of those before it in its chain."""
 
         def compare(reference: CellState, state: CellState) -> Finding:
-            expected, found = probe.of(reference.repeated, True), probe.of(state.repeated, False)
-            finding = parity.compare_losses(expected[: len(found)], found, first_step=step)
+            expected, repeated = probe.of(reference.repeated, True), probe.of(state.repeated, False)
+            finding = parity.compare_losses(expected[: len(repeated)], repeated, first_step=step)
             reason = finding.reason and f"in a repeat of it on other documents, {finding.reason}"
             return dataclasses.replace(finding, first_step=None, reason=reason)
 
@@ -94,8 +94,8 @@ class ReferenceChecks:
 
     def reference(self, cell: Cell) -> CellState | None:
         """The reference that a cell is held against: of this round, or of the one in which references were measured."""
-        truth = (self.plan.engines[cell[0]].reference, cell[1])
-        return self.states.get(truth, self.reference_cells.get(truth))
+        key = (self.plan.engines[cell[0]].reference, cell[1])
+        return self.states.get(key, self.reference_cells.get(key))
 
     def references(self) -> set[str]:
         """The rows that others are proven by."""

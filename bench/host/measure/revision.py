@@ -42,7 +42,7 @@ def before(
     """
     if revision == FIRST:
         return Before(FIRST, {}, list(asked), [], []), {}
-    held: dict[str, str] = {}
+    baselines: dict[str, str] = {}
     taken: dict[str, Taken] = {}
     gone: list[pathlib.Path] = []
     notes: list[str] = []
@@ -55,15 +55,15 @@ def before(
             names = _names(laid_out)
         for row, path in old.items():
             file = pathlib.PurePosixPath(path)
-            held[row] = row_at(row, repository.short)
-            while held[row] in asked or held[row] in taken:  # an engine file may have such a name
-                held[row] = row_at(held[row], repository.short)
+            baselines[row] = row_at(row, repository.short)
+            while baselines[row] in asked or baselines[row] in taken:  # an engine file may have such a name
+                baselines[row] = row_at(baselines[row], repository.short)
             if file.stem in names and path == group.path_of(file.stem):
-                taken[held[row]] = engine_files.builtin(file.stem, laid_out)
+                taken[baselines[row]] = engine_files.builtin(file.stem, laid_out)
             else:
                 beside = AtRevision(repository, str(file.parent))
                 folder = workspace / "files" / f"old{len(taken)}"
-                taken[held[row]] = engine_files.take(file.name, beside, folder, source, asked[row])
+                taken[baselines[row]] = engine_files.take(file.name, beside, folder, source, asked[row])
             if path != group.paths[row]:
                 notes.append(f"{row} was {path} at {repository.short}: git sees a rename, so they are compared")
         gone += [repository.top / path for path in group.removed(old, names if all_builtin else [])]
@@ -71,8 +71,8 @@ def before(
     if len(groups) > 1:
         notes += [f"{revision} is {g.repository.short} in {g.repository.top}, for {', '.join(g.paths)}" for g in groups]
     removed = engine_files.shortest(gone, {*asked, *engines.NAMES})
-    new = [row for row in asked if row not in held]
-    return Before(label, held, new, removed, [note for note in notes if note]), taken
+    new = [row for row in asked if row not in baselines]
+    return Before(label, baselines, new, removed, [note for note in notes if note]), taken
 
 
 @dataclasses.dataclass
@@ -100,25 +100,25 @@ class _Group:
 
         They are the built-in ones ``names``, and engine files of the folders that files were named in.
         """
-        found = [self.path_of(name) for name in names if name not in engines.NAMES]
+        gone = [self.path_of(name) for name in names if name not in engines.NAMES]
         files = [row for row in self.paths if row not in self.builtin]
         paths = [paths[row] for paths in (self.paths, old) for row in files if row in paths]
-        found += self.repository.gone(dict.fromkeys(path.rpartition("/")[0] for path in paths)) if files else []
-        return [path for path in dict.fromkeys(found) if path not in old.values()]
+        gone += self.repository.gone(dict.fromkeys(path.rpartition("/")[0] for path in paths)) if files else []
+        return [path for path in dict.fromkeys(gone) if path not in old.values()]
 
 
 def _by_repository(revision: str, asked: Mapping[str, str]) -> list[_Group]:
     """Raises UsageError where one is no repository or lacks the revision."""
     groups: dict[pathlib.Path, _Group] = {}
     around: dict[pathlib.Path, _Group] = {}
-    for row, what in asked.items():
-        own = what.endswith(".py")
+    for row, engine in asked.items():
+        own = engine.endswith(".py")
         if not own and not CHECKOUT:
             raise UsageError(
                 f"--against {revision}: an installed package's own engines have no revisions: name engine files of a git"
                 " repository, as in --engine FILE.py, or use --baseline RUN"
             )
-        file = pathlib.Path(what) if own else ROOT.resolve() / "engines" / f"{what}.py"
+        file = pathlib.Path(engine) if own else ROOT.resolve() / "engines" / f"{engine}.py"
         folder = file.parent if own else ROOT
         if folder not in around:
             repository = Repository(folder, revision)

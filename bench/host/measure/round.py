@@ -72,7 +72,7 @@ class Round:
         self.checks = ReferenceChecks(plan, self.states, self.reference_cells, progress)
         self.copies = copies.of(plan.documents.parent, plan.runtimes)
         self.deadline = plan.deadline if number > 1 else Deadline()
-        self.once_seconds = 0.0  # for what only the first round does
+        self.first_round_seconds = 0.0  # of this round, for the samples and nodes that only the first one has
 
     def run(self) -> RoundRecord:
         """Measure. Every worker is ended however this is left.
@@ -103,7 +103,7 @@ class Round:
                 self._draw_samples()
             if self.nodes:  # last, as counting needs memory of its own
                 self._count_nodes()
-            self.once_seconds = time.monotonic() - compared
+            self.first_round_seconds = time.monotonic() - compared
         finally:
             stop_all(state.worker for state in self.states.values())
         return RoundRecord(
@@ -141,8 +141,10 @@ class Round:
         try:
             answer = state.worker.ask(self.deadline.timeout(self.plan.settings.timeout_seconds), **order)
             missing = [field for field in fields if field not in answer]
-            if left := state.worker.children():
-                raise WorkerFailed(f"it leaves a process running ({left[0]}), whose time nobody can tell from its own")
+            if children := state.worker.children():
+                raise WorkerFailed(
+                    f"it leaves a process running ({children[0]}), whose time nobody can tell from its own"
+                )
             if missing:  # another revision's worker
                 hint = "measure with --clock wall" if missing == ["cpu_ns"] else "choose a newer revision"
                 raise WorkerFailed(f"{OTHER_WORKER} and does not say {', '.join(missing)}: {hint}")
@@ -232,9 +234,9 @@ class Round:
         rows = self.checks.references()
         cells = list(self._shuffled(self._alive()))
         for cell in sorted(cells, key=lambda cell: bool(self.reference_cells) or cell[0] not in rows):
-            truth = self.checks.reference(cell)
-            known = truth is not None and "samples" in truth.drawn and cell[0] not in rows
-            told = {"along": truth.drawn["samples"][:COMPARED]} if truth is not None and known else {}
+            reference = self.checks.reference(cell)
+            known = reference is not None and "samples" in reference.drawn and cell[0] not in rows
+            told = {"along": reference.drawn["samples"][:COMPARED]} if reference is not None and known else {}
             answer = self._ask(cell, ["samples", "ns"], do="generate", samples=self.samples, **told)
             if answer is not None:
                 self.states[cell].drawn = answer

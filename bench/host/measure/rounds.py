@@ -58,7 +58,7 @@ class Rounds:
         except OutOfTime:
             return None
         self.say_if_over(number)
-        self.longest = max(entry.seconds - current.once_seconds, SHORTER * self.longest)
+        self.longest = max(entry.seconds - current.first_round_seconds, SHORTER * self.longest)
         if self.save:
             self._describe_engines(current)
             store.add_round(self.run, entry)

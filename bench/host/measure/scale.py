@@ -29,13 +29,13 @@ from bench.workload.data import read_documents
 
 def long_documents(documents: Sequence[str], length: int) -> list[str]:
     """Neighbours joined by spaces until each has at least ``length`` characters."""
-    found, joined = [], ""
+    long, joined = [], ""
     for document in [*documents, *documents[: length + 1]]:
         joined = f"{joined} {document}".strip()
         if len(joined) >= length:
-            found.append(joined)
+            long.append(joined)
             joined = ""
-    return found
+    return long
 
 
 def row(engine: str, point: Mapping[str, int]) -> str:
@@ -81,7 +81,7 @@ def measure(
         for point in points
     }
     engines, plan = list(plan.engines), dataclasses.replace(plan, engines=at_size)
-    found = Scaling(SCHEMA, run.record, factors, [])
+    scaling = Scaling(SCHEMA, run.record, factors, [])
     for engine in sorted(engines, key=lambda name: name != REFERENCE):
         cells = {(row(engine, point), runtime): point for point in points}
         alive, first = list(cells), len(run.rounds)
@@ -97,16 +97,16 @@ def measure(
             break
         if done < plan.settings.rounds and alive:
             progress.say(f"{engine}: {done} of {plan.settings.rounds} rounds, then the budget of {plan.deadline} ended")
-        found = dataclasses.replace(
-            found, points=[*found.points, *(_point(run, engine, *item) for item in cells.items())]
+        scaling = dataclasses.replace(
+            scaling, points=[*scaling.points, *(_point(run, engine, *item) for item in cells.items())]
         )
-        store.write_json(run.folder / "scale.json", found)
-        times = [float(np.median(p.seconds)) for p in found.points if p.engine == engine and p.status == "ok"]
+        store.write_json(run.folder / "scale.json", scaling)
+        times = [float(np.median(p.seconds)) for p in scaling.points if p.engine == engine and p.status == "ok"]
         if times:
             progress.say(
                 f"{engine}: {1e3 * min(times):.3g} ms/step at the smallest size, {1e3 * max(times):.3g} at the largest"
             )
-    return found
+    return scaling
 
 
 def _point(run: Run, engine: str, cell: Cell, sizes_: dict[str, int]) -> SizePoint:

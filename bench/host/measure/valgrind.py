@@ -78,12 +78,12 @@ def find_valgrind() -> str:
     """Valgrind's path. Raises CannotCount where there is none, saying how to get it."""
     if not sys.platform.startswith("linux"):
         raise CannotCount("instructions are not counted: that takes Valgrind on Linux")
-    found = shutil.which("valgrind")
-    if found is None:
+    program = shutil.which("valgrind")
+    if program is None:
         raise CannotCount(
             "instructions are not counted: no valgrind on PATH; get it with `apt install valgrind` or the system's own package manager"
         )
-    return found
+    return program
 
 
 def valgrind_version() -> str:
@@ -127,16 +127,16 @@ def instructions_per_step(
             order["engine"] = str(shutil.copytree(own.parent, folder / "files") / own.name)
         process = _Counted(runtime, folder, order, timeout, deadline or Deadline())
         shutil.copy(documents, process.documents)
-        found = _count(process, cycle, steps)
+        count = _count(process, cycle, steps)
         if slowdown:
-            wanted = slowdown * found.per_step
+            wanted = slowdown * count.per_step
             turns = math.ceil(wanted / TURN)
             # what a turn costs depends on how many there are: it is counted at about as many
-            costs = _count(process, cycle, found.steps, extra=turns).per_step - found.per_step
+            costs = _count(process, cycle, count.steps, extra=turns).per_step - count.per_step
             if costs < turns:
                 raise CannotCount("no slowdown can be put in: this interpreter leaves an empty loop out")
-            found = _count(process, cycle, found.steps, extra=round(turns * wanted / costs))
-        return found
+            count = _count(process, cycle, count.steps, extra=round(turns * wanted / costs))
+        return count
 
 
 def _count(process: _Counted, cycle: int, steps: tuple[int, int] | None, extra: int = 0) -> Instructions:

@@ -163,9 +163,9 @@ class WorkerProcess:
         if not processes.may_have_children(self._process.pid):
             return []
         with contextlib.suppress(psutil.Error):
-            found = psutil.Process(self._process.pid).children(recursive=True)
+            children = psutil.Process(self._process.pid).children(recursive=True)
             # one that is dead and was not waited for, too: its time is counted only then
-            return [child.name() for child in found]
+            return [child.name() for child in children]
         return []
 
     def processor_seconds(self) -> float:

@@ -44,5 +44,5 @@ def level_changes(logs: Floats, noise: float = SMALLEST_NOISE, shortest: int = 2
         raise needs_extra("changes", "ruptures") from None
     scatter = float(np.median(np.abs(np.diff(logs)))) / 0.6745 / math.sqrt(2)
     penalty = PENALTY * max(scatter, noise, SMALLEST_NOISE) ** 2 * math.log(len(logs))
-    found = ruptures.Pelt(model="l2", min_size=shortest, jump=1).fit(logs.reshape(-1, 1)).predict(pen=penalty)
-    return [int(at) for at in found[:-1]]
+    ends = ruptures.Pelt(model="l2", min_size=shortest, jump=1).fit(logs.reshape(-1, 1)).predict(pen=penalty)
+    return [int(at) for at in ends[:-1]]

@@ -45,14 +45,14 @@ class Fit:
 def fit(logs: Floats) -> Fit:
     """The costs of two cells from (2, rounds, steps) log-seconds, NaN where missing; no step or round is all NaN."""
     costs, spread = np.nanquantile(logs, START, axis=1), SPREAD
-    for left in reversed(range(PASSES + 1)):
+    for passes_left in reversed(range(PASSES + 1)):
         guess = costs[0] - costs[1]
         residuals = logs - costs[:, None]
         each = curves(residuals, log_density(residuals))
         cells = each.sum(axis=1)
-        ratios, found = _ratios(_likelihood(cells), guess, spread)
-        if left:
-            spread = max(found, SMALLEST_SPREAD)
+        ratios, fitted = _ratios(_likelihood(cells), guess, spread)
+        if passes_left:
+            spread = max(fitted, SMALLEST_SPREAD)
             costs = costs + _shifts(cells, ratios - guess)
     # the density and the prior are of all rounds: one round hardly changes them
     without, _ = _ratios(_likelihood(cells[:, None] - each), guess, spread)
@@ -64,12 +64,12 @@ def fit(logs: Floats) -> Fit:
 
 def _likelihood(cells: Floats) -> Floats:
     """Of a step's log-ratio, (..., steps, RATIOS), from both cells' curves, (2, ..., steps, SHIFTS)."""
-    one, other = np.exp(cells - cells.max(axis=-1, keepdims=True))
+    of_cell, of_baseline = np.exp(cells - cells.max(axis=-1, keepdims=True))
     size = 256  # at least twice the shifts
-    product = np.fft.rfft(one, size) * np.conj(np.fft.rfft(other, size))
+    product = np.fft.rfft(of_cell, size) * np.conj(np.fft.rfft(of_baseline, size))
     wrapped = np.fft.irfft(product, size)
-    found = np.concatenate([wrapped[..., -2 * REACH :], wrapped[..., : 2 * REACH + 1]], axis=-1)
-    return np.asarray(np.maximum(found / found.max(axis=-1, keepdims=True), 1e-12))
+    relative = np.concatenate([wrapped[..., -2 * REACH :], wrapped[..., : 2 * REACH + 1]], axis=-1)
+    return np.asarray(np.maximum(relative / relative.max(axis=-1, keepdims=True), 1e-12))
 
 
 def _ratios(likelihood: Floats, guess: Floats, spread: float) -> tuple[Floats, float]:

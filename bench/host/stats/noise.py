@@ -41,9 +41,9 @@ def curves(residuals: Floats, density: Floats) -> Floats:
     missing = np.isnan(residuals)
     places, share = _places(np.where(missing, 0.0, residuals))
     windows = np.lib.stride_tricks.sliding_window_view(np.pad(density, REACH, "edge"), len(SHIFTS))[:, ::-1]
-    found = (1 - share[..., None]) * windows[places] + share[..., None] * windows[places + 1]
-    found[missing] = 0.0
-    return np.asarray(found)
+    curves = (1 - share[..., None]) * windows[places] + share[..., None] * windows[places + 1]
+    curves[missing] = 0.0
+    return np.asarray(curves)
 
 
 def _places(residuals: Floats) -> tuple[npt.NDArray[np.intp], Floats]:

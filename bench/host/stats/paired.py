@@ -88,7 +88,7 @@ def paired_ratio(
 
 
 def geometric_mean(
-    found: Sequence[tuple[Floats, int]],
+    ratios: Sequence[tuple[Floats, int]],
     confidence: float = 0.95,
     prior: Prior = Prior(),  # noqa: B008
 ) -> Ratio:
@@ -98,10 +98,10 @@ def geometric_mean(
     that rounds stay the unit of replication and what a round's pairs share is not counted as independent. A round
     that lacks a pair is left out. Raises ValueError for no round that has all of them, and for unequal rounds.
     """
-    if len({len(logs) for logs, _ in found}) != 1:
-        raise ValueError(f"expected pairs of equally many rounds, got {[len(logs) for logs, _ in found]}")
-    logs = np.mean([logs for logs, _ in found], axis=0)
-    return over_rounds(logs, confidence, sum(outliers for _, outliers in found), prior)
+    if len({len(logs) for logs, _ in ratios}) != 1:
+        raise ValueError(f"expected pairs of equally many rounds, got {[len(logs) for logs, _ in ratios]}")
+    logs = np.mean([logs for logs, _ in ratios], axis=0)
+    return over_rounds(logs, confidence, sum(outliers for _, outliers in ratios), prior)
 
 
 def typical(seconds: npt.ArrayLike) -> float:

@@ -45,12 +45,12 @@ class Machine:
         return baseline, seconds, float(np.mean(ratios) - cost)
 
     def _bursts(self, rng: np.random.Generator, turns: int) -> Floats:
-        found = np.zeros(turns)
+        in_burst = np.zeros(turns)
         on, begins = rng.random() < self.busy, self.busy / (1 - self.busy) / self.stay
         for turn, chance in enumerate(rng.random(turns)):
             on = chance > 1 / self.stay if on else chance < begins
-            found[turn] = on
-        return found * 0.55 * rng.beta(4, 1, turns)
+            in_burst[turn] = on
+        return in_burst * 0.55 * rng.beta(4, 1, turns)
 
 
 MACHINES = {

@@ -42,7 +42,7 @@ def levels(looks: tuple[int, ...], tails: tuple[float, ...]) -> tuple[float, ...
 
     if list(looks) != sorted(set(looks)) or list(tails) != sorted(tails) or len(looks) != len(tails) or looks[0] < 1:
         raise ValueError(f"expected growing looks and tails, got {looks} and {tails}")
-    found: list[float] = []
+    alphas: list[float] = []
     grid, density = np.zeros(1), np.ones(1)  # of what the statistic would be if it had gone on from the looks before
     before, gone = 0, 0.0
     for look, tail in zip(looks, tails, strict=True):
@@ -52,14 +52,14 @@ def levels(looks: tuple[int, ...], tails: tuple[float, ...]) -> tuple[float, ...
         bound = HIGHEST
         if tail - gone > 1e-14 and _over(HIGHEST, *now) < 0:
             bound = float(brentq(_over, -4.0, HIGHEST, now))
-        found.append(float(ndtr(-bound)))
+        alphas.append(float(ndtr(-bound)))
         points = np.linspace(LOWEST, bound, POINTS)
         off = (points[:, None] * math.sqrt(look) - reached) / step
         kernel = np.exp(-0.5 * off**2) / math.sqrt(2 * math.pi) * math.sqrt(look) / step
         width = np.full(POINTS, points[1] - points[0])
         width[[0, -1]] /= 2
         grid, density, before, gone = points, (kernel @ density) * width, look, tail
-    return tuple(found)
+    return tuple(alphas)
 
 
 def _over(bound: float, density: Floats, reached: Floats, look: int, step: float, share: float) -> float:

@@ -48,7 +48,7 @@ class Attention(EngineLadderModel):
 
     def last_logits(self, tokens: List[int]) -> Any:
         """After the last token: each position on its own, so that its logits are one position's on every engine."""
-        caches, found = self.caches(), None
+        caches, logits = self.caches(), None
         for position in range(len(tokens)):
-            found = self.forward(tokens, [position], caches)
-        return found
+            logits = self.forward(tokens, [position], caches)
+        return logits

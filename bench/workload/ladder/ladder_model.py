@@ -149,9 +149,9 @@ class EngineLadderModel(LadderModel):
         """Of each next token: the last position's."""
         engine = self.engine
         with engine.no_graph():
-            found = engine.probabilities(self.last_logits(tokens), temperature)
+            probabilities = engine.probabilities(self.last_logits(tokens), temperature)
         engine.reset()
-        return found
+        return probabilities
 
     def last_logits(self, tokens: List[int]) -> Any:
         """The engine's logits after the last token, as for one position."""
