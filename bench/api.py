@@ -191,8 +191,8 @@ def peers(
     )
     folder, beside = pathlib.Path(results) / (name or f"peers-{now()}"), pathlib.Path(file).parent
     with Session() as session:
-        found = peering.run(session, request, programs, beside, None, folder)
-        return session.run, found
+        record = peering.run(session, request, programs, beside, None, folder)
+        return session.run, record
 
 
 def calibrate(

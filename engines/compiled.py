@@ -105,13 +105,13 @@ def normalize(width):
         row, squares = names("x", width), sum_text(f"x{i} * x{i}" for i in range(width))
         scaled = f"({one_a_line(f'x{i} * scale' for i in range(width))}\n        )"
     return f"""(rows):
-    found, saved = [], []
+    normalized, saved = [], []
     for {row} in rows:
         base = ({squares}) * {width**-1!r} + 1e-05
         scale = base ** -0.5
         saved.append((base, scale))
-        found.append({scaled})
-    return found, saved
+        normalized.append({scaled})
+    return normalized, saved
 """
 
 
@@ -122,17 +122,17 @@ def normalize_grad(width, onto=""):
     if width > WIDE:
         x, g, s = "xgs"
         products = "dot(reversed(x), reversed(g))"
-        found = f"tuple([{added.format(i='i')} for xi, gi{onto and ', si'} in zip(x, g{onto and ', s'})])"
+        d_row = f"tuple([{added.format(i='i')} for xi, gi{onto and ', si'} in zip(x, g{onto and ', s'})])"
     else:
         x, g, s = (f"({names(letter, width)})" for letter in "xgs")
         products = sum_text(f"x{i} * g{i}" for i in reversed(range(width)))
-        found = f"({one_a_line(added.format(i=i) for i in range(width))}\n        )"
+        d_row = f"({one_a_line(added.format(i=i) for i in range(width))}\n        )"
     return f"""(rows, grads, saved{onto and ", starts"}):
-    found = []
+    d_rows = []
     for {x}, {g}, (base, scale){onto and f", {s}"} in zip(rows, grads, saved{onto and ", starts"}):
         d = {width**-1!r} * (-0.5 * base ** -1.5 * ({products}))
-        found.append({found})
-    return found
+        d_rows.append({d_row})
+    return d_rows
 """
 
 
@@ -171,16 +171,16 @@ def attend_grad(size):
         products = sum_text(f"g{j} * v{j}" for j in reversed(range(size)))
         weights = f"{products} for {names('v', size)} in values[:seen]"
     return f"""(grads, values, saved, seen, c):
-    found, zeros = [], [0.0] * len(values)
+    d_scores, zeros = [], [0.0] * len(values)
     for {row}, (exps, total, inverse) in zip(grads, saved):
         d_weights = [{weights}]
         exps, d_weights = exps[::-1], d_weights[::-1]
         local, d_total = -1 * total ** -2, 0.0
         for e, d in zip(exps, d_weights):
             d_total += local * (e * d)  # the reference divides each e anew, so its shares are added one by one
-        found.append(zeros[seen:] + [c * (e * (inverse * d + d_total)) for e, d in zip(exps, d_weights)])
+        d_scores.append(zeros[seen:] + [c * (e * (inverse * d + d_total)) for e, d in zip(exps, d_weights)])
         seen += 1
-    return found
+    return d_scores
 """
 
 
@@ -247,10 +247,10 @@ def embedding(w, index):
 def embedding_grad(y, w, index):
     if w.share is not None and len(w.share[0]) == len(index):
         return tied_grad(y, w, index)
-    found = {}
+    by_row = {}
     for i, row in zip(reversed(index), reversed(y.grad)):
-        found[i] = add_rows([found[i]], [row])[0] if i in found else row
-    grad = [found.get(i) for i in range(w.shape[0])]
+        by_row[i] = add_rows([by_row[i]], [row])[0] if i in by_row else row
+    grad = [by_row.get(i) for i in range(w.shape[0])]
     if w.by_column:
         zero = (0.0,) * w.shape[1]
         grad = list(zip(*[row or zero for row in grad]))
@@ -346,10 +346,10 @@ def settle(x):
         # where several have the same role, the rest comes in the next round
         by_role = {share[0]: share for share in reversed(x.waiting) if share[1] is visitor}
         x.waiting = [share for share in x.waiting if not any(share is first for first in by_role.values())]
-        found = [by_role[role] for role in "qkv" if role in by_role]
-        roles = "".join(share[0] for share in found)
-        grads = [tuple(chain.from_iterable(rows)) for rows in zip(*[share[2] for share in found])]
-        rows = list(chain.from_iterable(share[3].rows for share in found))
+        shares = [by_role[role] for role in "qkv" if role in by_role]
+        roles = "".join(share[0] for share in shares)
+        grads = [tuple(chain.from_iterable(rows)) for rows in zip(*[share[2] for share in shares])]
+        rows = list(chain.from_iterable(share[3].rows for share in shares))
         n, (n_head, alone) = len(grads[0]) // len(roles), visitor
         order = merged_order(roles, n, n_head, False)
         later = 1 if alone else 0
@@ -471,11 +471,11 @@ def softmax(x):
 
 
 def softmax_grad(y, x, saved):
-    found = []
+    grads = []
     for (exps, total, inverse), grad in zip(saved, y.grad):
         d_total = -1 * total**-2 * dot(reversed(exps), reversed(grad))
-        found.append([e * (inverse * g + d_total) for e, g in zip(exps, grad)])
-    give(x, found)
+        grads.append([e * (inverse * g + d_total) for e, g in zip(exps, grad)])
+    give(x, grads)
 
 
 def cross_entropy(logits, target):
@@ -492,14 +492,14 @@ def cross_entropy(logits, target):
 
 
 def cross_entropy_grad(y, logits, target, saved, chosen):
-    found = []
+    grads = []
     for g, t, (exps, total, inverse), p in zip(y.grad, target, saved, chosen):
         d_p = 1 / p * (-1 * g)
         d_total = -1 * total**-2 * (exps[t] * d_p)
         row = [e * d_total for e in exps]
         row[t] = exps[t] * (inverse * d_p + d_total)
-        found.append(row)
-    give(logits, found)
+        grads.append(row)
+    give(logits, grads)
     logits.visit = "target first", target
 
 

@@ -101,12 +101,12 @@ def normalize(width):
         row, squares = names("x", width), sum_text(f"x{i} * x{i}" for i in range(width))
         scaled = f"({one_a_line(f'x{i} * scale' for i in range(width))}\n        )"
     return f"""(rows):
-    found, scales = [], []
+    normalized, scales = [], []
     for {row} in rows:
         scale = (({squares}) * {1 / width!r} + 1e-05) ** -0.5
         scales.append(scale)
-        found.append({scaled})
-    return found, scales
+        normalized.append({scaled})
+    return normalized, scales
 """
 
 
@@ -117,17 +117,17 @@ def normalize_grad(width, onto=""):
     if width > WIDE:
         x, g, s = "xgs"
         products = "sumprod(x, g)"
-        found = f"tuple([{changed.format(i='i')} for xi, gi{onto and ', si'} in zip(x, g{onto and ', s'})])"
+        d_row = f"tuple([{changed.format(i='i')} for xi, gi{onto and ', si'} in zip(x, g{onto and ', s'})])"
     else:
         x, g, s = (f"({names(letter, width)})" for letter in "xgs")
         products = sum_text(f"x{i} * g{i}" for i in range(width))
-        found = f"({one_a_line(changed.format(i=i) for i in range(width))}\n        )"
+        d_row = f"({one_a_line(changed.format(i=i) for i in range(width))}\n        )"
     return f"""(rows, grads, scales{onto and ", starts"}):
-    found = []
+    d_rows = []
     for {x}, {g}, scale{onto and f", {s}"} in zip(rows, grads, scales{onto and ", starts"}):
         back = scale * scale * scale * {1 / width!r} * ({products})
-        found.append({found})
-    return found
+        d_rows.append({d_row})
+    return d_rows
 """
 
 
@@ -140,15 +140,15 @@ def attend(size):
         row = f"({names('q', size)})"
         scores = f"({sum_text(f'q{j} * k{j}' for j in range(size))}) * c for {names('k', size)} in keys[:seen]"
     return f"""(queries, keys, seen, c):
-    found, zeros = [], [0.0] * len(keys)
+    weights, zeros = [], [0.0] * len(keys)
     for {row} in queries:
         scores = [{scores}]
         top = max(scores)
         exps = [exp(s - top) for s in scores]
         inverse = 1.0 / sum(exps)
-        found.append([e * inverse for e in exps] + zeros[seen:])
+        weights.append([e * inverse for e in exps] + zeros[seen:])
         seen += 1
-    return found
+    return weights
 """
 
 
@@ -161,15 +161,15 @@ def attend_grad(size):
         row = f"({names('g', size)})"
         shares = f"{sum_text(f'g{j} * v{j}' for j in range(size))} for {names('v', size)} in values[:seen]"
     return f"""(grads, values, weights, seen, c):
-    found, zeros = [], [0.0] * len(values)
+    d_scores, zeros = [], [0.0] * len(values)
     for {row}, ws in zip(grads, weights):
         shares = [{shares}]
         mean = 0.0
         for w, share in zip(ws, shares):
             mean += w * share
-        found.append([c * w * (share - mean) for w, share in zip(ws, shares)] + zeros[seen:])
+        d_scores.append([c * w * (share - mean) for w, share in zip(ws, shares)] + zeros[seen:])
         seen += 1
-    return found
+    return d_scores
 """
 
 
@@ -232,10 +232,10 @@ def embedding(w, index):
 
 
 def embedding_grad(y, w, index):
-    found = {}
+    by_row = {}
     for i, row in zip(index, y.grad):
-        found[i] = add_rows([found[i]], [row])[0] if i in found else row
-    grad = [found.get(i) for i in range(w.shape[0])]
+        by_row[i] = add_rows([by_row[i]], [row])[0] if i in by_row else row
+    grad = [by_row.get(i) for i in range(w.shape[0])]
     if w.by_column:
         zero = (0.0,) * w.shape[1]
         grad = list(zip(*[row or zero for row in grad]))
@@ -363,13 +363,13 @@ def attention_grad(y, q, keys, values, heads, c, past):
 
 def probabilities_of(rows):
     """softmax of each row, shifted by its largest number."""
-    found = []
+    probabilities = []
     for row in rows:
         top = max(row)
         exps = [exp(xi - top) for xi in row]
         inverse = 1.0 / sum(exps)
-        found.append([e * inverse for e in exps])
-    return found
+        probabilities.append([e * inverse for e in exps])
+    return probabilities
 
 
 def softmax(x):
@@ -380,11 +380,11 @@ def softmax(x):
 
 
 def softmax_grad(y, x):
-    found = []
+    grads = []
     for row, grad in zip(y.data, y.grad):
         mean = sumprod(row, grad)
-        found.append([p * (g - mean) for p, g in zip(row, grad)])
-    give(x, found)
+        grads.append([p * (g - mean) for p, g in zip(row, grad)])
+    give(x, grads)
 
 
 def cross_entropy(logits, target):
@@ -403,13 +403,13 @@ def cross_entropy(logits, target):
 
 
 def cross_entropy_grad(y, logits, target, saved):
-    found = []
+    grads = []
     for g, t, (exps, total) in zip(y.grad, target, saved):
         scale = g / total
         row = [e * scale for e in exps]
         row[t] -= g
-        found.append(row)
-    give(logits, found)
+        grads.append(row)
+    give(logits, grads)
 
 
 def mean(losses):

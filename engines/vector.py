@@ -117,14 +117,14 @@ def linear(x, w):
 
 def sparse_products(factors, rows, turned):
     """A·Bᵀ in rows, where many numbers of A are 0: (m, terms), (n, terms) and as (terms, n) → (m, n)."""
-    terms, zero, found = len(turned), [0.0] * len(rows), []
+    terms, zero, sums_of_rows = len(turned), [0.0] * len(rows), []
     for row in factors:
         # sumprod over all terms is faster than an expression without the zeros until most of them are zeros
         if terms >= LONG and row.count(0.0) < terms * 5 / 8:
-            found.append([sumprod(row, other) for other in rows])
+            sums_of_rows.append([sumprod(row, other) for other in rows])
         else:
-            found.append(combine(zero, row, turned))
-    return found
+            sums_of_rows.append(combine(zero, row, turned))
+    return sums_of_rows
 
 
 def linear_grad(y, x, w):
@@ -141,16 +141,16 @@ def settle(x):
         grads = [list(chain.from_iterable(parts)) for parts in zip(*[grad for grad, _ in x.waiting])]
     turned = columns(rows)
     if x.gated:
-        found = []
+        grads_of_x = []
         for grad, passed in zip(grads, x.data):
             sums = iter(products([grad], list(compress(turned, passed))))
-            found.append([next(sums) if xi else 0.0 for xi in passed])
+            grads_of_x.append([next(sums) if xi else 0.0 for xi in passed])
     elif 0.0 in grads[0] and all(w.finite for _, w in x.waiting):
-        found = sparse_products(grads, turned, rows)
+        grads_of_x = sparse_products(grads, turned, rows)
     else:
-        found = in_rows(products(grads, turned), len(rows[0]))
+        grads_of_x = in_rows(products(grads, turned), len(rows[0]))
     x.waiting = []
-    give(x, found)
+    give(x, grads_of_x)
 
 
 def rmsnorm(x):
@@ -163,11 +163,11 @@ def rmsnorm(x):
 
 
 def rmsnorm_grad(y, x, scales):
-    found = []
+    grads = []
     for row, grad, scale in zip(x.data, y.grad, scales):
         back = scale * scale * scale * sumprod(row, grad) / len(row)
-        found.append([scale * g - back * xi for g, xi in zip(grad, row)])
-    give(x, found)
+        grads.append([scale * g - back * xi for g, xi in zip(grad, row)])
+    give(x, grads)
 
 
 def relu(x):
@@ -184,13 +184,13 @@ def relu_grad(y, x):
 
 def probabilities_of(rows):
     """softmax of each row, shifted by its largest number."""
-    found = []
+    probabilities = []
     for row in rows:
         top = max(row)
         exps = [exp(xi - top) for xi in row]
         inverse = 1.0 / sum(exps)
-        found.append([e * inverse for e in exps])
-    return found
+        probabilities.append([e * inverse for e in exps])
+    return probabilities
 
 
 def attention(q, keys, values, n_head):
@@ -242,11 +242,11 @@ def softmax(x):
 
 
 def softmax_grad(y, x):
-    found = []
+    grads = []
     for row, grad in zip(y.data, y.grad):
         mean = sumprod(row, grad)
-        found.append([p * (g - mean) for p, g in zip(row, grad)])
-    give(x, found)
+        grads.append([p * (g - mean) for p, g in zip(row, grad)])
+    give(x, grads)
 
 
 def cross_entropy(logits, target):
@@ -265,13 +265,13 @@ def cross_entropy(logits, target):
 
 
 def cross_entropy_grad(y, logits, target, saved):
-    found = []
+    grads = []
     for g, t, (exps, total) in zip(y.grad, target, saved):
         scale = g / total
         row = [e * scale for e in exps]
         row[t] -= g
-        found.append(row)
-    give(logits, found)
+        grads.append(row)
+    give(logits, grads)
 
 
 def mean(losses):

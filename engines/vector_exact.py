@@ -162,8 +162,8 @@ def add_products(x, factors, rows, sparse=False):
     elif x.gated:
         turned, x.grad = columns(rows), []
         for row, passed in zip(factors, x.data):
-            found = iter(products([row], list(compress(turned, passed))))
-            x.grad.append([next(found) if xi else 0.0 for xi in passed])
+            sums = iter(products([row], list(compress(turned, passed))))
+            x.grad.append([next(sums) if xi else 0.0 for xi in passed])
     else:
         x.grad = in_rows(products(factors, columns(rows)), len(rows[0]))
 
@@ -194,10 +194,10 @@ def settle(x):
         # where several have the same role, the rest comes in the next round
         by_role = {share[0]: share for share in reversed(x.waiting) if share[1] is visitor}
         x.waiting = [share for share in x.waiting if not any(share is first for first in by_role.values())]
-        found = [by_role[role] for role in "qkv" if role in by_role]
-        roles = "".join(share[0] for share in found)
-        grads = [list(chain.from_iterable(rows)) for rows in zip(*[share[2] for share in found])]
-        rows = list(chain.from_iterable(share[3].rows for share in found))
+        shares = [by_role[role] for role in "qkv" if role in by_role]
+        roles = "".join(share[0] for share in shares)
+        grads = [list(chain.from_iterable(rows)) for rows in zip(*[share[2] for share in shares])]
+        rows = list(chain.from_iterable(share[3].rows for share in shares))
         n, (n_head, alone) = len(grads[0]) // len(roles), visitor
         order, first = merged_order(roles, n, n_head, False), merged_order(roles, n, n_head, True)
         if alone:  # the first position on its own
@@ -213,14 +213,14 @@ def merged_order(roles, n, n_head, by_turns):
     size = n // n_head
     order = []
     for head in reversed(range(n_head)):
-        found = {
+        by_role = {
             role: [m * n + i for i in reversed(range(head * size, (head + 1) * size))] for m, role in enumerate(roles)
         }
-        order += found.get("v", [])
+        order += by_role.get("v", [])
         if by_turns:
-            order += chain.from_iterable(zip(*[found[role] for role in "kq" if role in roles]))
+            order += chain.from_iterable(zip(*[by_role[role] for role in "kq" if role in roles]))
         else:
-            order += found.get("k", []) + found.get("q", [])
+            order += by_role.get("k", []) + by_role.get("q", [])
     return itemgetter(*order) if len(order) > 1 else lambda row: (row[order[0]],)
 
 
@@ -235,12 +235,12 @@ def rmsnorm(x):
 
 
 def rmsnorm_grad(y, x, bases, scales, per_n):
-    found = []
+    grads = []
     for start, row, grad, base, scale in zip(start_of(x), x.data, y.grad, bases, scales):
         d_squares = per_n * (-0.5 * base**-1.5 * dot(reversed(row), reversed(grad)))
         # once for each factor of a square: doubling would round differently
-        found.append([s + scale * g + (d := xi * d_squares) + d for s, g, xi in zip(start, grad, row)])
-    x.grad = found
+        grads.append([s + scale * g + (d := xi * d_squares) + d for s, g, xi in zip(start, grad, row)])
+    x.grad = grads
 
 
 def relu(x):
@@ -329,11 +329,11 @@ def softmax(x):
 
 
 def softmax_grad(y, x, exps, totals, inverses):
-    found = []
+    grads = []
     for row, total, inverse, grad in zip(exps, totals, inverses, y.grad):
         d_total = -1 * total**-2 * dot(reversed(row), reversed(grad))
-        found.append([e * (inverse * g + d_total) for e, g in zip(row, grad)])
-    give(x, found)
+        grads.append([e * (inverse * g + d_total) for e, g in zip(row, grad)])
+    give(x, grads)
 
 
 def cross_entropy(logits, target):
@@ -350,14 +350,14 @@ def cross_entropy(logits, target):
 
 
 def cross_entropy_grad(y, logits, target, exps, totals, inverses, chosen):
-    found = []
+    grads = []
     for g, t, row, total, inverse, p in zip(y.grad, target, exps, totals, inverses, chosen):
         d_p = 1 / p * (-1 * g)
         d_total = -1 * total**-2 * (row[t] * d_p)
         shares = [e * d_total for e in row]
         shares[t] = row[t] * (inverse * d_p + d_total)
-        found.append(shares)
-    give(logits, found)
+        grads.append(shares)
+    give(logits, grads)
     logits.visit = "target first", target
 
 

@@ -63,15 +63,15 @@ def mix(factors, vectors):
     if terms * n <= TILE:
         return product(terms, n, "lines")(factors, vectors)
     most = min(terms, max(16, TILE // n))
-    found = []
+    parts = []
     for out in pieces(n, TILE // most):
         sums = []
         for term in pieces(terms, most):
             part = [v[out] for v in vectors[term]]
             function = product(len(part), len(part[0]), "lines", *["onto" for _ in sums])
             sums = [function([f[term] for f in factors], part, *sums)]
-        found += sums
-    return [tuple(chain.from_iterable(rows)) for rows in zip(*found)]
+        parts += sums
+    return [tuple(chain.from_iterable(rows)) for rows in zip(*parts)]
 
 
 def multiply(x, rows):
@@ -81,7 +81,7 @@ def multiply(x, rows):
     that a document of another length needs no other functions.
     """
     terms = len(x[0])
-    found = []
+    columns = []
     for block in pieces(len(x), BLOCK):
         if terms * BLOCK <= TILE:
             sums = [blocks(terms)[block.stop - block.start](rows, x[block])]
@@ -91,8 +91,8 @@ def multiply(x, rows):
                 part = [v[term] for v in x[block]]
                 function = product(len(part), len(part[0]), "width", *["onto" for _ in sums])
                 sums = [function([row[term] for row in rows], part, *sums)]
-        found += zip(*sums[0])
-    return found
+        columns += zip(*sums[0])
+    return columns
 
 
 @lru_cache(maxsize=None)  # noqa: UP033
@@ -127,8 +127,8 @@ def combinations(width, most):
 
     def later(n):
         def first_time(factors, vectors):
-            found[n] = in_parts(n)
-            return found[n](factors, vectors)
+            by_count[n] = in_parts(n)
+            return by_count[n](factors, vectors)
 
         return first_time
 
@@ -153,9 +153,9 @@ def combinations(width, most):
     if width > WIDE:
         return [no_term] + [wide] * most
     at_once = min(16, TILE // width)
-    found = [no_term, *(combination(n, width) for n in range(1, min(at_once, most) + 1))]
-    found += [later(n) for n in range(len(found), most + 1)]
-    return found
+    by_count = [no_term, *(combination(n, width) for n in range(1, min(at_once, most) + 1))]
+    by_count += [later(n) for n in range(len(by_count), most + 1)]
+    return by_count
 
 
 @written

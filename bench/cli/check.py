@@ -112,15 +112,15 @@ def command(
     request = request_from(data, options, gate.looks[-1], kind="check", slowdowns=slowdowns)
     notes = [f"injected: {text}" for text in injected]
     with Session() as session:
-        found = gating.run(session, request, base, rules, folder / (name or f"check-{now()}"), notes)
-        text, table = verdicts.keep(found), verdicts.table(found)
-    unwritten = _write(found, text, json_file, junit)
+        outcome = gating.run(session, request, base, rules, folder / (name or f"check-{now()}"), notes)
+        text, table = verdicts.keep(outcome), verdicts.table(outcome)
+    unwritten = _write(outcome, text, json_file, junit)
     click.echo(text if style == "json" else rendering.render_table(table, style))
     if why_not := ending.append_step_summary(rendering.render_table(table, "github")):
         click.echo(why_not, err=True)
     if unwritten is not None:
         raise unwritten
-    return found.exit_status
+    return outcome.exit_status
 
 
 def _parse_injection(text: str) -> tuple[str, float]:
@@ -134,13 +134,15 @@ def _parse_injection(text: str) -> tuple[str, float]:
     return engine, slowdown
 
 
-def _write(found: Outcome, text: str, json_file: pathlib.Path | None, junit: pathlib.Path | None) -> UsageError | None:
+def _write(
+    outcome: Outcome, text: str, json_file: pathlib.Path | None, junit: pathlib.Path | None
+) -> UsageError | None:
     """Write the files that were asked for; what is to be said, once the verdicts are printed, where that fails."""
     try:
         if json_file is not None:
             targets.write(json_file, text)
         if junit is not None:
-            targets.write(junit, verdicts.junit(found))
+            targets.write(junit, verdicts.junit(outcome))
     except OSError as error:
         return UsageError(f"the verdicts above cannot be written to {error.filename}: {error.strerror}")
     return None

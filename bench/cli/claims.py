@@ -40,7 +40,7 @@ def command(
     claims.page(run, ClaimsRecord(SCHEMA, {}), beside)  # can it be written?
     with Workspace() as workspace, RunProgress(len(run.record.runtimes)) as progress:
         workspace.lock(run.folder)
-        found = experiments.measure(run, again, progress)
-    targets.write(path, claims.page(run, found, beside))
+        record = experiments.measure(run, again, progress)
+    targets.write(path, claims.page(run, record, beside))
     click.echo(f"written to {path}")
     return OK

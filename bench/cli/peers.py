@@ -47,7 +47,7 @@ def command(
     if (file is None) == (shown is None):
         raise UsageError("give a FILE that names programs, or --show RUN for the table of a run on disk")
     if shown is not None:
-        measured, found = records.load(kinds.find(shown, folder, ["peers"]))
+        measured, record = records.load(kinds.find(shown, folder, ["peers"]))
     else:
         assert file is not None
         store.check_name(name)
@@ -58,11 +58,11 @@ def command(
             options["rng"], options["gaussian"] = programs[0].rng, programs[0].gaussian
         request = request_from(data, options, kind="peers", base=None)
         with Session() as session:
-            found = peering.run(session, request, programs, file.parent, base, folder / (name or f"peers-{now()}"))
+            record = peering.run(session, request, programs, file.parent, base, folder / (name or f"peers-{now()}"))
         measured = session.run
-        rendering.keep(measured.folder, rendering.render_table(pages.table(measured, found, base), "github"))
+        rendering.keep(measured.folder, rendering.render_table(pages.table(measured, record, base), "github"))
     if style == "json":
-        click.echo(records.to_json(measured, found))
+        click.echo(records.to_json(measured, record))
     else:
-        click.echo(rendering.render_table(pages.table(measured, found, base), style))
-    return OK if records.good(measured, found) else FOUND
+        click.echo(rendering.render_table(pages.table(measured, record, base), style))
+    return OK if records.good(measured, record) else FOUND

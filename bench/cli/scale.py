@@ -52,7 +52,7 @@ def command(
 ) -> int:
     """Measure how each engine's time grows with the model: one size at a time, all sizes of an engine in lockstep."""
     if shown is not None:
-        found = measurements.load(kinds.find(shown, folder, ["scale"]))
+        scaled = measurements.load(kinds.find(shown, folder, ["scale"]))
     else:
         store.check_name(name)
         factors = dict(zip(measurements.FACTORS, (n_embd, n_layer, block_size)))
@@ -60,8 +60,8 @@ def command(
         options["pythons"] = options["pythons"] or [interpreters.newest()]
         request = request_from(data, options, kind="scale", config=Config())
         with Session() as session:
-            found = scaling.run(session, request, factors, folder / (name or f"scale-{now()}"))
-        rendering.keep(session.run.folder, rendering.render_tables(pages.tables(found), "github"))
+            scaled = scaling.run(session, request, factors, folder / (name or f"scale-{now()}"))
+        rendering.keep(session.run.folder, rendering.render_tables(pages.tables(scaled), "github"))
     json = style == "json"
-    click.echo(measurements.to_json(found) if json else rendering.render_tables(pages.tables(found), style))
-    return OK if all(point.status in ("ok", "skipped") for point in found.points) else FOUND
+    click.echo(measurements.to_json(scaled) if json else rendering.render_tables(pages.tables(scaled), style))
+    return OK if all(point.status in ("ok", "skipped") for point in scaled.points) else FOUND

@@ -26,6 +26,6 @@ def command(run_folder: pathlib.Path, folder: pathlib.Path, style: str) -> int:
     or more.
     """
     run = store.load(kinds.find(run_folder, folder))
-    found = pages.tables(run, warm_ups(run, positions(run)))
-    click.echo(rendering.render_tables(found, style))
+    tables = pages.tables(run, warm_ups(run, positions(run)))
+    click.echo(rendering.render_tables(tables, style))
     return OK if run.good() else FOUND

@@ -43,14 +43,14 @@ def trainer(engine: str, benchmark) -> Iterator[Trainer]:  # type: ignore[no-unt
     unavailable = engines.load(engine).unavailable
     if unavailable:
         pytest.skip(unavailable)
-    found = compare_losses(losses("reference"), losses(engine))
+    finding = compare_losses(losses("reference"), losses(engine))
     promised = engines.load(engine).parity.value
-    if not meets_promise(found, promised):
+    if not meets_promise(finding, promised):
         pytest.fail(
-            f"{engine} is not timed: it promises losses that are {promised}, and they are {found}", pytrace=False
+            f"{engine} is not timed: it promises losses that are {promised}, and they are {finding}", pytrace=False
         )
     digest = hashlib.sha256(" ".join(loss.hex() for loss in losses(engine)).encode()).hexdigest()
-    benchmark.extra_info.update(engine=engine, parity=str(found), losses_sha256=digest)
+    benchmark.extra_info.update(engine=engine, parity=str(finding), losses_sha256=digest)
     # as a worker begins: the collector walks over what the engine makes and not over pytest's own objects, and knows after
     # a first pass how little there is, on which it depends how often it walks over all of it
     gc.collect()

@@ -85,14 +85,14 @@ class Undecided:
         if not rounds:
             return self._end(run, Verdict.INCONCLUSIVE, reason=TIME_UP)
         logs = log_ratios(run, self.held, self.begun)
-        found, self.ratio = gate.judge(logs, self.held.low, self.held.high, last)
-        if found is Verdict.REGRESSED and gate.recurs(logs, self.held.low):
-            return self._end(run, found)
-        if found in (Verdict.PASS, Verdict.IMPROVED):
-            return self._end(run, found)
+        verdict, self.ratio = gate.judge(logs, self.held.low, self.held.high, last)
+        if verdict is Verdict.REGRESSED and gate.recurs(logs, self.held.low):
+            return self._end(run, verdict)
+        if verdict in (Verdict.PASS, Verdict.IMPROVED):
+            return self._end(run, verdict)
         if not last and rounds < gate.looks[-1]:
             return None
-        reason = NO_TIME if found is Verdict.REGRESSED else TIME_UP
+        reason = NO_TIME if verdict is Verdict.REGRESSED else TIME_UP
         if rounds == gate.looks[-1]:
             reason = f"undecided after {rounds} rounds, the most there are"
         visible = gate.visible(logs, last)
@@ -132,7 +132,7 @@ def decide(
     reference_cells: dict[Cell, CellState] = {}
     rounds = Rounds(plan, run, progress, reference_cells=reference_cells)
     still = [Undecided(held, len(run.rounds)) for held in helds]
-    found: dict[int, Judgement] = {}
+    judgements: dict[int, Judgement] = {}
     while (still or (unpaired and not run.rounds)) and rounds.time_left:
         first = not reference_cells
         wanted = {cell for one in still for cell in (one.held.cell, one.held.baseline)}
@@ -142,20 +142,20 @@ def decide(
         if rounds.add(cells, samples=holds.SAMPLES, nodes=first) is None:
             break
         for one in list(still):
-            judgement = found.get(id(one.held)) or one.look(run, gate)
+            judgement = judgements.get(id(one.held)) or one.look(run, gate)
             if judgement is not None:
-                found[id(one.held)] = judgement
+                judgements[id(one.held)] = judgement
                 if judgement.status != "ok" or not _looks_worse(run, one, quantities, gate):
                     still.remove(one)
         if not reference_cells:
             break  # no reference went to the end: nothing can be proven
-    for one in [one for one in still if id(one.held) not in found]:
-        found[id(one.held)] = one.look(run, gate, last=True) or one._end(run, Verdict.INCONCLUSIVE)
-    undecided = sum(one.verdict is Verdict.INCONCLUSIVE and one.status == "ok" for one in found.values())
+    for one in [one for one in still if id(one.held) not in judgements]:
+        judgements[id(one.held)] = one.look(run, gate, last=True) or one._end(run, Verdict.INCONCLUSIVE)
+    undecided = sum(one.verdict is Verdict.INCONCLUSIVE and one.status == "ok" for one in judgements.values())
     if undecided:
         count = f"{len(helds)} cell{'s' * (len(helds) != 1)}"
         progress.say(f"undecided after {plan.deadline.spent:.0f} s: {undecided} of {count}")
-    return [found[id(held)] for held in helds]
+    return [judgements[id(held)] for held in helds]
 
 
 def _looks_worse(run: Run, one: Undecided, quantities: Sequence[Quantity], gate: Gate) -> bool:

@@ -86,12 +86,12 @@ def judge(
     # of an earlier run one number, beside every round of this one
     theirs = _records(run, baseline) if earlier is None else [_middle(earlier.of(baseline), quantity)] * len(mine)
     pairs = [_pair(quantity, *pair) for pair in zip(theirs, mine, strict=True)]
-    found = np.array([pair for pair in pairs if pair is not None])
-    if not len(found):
+    measured = np.array([pair for pair in pairs if pair is not None])
+    if not len(measured):
         if quantity.name == "nodes" and run.nodes(cell[0]) is not None:
             return None
         return Hold(*cell, quantity.name, NOT_HELD, reason="not measured on both sides")
-    before, now, whole = found.T
+    before, now, whole = measured.T
     logs = -np.log1p(np.maximum((now - before) / whole, -0.99))
     allowed = max(quantity.share, quantity.floor / float(np.median(whole)))
     ratio, limit, reason = signed_rank_ratio(logs, gate.held_confidence), -math.log1p(allowed), ""
@@ -120,11 +120,11 @@ def judge_all(
     earlier: Run | None = None,
 ) -> list[Hold]:
     """Every quantity of every pair (cell, what it is held against) that both could be measured in."""
-    found = []
+    judged = []
     for cell, baseline in pairs:
         if run.status(cell)[0] == "ok" and (earlier or run).status(baseline)[0] == "ok":
-            found += [judge(run, cell, baseline, quantity, gate, earlier) for quantity in quantities]
-    return [hold for hold in found if hold is not None]
+            judged += [judge(run, cell, baseline, quantity, gate, earlier) for quantity in quantities]
+    return [hold for hold in judged if hold is not None]
 
 
 def undecided(run: Run, cell: Cell, baseline: Cell, quantities: Sequence[Quantity], gate: Gate) -> bool:

@@ -132,8 +132,8 @@ def files_of(subject: Subject) -> dict[str, bytes]:
     ]
     if engine == "native":
         paths += [*source.glob("native/*.so"), *source.glob("engines/*.so")]  # built in place; a wheel's
-    found = {str(path.relative_to(source)): path.read_bytes() for path in paths}
+    contents = {str(path.relative_to(source)): path.read_bytes() for path in paths}
     file = pathlib.Path(engine) if engine.endswith(".py") else source / "engines" / f"{engine}.py"
     own = engine_files.gather(engine_files.OnDisk(file.parent), file.name, "" if engine.endswith(".py") else "engines")
     itself = own.pop(file.name)  # under one name, as a renamed engine is the same one
-    return {**found, **{f"beside: {path}": content for path, content in own.items()}, "engine": itself}
+    return {**contents, **{f"beside: {path}": content for path, content in own.items()}, "engine": itself}

@@ -27,7 +27,7 @@ STATUS = {"skipped": "SKIPPED", "diverged": "DIVERGED", "failed": "FAILED"}  # o
 
 def rows(judgements: Sequence[Judgement], run: Run, against: str, held_too: Sequence[Hold] = ()) -> list[Row]:
     """A row for each judgement, with ``held_too`` what came out for the other quantities."""
-    found = []
+    shown = []
     waits = {(hold.engine, hold.runtime) for hold in held_too if (hold.quantity, hold.word) == ("waiting", "REGRESSED")}
     for judgement in judgements:
         (engine, runtime), held = judgement.held.cell, judgement.held
@@ -41,7 +41,7 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str, held_too: Sequ
             word = "REGRESSED"
         reason = "; ".join(part for part in (reason_count, reason) if part)
         claimed = None if held.low == held.high == 1 else Ratio((held.low * held.high) ** 0.5, held.low, held.high, 0)
-        found.append(
+        shown.append(
             Row(
                 engine,
                 runtime,
@@ -56,14 +56,14 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str, held_too: Sequ
                 judgement.not_counted,
             )
         )
-    return found
+    return shown
 
 
 def held_too(
     judgements: Sequence[Judgement], run: Run, quantities: Sequence[Quantity], gate: Gate, earlier: Run | None = None
 ) -> list[Hold]:
     """What came out for the other quantities, of what was timed; ``earlier``: the run that this one is held against."""
-    found: list[Hold] = []
+    hold_list: list[Hold] = []
     for judgement in judgements:
         cell, baseline = judgement.held.cell, judgement.held.baseline
         if judgement.status != "ok":
@@ -72,11 +72,11 @@ def held_too(
             baseline = cell
         # the memory of another machine or build is not this one's
         fitting = [one for one in quantities if one.name != "memory" or judgement.held.expected]
-        found += holds.judge_all(run, [(cell, baseline)], fitting, gate, earlier)
-    return found
+        hold_list += holds.judge_all(run, [(cell, baseline)], fitting, gate, earlier)
+    return hold_list
 
 
-def held_rows(found: Sequence[Hold], against: str) -> list[Row]:
+def held_rows(hold_list: Sequence[Hold], against: str) -> list[Row]:
     """A row for each quantity that was held beside time."""
     return [
         Row(
@@ -86,7 +86,7 @@ def held_rows(found: Sequence[Hold], against: str) -> list[Row]:
             reason=hold_text(hold),
             hold=hold,
         )
-        for hold in found
+        for hold in hold_list
     ]
 
 
@@ -129,10 +129,10 @@ def _weaker_promise(held: HeldPair, run: Run, against: str) -> str:
 
 def new_rows(unmatched: Sequence[Row], run: Run) -> list[Row]:
     """The rows of what is held against nothing, with what the first round found: wrong is wrong, if it is new or not."""
-    found = []
+    shown = []
     for row in unmatched:
         if row.word == "REMOVED":
-            found.append(row)
+            shown.append(row)
             continue
         cell = (row.engine, row.runtime)
         (status, reason), finding = run.status(cell), run.finding(cell)
@@ -140,10 +140,10 @@ def new_rows(unmatched: Sequence[Row], run: Run) -> list[Row]:
             status, reason = "failed", f"broke its promise: {run.record.engines[row.engine].parity}"
         word = row.word if status == "ok" else STATUS[status]
         parity = NOTHING if finding is None else parity_text(finding)
-        found.append(
+        shown.append(
             dataclasses.replace(row, word=word, reason=reason or row.reason, rounds=len(run.of(cell)), parity=parity)
         )
-    return found
+    return shown
 
 
 def _counted(instructions: float | None) -> str:

@@ -78,9 +78,9 @@ def run(session: Session, what: Request, asked: Asked, folder: pathlib.Path, add
     interrupted = _fill(session, now, wanted, asked, path)
     if not now.trials and not now.counts:
         raise UsageError("no trial came to its end: give more time with --limit")
-    found = power.concluded(now)
-    calibration.save(path, found)
-    return found, interrupted
+    concluded = power.concluded(now)
+    calibration.save(path, concluded)
+    return concluded, interrupted
 
 
 def _wanted(row: str, asked: Asked) -> dict[str, TrialPlan]:
@@ -122,8 +122,8 @@ def _empty(session: Session, row: str, asked: Asked) -> Calibration:
 def _fill(session: Session, now: Calibration, wanted: dict[str, TrialPlan], asked: Asked, path: pathlib.Path) -> bool:
     """Add trials to the calibration and save it after each; whether the user ended it."""
 
-    def save_counts(found: list[CountTrial]) -> None:
-        now.counts[:] = found
+    def save_counts(counts: list[CountTrial]) -> None:
+        now.counts[:] = counts
         calibration.save(path, now)
 
     try:

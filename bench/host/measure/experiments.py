@@ -19,9 +19,9 @@ ITERATIVE, FUSED = "iterative", "fused_cross_entropy"
 SCRIPT = (
     "import json, os, sys; sys.path[0] = sys.argv[1]\n"
     "from bench.workload import experiments\n"
-    "found = {how: {name: getattr(experiments, how)(name) for name in names}\n"
+    "answers = {how: {name: getattr(experiments, how)(name) for name in names}\n"
     "         for how, names in json.loads(sys.argv[2]).items()}\n"
-    "with os.fdopen(1, 'w') as answer: answer.write('\\n' + sys.argv[3] + json.dumps(found) + '\\n')\n"
+    "with os.fdopen(1, 'w') as answer: answer.write('\\n' + sys.argv[3] + json.dumps(answers) + '\\n')\n"
 )
 EXPERIMENTS = {"depth": [REFERENCE, ITERATIVE], "stability": [REFERENCE, FUSED]}
 

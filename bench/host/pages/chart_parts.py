@@ -115,7 +115,7 @@ def ratio_axis(title: str) -> Spec:
 
 def points(x: Spec, place: Spec, colours: Spec, tip: list[Spec]) -> list[Spec]:
     """Points with their intervals, along ``x``; hollow and without one where the value is ``uncertain``."""
-    found: list[Spec] = [
+    layers: list[Spec] = [
         {
             "transform": [{"filter": "!datum.uncertain"}],
             "mark": {"type": "rule", "strokeWidth": 1.5},
@@ -125,8 +125,8 @@ def points(x: Spec, place: Spec, colours: Spec, tip: list[Spec]) -> list[Spec]:
     for which, filled in (("!datum.uncertain", True), ("datum.uncertain", False)):
         mark = {"type": "point", "filled": filled, "size": 42, "opacity": 1}
         encoding = {**place, "x": x, **colours, "tooltip": tip}
-        found.append({"transform": [{"filter": which}], "mark": mark, "encoding": encoding})
-    return found
+        layers.append({"transform": [{"filter": which}], "mark": mark, "encoding": encoding})
+    return layers
 
 
 def picture(run: Run, chart: Chart, width: int) -> Spec:

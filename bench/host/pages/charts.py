@@ -12,6 +12,6 @@ from bench.host.results.run import Run
 
 def charts(run: Run) -> list[Chart]:
     """Every chart that the run has data for. Raises UsageError from ratios as the tables do."""
-    found = [speedups(run), heatmap(run), versions(run), bought(run), losses(run), differences(run), spread(run)]
-    found += [drift(run), *sizes(run)]
-    return [chart for chart in found if chart.spec["data"]["values"]]
+    candidates = [speedups(run), heatmap(run), versions(run), bought(run), losses(run), differences(run), spread(run)]
+    candidates += [drift(run), *sizes(run)]
+    return [chart for chart in candidates if chart.spec["data"]["values"]]

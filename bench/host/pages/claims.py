@@ -33,20 +33,20 @@ DIRECT, FUSED, ITERATIVE, PHANTOM = "direct_division", "fused_cross_entropy", "i
 HEADLINE = 8.0  # times as fast as CPython 3.14 that a TypeScript port says it is
 
 
-def page(run: Run, found: ClaimsRecord, ports: tuple[Run, PeersRecord] | None = None) -> str:
+def page(run: Run, record: ClaimsRecord, ports: tuple[Run, PeersRecord] | None = None) -> str:
     """results/claims.md. ``ports``: a run of `peers` with a port on Node. Raises UsageError for a run that lacks engines."""
     missing = [name for name in (REFERENCE, DIRECT, FUSED, ITERATIVE, PHANTOM) if name not in run.record.engines]
     if missing:
         raise UsageError(f"{run.folder.name} did not measure {missing[0]}: measure all engines first")
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round")
-    names = [name for name in run.record.runtimes if name in found.runtimes]
+    names = [name for name in run.record.runtimes if name in record.runtimes]
     # each table, and what the summary shows of a row
     found_out: list[tuple[Table, Callable[[list[str]], str]]] = [
         (_division(run, names), lambda row: f"nodes {row[1]}"),
         (_cross_entropy(run, names), lambda row: f"nodes {row[1]}"),
-        (_stability(found, names), lambda row: f"{row[1]} target: {row[2]} → {row[3]}"),
-        (_depth(run, found, names), lambda row: f"{row[1]} → {row[2]}"),
+        (_stability(record, names), lambda row: f"{row[1]} target: {row[2]} → {row[3]}"),
+        (_depth(run, record, names), lambda row: f"{row[1]} → {row[2]}"),
         (_phantom(run, names), lambda row: f"nodes {row[1]}"),
         (_headline(run, names), lambda row: row[0]),
         *([(_ports(*ports), lambda row: f"{row[1]} over {row[0]}: {row[2]}")] if ports else []),
@@ -157,10 +157,10 @@ def _gap(answer: dict[str, Any] | None) -> str:
     return f"{answer['gap']} ({answer['error'].partition(':')[0] or f'{digits_kept(answer):.0f} digits left'})"
 
 
-def _stability(found: ClaimsRecord, names: Sequence[str]) -> Table:
+def _stability(record: ClaimsRecord, names: Sequence[str]) -> Table:
     rows = []
     for name in names:
-        answers = found.runtimes[name]["stability"]
+        answers = record.runtimes[name]["stability"]
         for target, what in ((1, "improbable"), (0, "probable")):
             before, after = (first_bad_gap(answers[engine], target) for engine in (REFERENCE, FUSED))
             verdict = steadier(*(answer["gap"] if answer else None for answer in (before, after)))
@@ -182,10 +182,10 @@ def _stability(found: ClaimsRecord, names: Sequence[str]) -> Table:
     )
 
 
-def _depth(run: Run, found: ClaimsRecord, names: Sequence[str]) -> Table:
+def _depth(run: Run, record: ClaimsRecord, names: Sequence[str]) -> Table:
     rows = []
     for name in names:
-        depths = found.runtimes[name]["depth"]
+        depths = record.runtimes[name]["depth"]
         reached = []
         for engine in (REFERENCE, ITERATIVE):
             good = [answer["length"] for answer in depths[engine] if not answer["error"]]
@@ -245,19 +245,19 @@ def _headline(run: Run, names: Sequence[str]) -> Table:
     )
 
 
-def _ports(run: Run, found: PeersRecord) -> Table:
+def _ports(run: Run, record: PeersRecord) -> Table:
     rows = []
     for engine, runtime in run.cells:
         if engine != REFERENCE or not run.ok((engine, runtime)):
             continue
-        for peer in found.peers:
-            ratio = over(run, found, (engine, runtime), peer.name)
+        for peer in record.peers:
+            ratio = over(run, record, (engine, runtime), peer.name)
             if ratio is not None:
                 rows.append([runtime, peer.name, ratio_text(ratio), about(ratio, HEADLINE)])
     return Table(
         "“TypeScript is 8 times as fast as Python”: a JavaScript port here",
         [
-            f"{run.record.plan.steps} steps in {len(found.rounds)} interleaved rounds of the run {run.folder.name}, every loss"
+            f"{run.record.plan.steps} steps in {len(record.rounds)} interleaved rounds of the run {run.folder.name}, every loss"
             " checked. The time of the reference divided by the time of the port.",
             "Confirmed if 8 is in the interval; otherwise less or more than claimed.",
         ],

@@ -25,8 +25,13 @@ WORDS = {
 
 def gate_charts(run: Run, answer: Answer) -> list[Chart]:
     """Every chart of a gate's run that has something to show."""
-    found = [_verdicts(run, answer), loss_charts.losses(run), loss_charts.differences(run), *size_charts.sizes(run)]
-    return [chart for chart in found if chart.spec["data"]["values"]]
+    candidates = [
+        _verdicts(run, answer),
+        loss_charts.losses(run),
+        loss_charts.differences(run),
+        *size_charts.sizes(run),
+    ]
+    return [chart for chart in candidates if chart.spec["data"]["values"]]
 
 
 def _verdicts(run: Run, answer: Answer) -> Chart:

@@ -35,11 +35,11 @@ class Timed:
         return float(np.mean(self.seconds))
 
 
-def table(run: Run, found: PeersRecord, base: str | None) -> Table:
+def table(run: Run, record: PeersRecord, base: str | None) -> Table:
     """The table of programs and engines, fastest first. Raises UsageError for a base that is no row."""
-    check_rows(run.cells, found.peers, base)
+    check_rows(run.cells, record.peers, base)
     below: list[str] = []
-    timed = {row.name: row for row in [*_engines(run, below), *_programs(found, below)]}
+    timed = {row.name: row for row in [*_engines(run, below), *_programs(record, below)]}
     if base is not None and base not in timed:
         below.append(f"{base} has no time to compare with: speedups are relative to another row.")
         base = None
@@ -57,14 +57,14 @@ def table(run: Run, found: PeersRecord, base: str | None) -> Table:
     ]
     failed = [
         [peer.name, peer.command[0], NOTHING, NOTHING, NOTHING, _word(trouble)]
-        for peer in found.peers
-        if (trouble := bad(found, peer.name)) is not None
+        for peer in record.peers
+        if (trouble := bad(record, peer.name)) is not None
     ]
     plan = run.record.plan
     return Table(
         "Ports and engines",
         [
-            f"{run.record.workload.data}; {plan.steps} steps, {len(found.rounds)} rounds; {run.record.machine['cpu']}; {run.record.created}",
+            f"{run.record.workload.data}; {plan.steps} steps, {len(record.rounds)} rounds; {run.record.machine['cpu']}; {run.record.created}",
             "time: seconds for 1,000 steps, from the mean wall time of all steps but the first.",
         ],
         ["program", "runtime", "time", "start-up", f"speedup over {base}", "parity"],
@@ -85,14 +85,14 @@ def _engines(run: Run, below: list[str]) -> Iterator[Timed]:
             below.append(f"{name} {status}: {reason}")
 
 
-def _programs(found: PeersRecord, below: list[str]) -> Iterator[Timed]:
+def _programs(record: PeersRecord, below: list[str]) -> Iterator[Timed]:
     """The programs; a line in ``below`` for each that did not do well, or whose time is of another kind."""
-    for peer in found.peers:
-        trouble, seconds = bad(found, peer.name), step_seconds(found, peer.name)
+    for peer in record.peers:
+        trouble, seconds = bad(record, peer.name), step_seconds(record, peer.name)
         if trouble is not None:
             below.append(f"{peer.name} {_word(trouble)}: {trouble.reason}")
         elif seconds is not None:
-            entries = [entry[peer.name] for entry in found.rounds if peer.name in entry]
+            entries = [entry[peer.name] for entry in record.rounds if peer.name in entry]
             if seconds.shape[1] == 1:
                 start_up = "in time"
                 below.append(f"{peer.name} buffers its output: its time is that of all steps, start-up included.")

@@ -24,8 +24,8 @@ def estimators(what: str, pairs: Sequence[Pair]) -> Table:
     for name, estimate in ESTIMATORS.items():
         row = [name]
         for size in SIZES:
-            found = [(error(pair, at), half) for pair in blocks(pairs, size) for at, half in [_of(estimate, pair)]]
-            row.append(_text(*np.array(found).T))
+            estimates = [(error(pair, at), half) for pair in blocks(pairs, size) for at, half in [_of(estimate, pair)]]
+            row.append(_text(*np.array(estimates).T))
         rows.append(row)
     counts = ", ".join(f"{sum(1 for _ in blocks(pairs, size))} of {size}" for size in SIZES)
     return Table(
@@ -47,9 +47,9 @@ def simulations(rounds: int, steps: int, runs: int) -> Table:
         rng, row = np.random.default_rng(5), [machine.strip()]
         drawn = [model.run(rng, rounds, steps) for _ in range(runs)]
         for estimate in ESTIMATORS.values():
-            found = [estimate(baseline, seconds) for baseline, seconds, _ in drawn]
-            off = np.array([at for at, _ in found]) - [truth for _, _, truth in drawn]
-            row.append(_text(off, np.array([half for _, half in found])))
+            estimates = [estimate(baseline, seconds) for baseline, seconds, _ in drawn]
+            off = np.array([at for at, _ in estimates]) - [truth for _, _, truth in drawn]
+            row.append(_text(off, np.array([half for _, half in estimates])))
         rows.append(row)
     about = f"{runs} runs each of {rounds} rounds of {steps} steps: error (root mean square), bias, coverage of the 95 % interval."
     return Table("Estimators on simulated machines", [about], ["machine", *ESTIMATORS], rows, [])
@@ -59,9 +59,9 @@ def checks(pairs: Sequence[Pair], gate: Gate, trials: int) -> Table:
     """What the gate says of copies slowed down on paper, in rounds drawn from the recordings."""
     rows, rng = [], np.random.default_rng(1)
     for slowdown, most in CHECKS:
-        found = [check(pairs, gate, slowdown, most, rng) for _ in range(trials)]
-        words = Counter(word for word, _ in found)
-        needed = np.quantile([rounds for _, rounds in found], [0.5, 0.95])
+        outcomes = [check(pairs, gate, slowdown, most, rng) for _ in range(trials)]
+        words = Counter(word for word, _ in outcomes)
+        needed = np.quantile([rounds for _, rounds in outcomes], [0.5, 0.95])
         rows.append(
             [
                 f"{slowdown:.0%}",

@@ -44,9 +44,9 @@ def page(run: Run) -> str:
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round: go on with --resume {run.folder}")
     answer = answer_of(run)
-    found = _charts(run)
+    run_charts = _charts(run)
     engines, runtimes = chart_parts.names(run)
-    specs = json.dumps({chart.name: chart.spec for chart in found}, separators=(",", ":"))
+    specs = json.dumps({chart.name: chart.spec for chart in run_charts}, separators=(",", ":"))
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
         TEMPLATE.read_text(encoding="utf-8")
     )
@@ -60,7 +60,7 @@ def page(run: Run) -> str:
             "engines": _legend(engines, {name: run.record.engines[name].summary for name in engines}),
             "runtimes": _legend(runtimes, dict(zip(runtimes, map(wording.runtime_line, run.record.runtimes.values())))),
         },
-        charts=found,
+        charts=run_charts,
         tables=run_tables.tables(run),
         legend=LEGEND,
         # inside a script element only these three can end or change what a browser takes for data
@@ -115,17 +115,17 @@ def write_plots(
         raise UsageError("--plots - would be standard output, and charts are several files: give a folder")
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round")
-    found = {chart.name: chart for chart in _charts(run)}
+    run_charts = {chart.name: chart for chart in _charts(run)}
     for name in wanted:
-        if name not in found:
-            raise UsageError(f"{run.folder.name} has no chart {name}: choose from {', '.join(found)}")
+        if name not in run_charts:
+            raise UsageError(f"{run.folder.name} has no chart {name}: choose from {', '.join(run_charts)}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
     paths = []
-    for name in wanted or found:
-        path, spec = folder / f"{name}.{style}", chart_parts.picture(run, found[name], width)
+    for name in wanted or run_charts:
+        path, spec = folder / f"{name}.{style}", chart_parts.picture(run, run_charts[name], width)
         write_atomically(
             path, vl_convert.vegalite_to_svg(spec) if style == "svg" else vl_convert.vegalite_to_png(spec, scale=2)
         )

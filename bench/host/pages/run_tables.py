@@ -33,29 +33,29 @@ def render(run: Run, style: str, base: str | None = None) -> str:
     """All tables of a run in one of FORMATS. Raises UsageError for a base runtime that is not in the run."""
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round: go on with --resume {run.folder}")
-    found = tables(run, base)
+    run_tables = tables(run, base)
     if style == "json":
         return json.dumps(
             {
                 "run": run.folder.name,
                 "preamble": preamble(run),
                 "good": run.good(),
-                "tables": [dataclasses.asdict(t) for t in found],
+                "tables": [dataclasses.asdict(t) for t in run_tables],
             },
             indent=1,
             ensure_ascii=False,
         )
     parts = ["\n".join(prose(preamble(run), style))]
-    parts += [render_table(table, style) for table in found]
+    parts += [render_table(table, style) for table in run_tables]
     parts += ["\n".join(prose(LEGEND + (COUNTERS_LEGEND if run.counters else []), style))]
     return "\n\n".join(parts)
 
 
 def render_counters(run: Run, style: str) -> str:
     """Only the tables of counters, in one of FORMATS."""
-    found = counter_tables(run)
+    counted = counter_tables(run)
     legend = [] if style == "json" else ["\n".join(prose(COUNTERS_LEGEND, style))]
-    return "\n\n".join([render_tables(found, style), *legend])
+    return "\n\n".join([render_tables(counted, style), *legend])
 
 
 def tables(run: Run, base: str | None = None) -> list[Table]:
@@ -64,10 +64,10 @@ def tables(run: Run, base: str | None = None) -> list[Table]:
     base = base or runtimes[0]
     if base not in runtimes:
         raise UsageError(f"no runtime {base} in this run: choose from {', '.join(runtimes)}")
-    found = [_of_runtime(run, runtime) for runtime in runtimes]
+    run_tables = [_of_runtime(run, runtime) for runtime in runtimes]
     if len(runtimes) > 1 and not run.gated:
-        found += [_speedups(run), _across(run, base)]
-    return found + counter_tables(run)
+        run_tables += [_speedups(run), _across(run, base)]
+    return run_tables + counter_tables(run)
 
 
 def counter_tables(run: Run) -> list[Table]:
@@ -142,14 +142,14 @@ def _of_runtime(run: Run, runtime: str) -> Table:
 
 def remarks(run: Run, cell: Cell) -> list[str]:
     """What the reader of a cell's times should know of them."""
-    found = []
+    remarks = []
     if why := run.off_cpu(cell):
-        found.append(f"{why}: its speedup is a ratio of wall times")
+        remarks.append(f"{why}: its speedup is a ratio of wall times")
     if why := suspicion.too_fast(run.of(cell)):
-        found.append(why)
+        remarks.append(why)
     if run.record.engines[cell[0]].collector != "on" and run.record.plan.gc != "off":
-        found.append("without the cyclic garbage collector, as its file says")
-    return found
+        remarks.append("without the cyclic garbage collector, as its file says")
+    return remarks
 
 
 def _speedups(run: Run) -> Table:
@@ -216,37 +216,37 @@ def _counters(run: Run, runtime: str) -> Table:
     }
     reference = counted[REFERENCE].instructions if REFERENCE in counted else None
     rows, below = [], []
-    for engine, found in counted.items():
-        own = found.instructions
+    for engine, counts in counted.items():
+        own = counts.instructions
         rows.append(
             [
                 engine,
                 NOTHING if own is None else f"{own:,.0f}",
                 NOTHING if own is None or reference is None else f"{reference / own:.{decimals(reference / own)}f}",
-                NOTHING if found.nodes is None else f"{found.nodes:,.0f}",
-                NOTHING if found.blocks is None else f"{found.blocks:,.0f}",
+                NOTHING if counts.nodes is None else f"{counts.nodes:,.0f}",
+                NOTHING if counts.blocks is None else f"{counts.blocks:,.0f}",
                 NOTHING
-                if found.peak_bytes is None
-                else f"{found.peak_bytes / 1e3:,.{0 if found.peak_bytes >= 1e5 else 1}f}",
-                NOTHING if found.collector_share is None else f"{100 * found.collector_share:.1f}",
-                NOTHING if found.collections is None else f"{found.collections:.1f}",
+                if counts.peak_bytes is None
+                else f"{counts.peak_bytes / 1e3:,.{0 if counts.peak_bytes >= 1e5 else 1}f}",
+                NOTHING if counts.collector_share is None else f"{100 * counts.collector_share:.1f}",
+                NOTHING if counts.collections is None else f"{counts.collections:.1f}",
             ]
         )
-        if found.failed:
-            below.append(f"{engine} failed: {found.failed}")
-        if found.not_counted:
-            below.append(f"{engine}, instructions: {found.not_counted}")
-    fine = [found for found in counted.values() if not found.failed]
+        if counts.failed:
+            below.append(f"{engine} failed: {counts.failed}")
+        if counts.not_counted:
+            below.append(f"{engine}, instructions: {counts.not_counted}")
+    fine = [counts for counts in counted.values() if not counts.failed]
     jit = run.record.runtimes[runtime].described["implementation"] != "cpython"
-    if jit and any(found.instructions is not None for found in fine):
+    if jit and any(counts.instructions is not None for counts in fine):
         below.append(
             "instructions: those of compiling included; with this interpreter's JIT they do not repeat exactly"
         )
-    if fine and all(found.collector_share is None for found in fine):
+    if fine and all(counts.collector_share is None for counts in fine):
         below.append("gc: this interpreter's collector does not tell when it works")
-    if fine and all(found.blocks is None for found in fine):
+    if fine and all(counts.blocks is None for counts in fine):
         below.append("blocks, kB: this interpreter has no tracemalloc")
-    if counters and any(found.instructions is None and not found.not_counted for found in fine):
+    if counters and any(counts.instructions is None and not counts.not_counted for counts in fine):
         below += counters.notes
     headers = ["engine", "instructions", "ratio", "nodes", "blocks", "kB", "gc %", "gcs"]
     # a column that nothing is in is left out, and a line above says why

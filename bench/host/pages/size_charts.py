@@ -22,23 +22,23 @@ from bench.host.results.run import Run
 
 def sizes(run: Run) -> list[Chart]:
     """Nodes, instructions and memory: bars, a chart each, where the run has them."""
-    found: dict[str, list[Spec]] = {"nodes": [], "instructions": [], "memory": [], "allocated": []}
+    bars: dict[str, list[Spec]] = {"nodes": [], "instructions": [], "memory": [], "allocated": []}
     for engine in names(run)[0]:
         nodes = run.nodes(engine)
         if nodes:
-            found["nodes"].append({"engine": engine, "value": nodes, "shown": f"{nodes:,.0f}"})
+            bars["nodes"].append({"engine": engine, "value": nodes, "shown": f"{nodes:,.0f}"})
     for engine, runtime in run.cells:
         common = {"engine": engine, "runtime": label(run, runtime)}
         peak = run.peak_bytes((engine, runtime)) if run.ok((engine, runtime)) else None
         if peak:
-            found["memory"].append({**common, "value": peak / 1e6, "shown": f"{peak / 1e6:.0f} MB"})
+            bars["memory"].append({**common, "value": peak / 1e6, "shown": f"{peak / 1e6:.0f} MB"})
         counted = run.counters.cells.get(key((engine, runtime))) if run.counters else None
         if counted and counted.instructions:
             text = f"{counted.instructions:,.0f}"
-            found["instructions"].append({**common, "value": counted.instructions, "shown": text})
+            bars["instructions"].append({**common, "value": counted.instructions, "shown": text})
         if counted and counted.peak_bytes:
             text = f"{counted.peak_bytes / 1e3:,.1f} kB"
-            found["allocated"].append({**common, "value": counted.peak_bytes / 1e3, "shown": text})
+            bars["allocated"].append({**common, "value": counted.peak_bytes / 1e3, "shown": text})
     about = {
         "nodes": ("Graph nodes", "nodes per step", "Mean over the first steps; the same on every runtime."),
         "instructions": (
@@ -55,7 +55,7 @@ def sizes(run: Run) -> list[Chart]:
     }
     charts_ = []
     for name, (title, axis, caption) in about.items():
-        several = len({value.get("runtime") for value in found[name]}) > 1
+        several = len({value.get("runtime") for value in bars[name]}) > 1
         y = {
             "field": "engine",
             "type": "nominal",
@@ -69,5 +69,5 @@ def sizes(run: Run) -> list[Chart]:
         if several:
             encoding |= by_runtime(run)
         mark = {"type": "point", "filled": True, "size": 50, "opacity": 0.9}
-        charts_.append(Chart(name, title, caption, spec(run, found[name], {"mark": mark, "encoding": encoding}, ROWS)))
+        charts_.append(Chart(name, title, caption, spec(run, bars[name], {"mark": mark, "encoding": encoding}, ROWS)))
     return charts_

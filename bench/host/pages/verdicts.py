@@ -15,14 +15,14 @@ from bench.workload.model_file import write_atomically
 
 def table(outcome: Outcome) -> Table:
     """The gate's table: a row for each cell, and for what else of it became worse; what fails first."""
-    found, against, rules = outcome.rows, outcome.against, outcome.rules
+    rows, against, rules = outcome.rows, outcome.against, outcome.rules
     gate, strict = rules.gate, rules.strict
-    one_runtime = len({row.runtime for row in found}) == 1
-    claims = any(row.claimed for row in found)
-    counts = any(row.instructions or row.not_counted for row in found)
+    one_runtime = len({row.runtime for row in rows}) == 1
+    claims = any(row.claimed for row in rows)
+    counts = any(row.instructions or row.not_counted for row in rows)
     order = [*FAILED, "INCONCLUSIVE", "IMPROVED", "PASS", "NEW", "REMOVED", "SKIPPED"]
     lines, below = [], []
-    for row in sorted((row for row in found if row.shown), key=lambda row: order.index(row.word)):
+    for row in sorted((row for row in rows if row.shown), key=lambda row: order.index(row.word)):
         ratio = NOTHING if row.ratio is None else _ratio(row.ratio)
         claimed = [] if not claims else [NOTHING if row.claimed is None else _interval(row.claimed, "{} to {}")]
         counted = [] if not counts else ["not counted" if row.not_counted else _change(row.instructions)]
@@ -35,8 +35,8 @@ def table(outcome: Outcome) -> Table:
     what = "speedup over the reference" if claims else f"speedup over {against}"
     threshold = f"{gate.threshold * 100:g} %"
     return Table(
-        title=f"Against {against}" + (f" on {found[0].runtime}" if one_runtime and found else ""),
-        above=[*outcome.notes, summary(found, strict)],
+        title=f"Against {against}" + (f" on {rows[0].runtime}" if one_runtime and rows else ""),
+        above=[*outcome.notes, summary(rows, strict)],
         headers=[
             "engine",
             *([] if one_runtime else ["runtime"]),
@@ -52,7 +52,7 @@ def table(outcome: Outcome) -> Table:
             *below,
             f"REGRESSED: the whole interval ({gate.confidence:.0%} confidence over all looks) is over {threshold} slower than what it is",
             "compared with, and each half of the rounds alone confirms it. PASS: the whole interval is less than that slower.",
-            *hold_lines([row.hold for row in found if row.hold is not None], rules.quantities),
+            *hold_lines([row.hold for row in rows if row.hold is not None], rules.quantities),
             *(
                 [
                     f"Also REGRESSED: over {COUNT_THRESHOLD:.2%} more instructions, counted under Valgrind in three memory layouts."
@@ -92,11 +92,11 @@ def keep(outcome: Outcome) -> str:
 
 def junit(outcome: Outcome) -> str:
     """A test case a cell, and a quantity held beside time, a suite a runtime. What was not measured, or not decided, is skipped; what is new, passed."""
-    found, against, strict = outcome.rows, outcome.against, outcome.rules.strict
+    rows, against, strict = outcome.rows, outcome.against, outcome.rules.strict
     xml = JUnitXml("microgpt-bench check")
-    for runtime in dict.fromkeys(row.runtime for row in found):
+    for runtime in dict.fromkeys(row.runtime for row in rows):
         suite = TestSuite(runtime)
-        for row in found:
+        for row in rows:
             if row.runtime != runtime:
                 continue
             case = TestCase(row.name, classname=f"check.{runtime}")

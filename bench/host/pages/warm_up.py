@@ -18,12 +18,14 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 24  # blocks of a curve
 
 
-def tables(run: Run, found: Sequence[WarmUp]) -> list[Table]:
+def tables(run: Run, warm_ups: Sequence[WarmUp]) -> list[Table]:
     """A table for each runtime."""
-    return [_table(run, runtime, [one for one in found if one.cell[1] == runtime]) for runtime in run.record.runtimes]
+    return [
+        _table(run, runtime, [one for one in warm_ups if one.cell[1] == runtime]) for runtime in run.record.runtimes
+    ]
 
 
-def _table(run: Run, runtime: str, found: Sequence[WarmUp]) -> Table:
+def _table(run: Run, runtime: str, warm_ups: Sequence[WarmUp]) -> Table:
     steps = run.record.plan.steps
     rows = [
         [
@@ -33,7 +35,7 @@ def _table(run: Run, runtime: str, found: Sequence[WarmUp]) -> Table:
             *("1" if one.cell[0] == REFERENCE else _ratio(ratio) for ratio in (one.cold, one.steady)),
             curve(one.relative),
         ]
-        for one in found
+        for one in warm_ups
     ]
     return Table(
         f"Warm-up on {runtime}",
@@ -47,7 +49,7 @@ def _table(run: Run, runtime: str, found: Sequence[WarmUp]) -> Table:
         ["engine", "kind", "steady after", "cold", "steady", "curve"],
         rows,
         [f"no steady state: the last level has less than a quarter of the {steps} steps; a longer run may show one."]
-        if any(one.steps is None for one in found)
+        if any(one.steps is None for one in warm_ups)
         else [],
     )
 

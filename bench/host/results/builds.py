@@ -57,8 +57,8 @@ def alike(runtimes: Mapping[str, RuntimeRecord]) -> list[str]:
 
 def lines(base: str, runtimes: Mapping[str, RuntimeRecord], names: Iterable[str]) -> list[str]:
     """A line for each of ``names`` that is not built like ``base``: what is not like with like."""
-    found = []
+    notes = []
     for name in names:
         if different := differences(runtimes[base].described, runtimes[name].described):
-            found.append(f"{name}: not built like {base}: {', '.join(different)}")
-    return found
+            notes.append(f"{name}: not built like {base}: {', '.join(different)}")
+    return notes

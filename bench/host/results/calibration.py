@@ -81,11 +81,11 @@ def path_in(folder: pathlib.Path) -> pathlib.Path:
 
 def before(path: pathlib.Path, now: Calibration) -> Calibration:
     """What is on disk, to add to. Raises UsageError where that is another engine, build, gate or way of measuring."""
-    found = load(path)
+    earlier = load(path)
     for what in ("engine", "runtime", "build", "steps", "gate"):
-        if getattr(found, what) != getattr(now, what):
-            raise UsageError(f"{path} is of another {what} ({getattr(found, what)}): leave --add out to replace it")
-    return found
+        if getattr(earlier, what) != getattr(now, what):
+            raise UsageError(f"{path} is of another {what} ({getattr(earlier, what)}): leave --add out to replace it")
+    return earlier
 
 
 def make_folder(path: pathlib.Path) -> None:
@@ -115,17 +115,19 @@ def note(folder: pathlib.Path) -> list[str]:
     here, others = machine.describe(), []
     for path in sorted((folder / "calibration").glob("*.json")):
         try:
-            found = load(path)
+            calibration = load(path)
         except UsageError as error:
             if path == path_in(folder):
                 return [f"what this machine can see is not known: {error}"]
             continue
-        if found.machine.get("identity") == here["identity"]:
-            return [sees(found)]
-        if found.found_95 is not None and all(found.machine.get(name) == here[name] for name in ("cpu", "cores")):
-            others.append(found)
+        if calibration.machine.get("identity") == here["identity"]:
+            return [sees(calibration)]
+        if calibration.found_95 is not None and all(
+            calibration.machine.get(name) == here[name] for name in ("cpu", "cores")
+        ):
+            others.append(calibration)
     if not others:
         return []
     whose = f"another machine of {here['cores']} such processors ({here['cpu']})"
-    newest = max(others, key=lambda found: found.created)
+    newest = max(others, key=lambda calibration: calibration.created)
     return [f"{sees(newest, whose)}; microgpt-bench calibrate measures what this one can see"]

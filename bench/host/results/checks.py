@@ -133,17 +133,17 @@ def check_counters(record: Any) -> None:
             at_least(cell.instructions, 1, f"instructions of {name}")
 
 
-def check_scaling(found: Any, factors: Sequence[str], sizes: Callable[[Any], list[dict[str, int]]]) -> None:
+def check_scaling(scaling: Any, factors: Sequence[str], sizes: Callable[[Any], list[dict[str, int]]]) -> None:
     """A Scaling: every engine that is in it has every size, and its sizes the same number of rounds."""
-    check_run(found.record)
-    if sorted(found.factors) != sorted(factors):
-        raise ValueError(f"its factors are {', '.join(found.factors)}")
-    for name, values in found.factors.items():
+    check_run(scaling.record)
+    if sorted(scaling.factors) != sorted(factors):
+        raise ValueError(f"its factors are {', '.join(scaling.factors)}")
+    for name, values in scaling.factors.items():
         if not values or values[0] < 1 or values != sorted(set(values)):
             raise ValueError(f"its sizes of {name} are {values!r:.60}")
-    wanted = sorted(sorted(point.items()) for point in sizes(found.factors))
-    for engine in {point.engine for point in found.points}:
-        points = [point for point in found.points if point.engine == engine]
+    wanted = sorted(sorted(point.items()) for point in sizes(scaling.factors))
+    for engine in {point.engine for point in scaling.points}:
+        points = [point for point in scaling.points if point.engine == engine]
         if sorted(sorted(point.sizes.items()) for point in points) != wanted:
             raise ValueError(f"{engine} does not have each size once")
         for point in points:
@@ -157,16 +157,16 @@ def check_scaling(found: Any, factors: Sequence[str], sizes: Callable[[Any], lis
             raise ValueError(f"{engine} has more rounds of one size than of another")
 
 
-def check_peers(found: Any, steps: int, digits: Callable[[Sequence[str]], object]) -> None:
+def check_peers(record: Any, steps: int, digits: Callable[[Sequence[str]], object]) -> None:
     """A PeersRecord beside a run of this many steps."""
-    names = [peer.name for peer in found.peers]
+    names = [peer.name for peer in record.peers]
     if len(set(names)) != len(names):
         raise ValueError("two of its peers have one name")
-    for peer in found.peers:
+    for peer in record.peers:
         _name(peer.name, "peer")
         if not peer.command or not all(peer.command) or (peer.shell and not shlex.split(peer.command[0])):
             raise ValueError(f"the command of {peer.name} is {peer.command!r:.60}")
-    for entry in found.rounds:
+    for entry in record.rounds:
         for name, done in entry.items():
             if name not in names:
                 raise ValueError(f"a round has {name}, which is none of its peers")
@@ -180,9 +180,9 @@ def check_peers(found: Any, steps: int, digits: Callable[[Sequence[str]], object
             _times([done.arrived[-1], done.arrived[0]], f"times of {name}")
 
 
-def check_claims(found: Any) -> None:
+def check_claims(record: Any) -> None:
     """A ClaimsRecord: what bench.workload.experiments answers, by runtime, experiment and engine."""
-    for name, about in found.runtimes.items():
+    for name, about in record.runtimes.items():
         for how, fields in (
             ("depth", {"length": int, "error": str}),
             ("stability", {"target": int, "gap": int, "error": str, "loss": str, "gradients": list}),
@@ -209,16 +209,16 @@ def _check_answers(answers: Any, fields: Mapping[str, type], where: str) -> None
                 _hexadecimal(number)
 
 
-def check_calibration(found: Any) -> None:
+def check_calibration(calibration: Any) -> None:
     """A Calibration."""
-    datetime.datetime.fromisoformat(found.created)
+    datetime.datetime.fromisoformat(calibration.created)
     for name in ("cpu", "cores"):
-        _has(found.machine, name, "machine")
-    if not 0 < found.budget_seconds < LONGEST or not 1 <= found.steps <= MOST_STEPS:
-        raise ValueError(f"its budget is {found.budget_seconds} s, of {found.steps} steps")
-    if found.gate.looks[0] < 1 or found.gate.looks[-1] > 10**4:
-        raise ValueError(f"its gate looks at {found.gate.looks!r:.60}")
-    for trial in found.trials:
+        _has(calibration.machine, name, "machine")
+    if not 0 < calibration.budget_seconds < LONGEST or not 1 <= calibration.steps <= MOST_STEPS:
+        raise ValueError(f"its budget is {calibration.budget_seconds} s, of {calibration.steps} steps")
+    if calibration.gate.looks[0] < 1 or calibration.gate.looks[-1] > 10**4:
+        raise ValueError(f"its gate looks at {calibration.gate.looks!r:.60}")
+    for trial in calibration.trials:
         at_least(trial.slowdown, 0, "slowdown")
         _times([trial.took_seconds, trial.budget_seconds], "times")
         _times(trial.baseline, "baseline")
@@ -227,7 +227,7 @@ def check_calibration(found: Any) -> None:
             raise ValueError(f"a trial of {trial.rounds} rounds has {len(trial.logs)} ratios")
         if not all(abs(log) < 100 for log in trial.logs):
             raise ValueError("the logarithm of a ratio is out of all proportion")
-    for count in found.counts:
+    for count in calibration.counts:
         at_least(count.slowdown, 0, "slowdown")
         if not 1e-9 < count.ratio < 1e9:
             raise ValueError(f"a ratio of counts is {count.ratio}")
@@ -239,8 +239,8 @@ def check_table(table: Any) -> None:
         raise ValueError("its table has no summary, or a row with more or fewer cells than heads")
 
 
-def _has(found: Collection[str], name: str, where: str) -> None:
-    if name not in found:
+def _has(names: Collection[str], name: str, where: str) -> None:
+    if name not in names:
         raise ValueError(f"its {where} lacks {name}")
 
 

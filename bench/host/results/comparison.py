@@ -186,11 +186,11 @@ def _together(run: Run, one: str, other: str) -> Comparison:
     if not engines:
         raise UsageError(f"{run.folder.name} has no engine that was measured on both {one} and {other}")
     speedups = {engine: run.speedup(engine, other, over=(engine, one)) for engine in engines}
-    found = {engine: ratio for engine, ratio in speedups.items() if ratio is not None}
+    known = {engine: ratio for engine, ratio in speedups.items() if ratio is not None}
     mean = run.mean_speedup(other, one)
     assert mean is not None  # of at least one engine
     unmatched = [engine for engine in run.record.engines if engine not in engines]
-    return Comparison(f"{run.folder.name}: {one} → {other}", [TOGETHER], found, mean, unmatched)
+    return Comparison(f"{run.folder.name}: {one} → {other}", [TOGETHER], known, mean, unmatched)
 
 
 def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Comparison:
@@ -216,11 +216,11 @@ def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Comparis
                     f"{one.label} and {other.label} have different {what}: compare them with --allow-mismatch"
                 )
             notes.append(f"NOT LIKE WITH LIKE: different {what}")
-    found = {engine: _welch(one.logs[engine], other.logs[engine]) for engine in engines}
+    ratios = {engine: _welch(one.logs[engine], other.logs[engine]) for engine in engines}
     unmatched = [engine for engine in {**one.logs, **other.logs} if engine not in engines]
     means = [np.mean([side.logs[engine] for engine in engines], axis=0) for side in (one, other)]
     above = [*notes, APART.format(CLOCKS[one.clock])]
-    return Comparison(f"{one.label} → {other.label}", above, found, _welch(*means), unmatched)
+    return Comparison(f"{one.label} → {other.label}", above, ratios, _welch(*means), unmatched)
 
 
 def _welch(before: Floats, after: Floats) -> Ratio:

@@ -36,18 +36,18 @@ def find(asked: pathlib.Path, folder: pathlib.Path, kinds: Sequence[str] = ("run
     """
     if str(asked) == "latest":
         paths = sorted(folder.glob("*/run.json"), key=lambda path: path.stat().st_mtime, reverse=True)
-        found = next((path.parent for path in paths if kind_of(path.parent) in kinds), None)
-        if found is None:
+        path = next((path.parent for path in paths if kind_of(path.parent) in kinds), None)
+        if path is None:
             what = "run" if kinds[0] == "run" else f"run of {kinds[0]}"
             raise UsageError(f"no {what} in {folder} yet: microgpt-bench {kinds[0]} makes one")
-        return found
+        return path
     if asked.name == "run.json" and asked.is_file():
-        found = asked.parent
+        path = asked.parent
     else:
-        found = asked if asked.exists() or not (folder / asked).exists() else folder / asked
-    if (found / "run.json").is_file() and (kind := kind_of(found)) not in kinds:
+        path = asked if asked.exists() or not (folder / asked).exists() else folder / asked
+    if (path / "run.json").is_file() and (kind := kind_of(path)) not in kinds:
         wanted = " or ".join(f"microgpt-bench {kind}" for kind in kinds)
         raise UsageError(
-            f"{found} was made by microgpt-bench {kind}, and this takes what {wanted} made: {KINDS[kind][1]}"
+            f"{path} was made by microgpt-bench {kind}, and this takes what {wanted} made: {KINDS[kind][1]}"
         )
-    return found
+    return path

@@ -158,10 +158,10 @@ def compare_samples(
     theirs, its = (_by_sample(answer, vocabulary, block_size) for answer in (reference, drawn))
     if theirs is None or its is None:
         return Finding(Agreement.DIVERGED, reason="its samples have not as many tokens as were drawn")
-    for text, sample, weights, found in zip(texts, own, theirs, its):
+    for text, sample, weights, reference_weights in zip(texts, own, theirs, its):
         same = sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(text, sample)))
-        places = min(same + 1, len(weights), len(found))
-        if not (error := _largest(weights[:places], found[:places])) <= PROBABILITY_TOLERANCE:
+        places = min(same + 1, len(weights), len(reference_weights))
+        if not (error := _largest(weights[:places], reference_weights[:places])) <= PROBABILITY_TOLERANCE:
             return Finding(
                 Agreement.DIVERGED, reason=f"draws with other probabilities than the reference, off by {error:.1e}"
             )
@@ -181,8 +181,8 @@ def _by_sample(answer: Mapping[str, Any], vocabulary: int, block_size: int) -> l
     return np.split(weights.reshape(-1, vocabulary), np.cumsum(places)[:-1])
 
 
-def _largest(expected: np.ndarray, found: np.ndarray) -> float:
-    return float(np.max(np.abs(expected - found), initial=0.0))
+def _largest(expected: np.ndarray, weights: np.ndarray) -> float:
+    return float(np.max(np.abs(expected - weights), initial=0.0))
 
 
 def parity_text(finding: Finding) -> str:

@@ -74,14 +74,14 @@ class PeersRecord:
     rounds: list[dict[str, PeerRound]]
 
 
-def bad(found: PeersRecord, name: str) -> PeerRound | None:
+def bad(record: PeersRecord, name: str) -> PeerRound | None:
     """The first round in which a peer did not do well."""
-    return next((entry[name] for entry in found.rounds if name in entry and entry[name].status != "ok"), None)
+    return next((entry[name] for entry in record.rounds if name in entry and entry[name].status != "ok"), None)
 
 
-def good(run: Run, found: PeersRecord) -> bool:
+def good(run: Run, record: PeersRecord) -> bool:
     """Did every peer and every engine do well?"""
-    return run.good() and all(bad(found, peer.name) is None for peer in found.peers)
+    return run.good() and all(bad(record, peer.name) is None for peer in record.peers)
 
 
 def load(folder: pathlib.Path) -> tuple[Run, PeersRecord]:
@@ -90,13 +90,13 @@ def load(folder: pathlib.Path) -> tuple[Run, PeersRecord]:
         raise UsageError(f"{folder} has no peers.json: microgpt-bench peers makes one")
     run = store.load(folder)
     steps = run.record.plan.steps
-    found = store.read(folder / "peers.json", PeersRecord, lambda record: checks.check_peers(record, steps, digits_of))
-    return run, found
+    record = store.read(folder / "peers.json", PeersRecord, lambda record: checks.check_peers(record, steps, digits_of))
+    return run, record
 
 
-def over(run: Run, found: PeersRecord, cell: Cell, name: str) -> Ratio | None:
+def over(run: Run, record: PeersRecord, cell: Cell, name: str) -> Ratio | None:
     """How many times as fast as a cell of the run a peer is; None where it did not do well."""
-    seconds = step_seconds(found, name)
+    seconds = step_seconds(record, name)
     return None if seconds is None else times_as_fast(run.seconds(cell)[:, 1:], seconds)
 
 
@@ -113,13 +113,13 @@ def times_as_fast(baseline: np.ndarray, seconds: np.ndarray) -> Ratio:
     return over_rounds(before - after, 0.95)
 
 
-def step_seconds(found: PeersRecord, name: str) -> np.ndarray | None:
+def step_seconds(record: PeersRecord, name: str) -> np.ndarray | None:
     """Seconds from each of a peer's loss lines to the next, (rounds, steps - 1); None where it did not do well.
 
     Of a peer whose lines came in bunches the mean from start to last line, (rounds, 1).
     """
-    entries = [entry[name] for entry in found.rounds if name in entry]
-    if not entries or bad(found, name) is not None:
+    entries = [entry[name] for entry in record.rounds if name in entry]
+    if not entries or bad(record, name) is not None:
         return None
     arrived = np.array([entry.arrived for entry in entries])
     gaps = np.diff(arrived, axis=1)
@@ -148,6 +148,6 @@ def check_rows(cells: Sequence[Cell], peers: Sequence[Peer], base: str | None) -
         raise UsageError(f"no row {base!r} to compare with: {hint}choose from {', '.join(names)}")
 
 
-def to_json(run: Run, found: PeersRecord) -> str:
+def to_json(run: Run, record: PeersRecord) -> str:
     """For programs."""
-    return json.dumps({"good": good(run, found), **cattrs.unstructure(found)}, indent=1, ensure_ascii=False)
+    return json.dumps({"good": good(run, record), **cattrs.unstructure(record)}, indent=1, ensure_ascii=False)

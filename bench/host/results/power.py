@@ -86,8 +86,8 @@ def smallest_found(calibration: Calibration, power: float, checks: int = 400) ->
     low, high = 0, len(GRID)  # the first point of the grid that is found often enough
     while low < high:
         middle = (low + high) // 2
-        found = sum(_found(row - np.log1p(GRID[middle]), gate) for row in drawn) / checks
-        low, high = (low, middle) if found >= power else (middle + 1, high)
+        share = sum(_found(row - np.log1p(GRID[middle]), gate) for row in drawn) / checks
+        low, high = (low, middle) if share >= power else (middle + 1, high)
     return float(GRID[low]) if low < len(GRID) else None
 
 
@@ -95,10 +95,10 @@ def _found(logs: Floats, gate: Gate) -> bool:
     """Whether a check that sees these rounds one after the other ends with REGRESSED."""
     looks = [look for look in gate.looks if look < len(logs)]
     for look in (*looks, len(logs)):
-        found, _ = gate.judge(logs[:look], last=look == len(logs))
-        if found is Verdict.REGRESSED and gate.recurs(logs[:look]):
+        verdict, _ = gate.judge(logs[:look], last=look == len(logs))
+        if verdict is Verdict.REGRESSED and gate.recurs(logs[:look]):
             return True
-        if found in (Verdict.PASS, Verdict.IMPROVED):
+        if verdict in (Verdict.PASS, Verdict.IMPROVED):
             return False
     return False
 

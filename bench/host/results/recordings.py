@@ -75,12 +75,12 @@ def check(pairs: Sequence[Pair], gate: Gate, slowdown: float, rounds: int, rng: 
     baseline, seconds = (np.concatenate(side)[:rounds] for side in zip(*drawn))
     for look in (*(look for look in gate.looks if look < rounds), rounds):
         logs, _ = round_log_ratios(baseline[:look], seconds[:look])
-        found, _ = gate.judge(logs, last=look == rounds)
-        if found is Verdict.REGRESSED and not gate.recurs(logs):
-            found = Verdict.INCONCLUSIVE
-        if found is not Verdict.INCONCLUSIVE:
+        verdict, _ = gate.judge(logs, last=look == rounds)
+        if verdict is Verdict.REGRESSED and not gate.recurs(logs):
+            verdict = Verdict.INCONCLUSIVE
+        if verdict is not Verdict.INCONCLUSIVE:
             break
-    return str(found), look
+    return str(verdict), look
 
 
 def error(pair: Pair, log_ratio: float) -> float:

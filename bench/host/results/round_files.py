@@ -17,8 +17,8 @@ def path_of(folder: pathlib.Path, number: int) -> pathlib.Path:
 
 def numbers(folder: pathlib.Path) -> list[int]:
     """The rounds that there are files of, in order. Files of other names are nobody's rounds, and passed over."""
-    found = (re.fullmatch(r"(\d{3,})\.json", path.name) for path in (folder / "rounds").glob("*.json"))
-    known = {int(match[1]): match[0] for match in found if match}
+    matches = (re.fullmatch(r"(\d{3,})\.json", path.name) for path in (folder / "rounds").glob("*.json"))
+    known = {int(match[1]): match[0] for match in matches if match}
     return sorted(number for number in known if path_of(folder, number).name == known[number])
 
 

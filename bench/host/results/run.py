@@ -235,8 +235,8 @@ class Run:
 
     def samples_seconds(self, cell: Cell) -> float | None:
         """Wall seconds for all samples of the cell; measured once, None where it was not."""
-        found = [record.samples_nanoseconds for record in self.of(cell) if record.samples_nanoseconds]
-        return found[0] * 1e-9 if found else None
+        nanoseconds = [record.samples_nanoseconds for record in self.of(cell) if record.samples_nanoseconds]
+        return nanoseconds[0] * 1e-9 if nanoseconds else None
 
     def samples(self, cell: Cell) -> list[str] | None:
         """What the trained model drew, None where it did not."""

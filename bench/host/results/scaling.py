@@ -49,8 +49,8 @@ class Scaling:
     def series(self, engine: str, factor: str) -> list[SizePoint]:
         """An engine's points along one factor, the others at their smallest, by growing size."""
         rest = {name: values[0] for name, values in self.factors.items() if name != factor}
-        found = [p for p in self.points if p.engine == engine and all(p.sizes[name] == v for name, v in rest.items())]
-        return sorted(found, key=lambda point: point.sizes[factor])
+        points = [p for p in self.points if p.engine == engine and all(p.sizes[name] == v for name, v in rest.items())]
+        return sorted(points, key=lambda point: point.sizes[factor])
 
 
 def sizes(factors: Mapping[str, Sequence[int]]) -> list[dict[str, int]]:
@@ -63,7 +63,7 @@ def load(folder: pathlib.Path) -> Scaling:
     """Read a run's scale.json. Raises UsageError."""
     if not (folder / "scale.json").is_file():
         raise UsageError(f"{folder} has no scale.json: microgpt-bench scale makes one")
-    return store.read(folder / "scale.json", Scaling, lambda found: checks.check_scaling(found, FACTORS, sizes))
+    return store.read(folder / "scale.json", Scaling, lambda scaling: checks.check_scaling(scaling, FACTORS, sizes))
 
 
 def to_json(scaling: Scaling) -> str:

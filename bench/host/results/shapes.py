@@ -36,8 +36,8 @@ def _constant(name: str) -> float | None:
 def reason(error: BaseException) -> str:
     """In a line, what is wrong with a file: the first of what cattrs found, and where."""
     if isinstance(error, cattrs.BaseValidationError):
-        found = cattrs.transform_error(error, format_exception=lambda inner, _: _plain(inner))
-        return str(found[0]).splitlines()[0]
+        reasons = cattrs.transform_error(error, format_exception=lambda inner, _: _plain(inner))
+        return str(reasons[0]).splitlines()[0]
     return _plain(error)
 
 

@@ -122,12 +122,12 @@ def _look_after_rounds(run: Run) -> list[str]:
     if not (run.folder / "run.json").is_file() or not (run.folder / "rounds").is_dir():
         (run.folder / "rounds").mkdir(parents=True, exist_ok=True)
         write_json(run.folder / "run.json", run.record)
-    found, known = [], {entry.number: entry for entry in run.rounds}
+    changes, known = [], {entry.number: entry for entry in run.rounds}
     for number in run.watch.missing():
         path = round_files.path_of(run.folder, number)
         round_files.write_new(path, to_json(known[number]))
         run.watch.written(number)
-        found.append(f"{path.name} was removed, and is written again from memory")
+        changes.append(f"{path.name} was removed, and is written again from memory")
     for number in run.watch.touched():
         path = round_files.path_of(run.folder, number)
         try:
@@ -137,8 +137,8 @@ def _look_after_rounds(run: Run) -> list[str]:
         except UsageError:
             same = False
         if not same:
-            found.append(f"{path.name} was changed, and is left so: restore it")
-    return found
+            changes.append(f"{path.name} was changed, and is left so: restore it")
+    return changes
 
 
 def save_counters(run: Run, counters: CountersRecord) -> None:

@@ -97,19 +97,19 @@ FAILED = ("REGRESSED", "DIVERGED", "FAILED")
 MEASURED = ("PASS", "IMPROVED", "INCONCLUSIVE", "NEW")  # and agreed with the reference
 
 
-def exit_status(found: Sequence[Row], strict: bool) -> int:
+def exit_status(rows: Sequence[Row], strict: bool) -> int:
     """0 pass, new engines that agree among them; 1 a failure; 2 nothing was measured; 3 inconclusive and strict."""
-    words = [row.word for row in found]
+    words = [row.word for row in rows]
     if any(word in FAILED for word in words):
         return 1
-    if not any(row.word in MEASURED for row in found if row.hold is None):
+    if not any(row.word in MEASURED for row in rows if row.hold is None):
         return 2
     return 3 if strict and "INCONCLUSIVE" in words else 0
 
 
-def summary(found: Sequence[Row], strict: bool) -> str:
+def summary(rows: Sequence[Row], strict: bool) -> str:
     """The gate's answer in a line."""
-    words = [row.word for row in found if row.shown]
+    words = [row.word for row in rows if row.shown]
     counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     return {
         0: f"{'no regression found' if 'INCONCLUSIVE' in words else 'PASS'}: {counts}",
@@ -117,26 +117,24 @@ def summary(found: Sequence[Row], strict: bool) -> str:
         2: f"FAIL: nothing was measured ({counts})",
         3: f"INCONCLUSIVE: {counts}"
         + (
-            "; a longer --budget decides more"
-            if any(row.reason.startswith((TIME_UP, NO_TIME)) for row in found)
-            else ""
+            "; a longer --budget decides more" if any(row.reason.startswith((TIME_UP, NO_TIME)) for row in rows) else ""
         ),
-    }[exit_status(found, strict)]
+    }[exit_status(rows, strict)]
 
 
 def to_json(outcome: Outcome, shown: Table) -> str:
     """The same for programs, with the table as it was ``shown``."""
-    found, strict = outcome.rows, outcome.rules.strict
+    rows, strict = outcome.rows, outcome.rules.strict
     answer: dict[str, Any] = {
         "schema": SCHEMA,
         "against": outcome.against,
         "run": str(outcome.run.folder),
-        "exit_status": exit_status(found, strict),
-        "summary": summary(found, strict),
+        "exit_status": exit_status(rows, strict),
+        "summary": summary(rows, strict),
         "gate": dataclasses.asdict(outcome.rules.gate),
         "machine": machine.describe(),
-        "cells": [_fields(row) for row in found if row.hold is None],
-        "held": [dataclasses.asdict(row.hold) for row in found if row.hold is not None],
+        "cells": [_fields(row) for row in rows if row.hold is None],
+        "held": [dataclasses.asdict(row.hold) for row in rows if row.hold is not None],
         "table": dataclasses.asdict(shown),
     }
     return json.dumps(answer, indent=1, ensure_ascii=False) + "\n"
@@ -164,10 +162,10 @@ def answer_of(run: Run) -> Answer | None:
     path = run.folder / ANSWER
     if not path.exists():
         return None
-    found = store.read(path, Answer, lambda answer: checks.check_table(answer.table))
-    if found.exit_status not in (0, 1, 2, 3):
-        raise UsageError(f"{path} is damaged (its exit_status is {found.exit_status}): check again, or remove it")
-    return found
+    answer = store.read(path, Answer, lambda answer: checks.check_table(answer.table))
+    if answer.exit_status not in (0, 1, 2, 3):
+        raise UsageError(f"{path} is damaged (its exit_status is {answer.exit_status}): check again, or remove it")
+    return answer
 
 
 def hold_text(hold: Hold) -> str:
@@ -189,16 +187,16 @@ def _amount(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def hold_lines(found: Sequence[Hold], quantities: Sequence[Quantity]) -> list[str]:
+def hold_lines(holds: Sequence[Hold], quantities: Sequence[Quantity]) -> list[str]:
     """What was held and what not: the lines below the gate's table."""
-    judged = {hold.quantity for hold in found if hold.word != NOT_HELD}
+    judged = {hold.quantity for hold in holds if hold.word != NOT_HELD}
     held = [f"{quantity.name} ({quantity.allowed})" for quantity in quantities if quantity.name in judged]
-    worse = {str(Verdict.REGRESSED), str(Verdict.INCONCLUSIVE)} & {hold.word for hold in found}
+    worse = {str(Verdict.REGRESSED), str(Verdict.INCONCLUSIVE)} & {hold.word for hold in holds}
     said = [
         f"Other quantities, with the largest increase that passes: {', '.join(held)}: {'see above' if worse else 'all pass'}."
     ]
     missing: dict[str, list[str]] = {}
-    for hold in found:
+    for hold in holds:
         if hold.word == NOT_HELD:
             missing.setdefault(hold.reason, []).append(hold.quantity)
     left = [f"Not compared for all: {', '.join(dict.fromkeys(names))}: {reason}" for reason, names in missing.items()]

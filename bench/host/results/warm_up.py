@@ -58,12 +58,12 @@ def warm_ups(run: Run, positions: Sequence[int]) -> list[WarmUp]:
     cells = [cell for cell in run.cells if run.ok(cell)]
     curves = {cell: relative(run.times(cell), positions) for cell in cells}
     levels = {cell: _steady_from(curves[cell]) for cell in cells}
-    found = []
+    warm_ups = []
     for cell in cells:
         kind, start = levels[cell]
         base = levels.get((REFERENCE, cell[1]), ("", None))[1]
         both = None if start is None or base is None else max(start, base)
-        found.append(
+        warm_ups.append(
             WarmUp(
                 cell,
                 kind,
@@ -73,7 +73,7 @@ def warm_ups(run: Run, positions: Sequence[int]) -> list[WarmUp]:
                 curves[cell],
             )
         )
-    return found
+    return warm_ups
 
 
 def relative(times: Floats, positions: Sequence[int]) -> Floats:

@@ -54,8 +54,8 @@ class Runtime:
 def default_versions() -> list[str]:
     """The default matrix: the CPython versions among the project's classifiers, which are the only list of them."""
     classifiers = metadata.metadata("microgpt-bench").get_all("Classifier") or []
-    found = (re.fullmatch(r"Programming Language :: Python :: (\d+\.\d+)", line) for line in classifiers)
-    return [match[1] for match in found if match]
+    matches = (re.fullmatch(r"Programming Language :: Python :: (\d+\.\d+)", line) for line in classifiers)
+    return [match[1] for match in matches if match]
 
 
 def find(specification: str) -> str | None:
@@ -86,7 +86,7 @@ def _candidates(specification: str, first: bool = False) -> list[str]:
     logging.getLogger("python_discovery").setLevel(logging.ERROR)  # what it passes over is not what was asked for
     key = f"cpython{specification}" if specification[0].isdigit() else specification
     free_threaded = specification.endswith("t")
-    found: dict[str, str] = {}  # by the file that it is in the end
+    executables: dict[str, str] = {}  # by the file that it is in the end
 
     def take(info: PythonInfo) -> bool:
         if bool(info.free_threaded) is not free_threaded:
@@ -94,12 +94,12 @@ def _candidates(specification: str, first: bool = False) -> list[str]:
         # the base interpreter, not the virtual environment that the host may be running in
         executable = info.system_executable or info.executable
         if executable:
-            found.setdefault(os.path.realpath(executable), executable)
+            executables.setdefault(os.path.realpath(executable), executable)
         return first
 
     with contextlib.suppress(OSError, RuntimeError):  # a folder that it may not read, a home that nobody has
         get_interpreter(key, env={**os.environ, "PATH": extended_path()}, predicate=take)
-    return list(found.values())
+    return list(executables.values())
 
 
 def worker_environment(switches: Mapping[str, str]) -> dict[str, str]:
@@ -165,12 +165,12 @@ def _probe(executable: str, environment: Mapping[str, str]) -> subprocess.Comple
 
 def answer_in(output: str) -> dict[str, Any] | None:
     """What stands behind the last ``MARK`` among what the interpreter, or a script around it, prints besides."""
-    found = None
+    answer = None
     for line in output.splitlines():
         with contextlib.suppress(ValueError, RecursionError):
             said = json.loads(line.removeprefix(MARK)) if line.startswith(MARK) else None
-            found = said if isinstance(said, dict) else found
-    return found
+            answer = said if isinstance(said, dict) else answer
+    return answer
 
 
 def _why(done: subprocess.CompletedProcess[str]) -> str:
@@ -192,10 +192,10 @@ def resolve(specification: str, switches: Mapping[str, str]) -> Runtime:
             f"the runtime name {name!r} in --python {specification} may have letters, digits and . + - _ only"
         )
     if re.fullmatch(r"(cpython|python|pypy|graalpy)?-?\d+(\.\d+)*t?", wanted, re.ASCII):
-        found = find(wanted)
-        if found is None:
+        path = find(wanted)
+        if path is None:
             raise UsageError(f"no interpreter {wanted} found on PATH, in pyenv or uv: install it or give its path")
-        executable = found
+        executable = path
     elif wanted == "pyodide":
         executable = _pyodide()
     elif wanted and (equals or _is_path(wanted)):
@@ -268,13 +268,13 @@ def with_switches(runtime: Runtime, switches: Mapping[str, str]) -> Runtime:
 
 def matrix(switches: Mapping[str, str]) -> tuple[list[Runtime], list[str]]:
     """The default matrix: the runtimes found, and a line for each version that is not there."""
-    found, missing = [], []
+    runtimes, missing = [], []
     for version in default_versions():
         try:
-            found.append(resolve(version, switches))
+            runtimes.append(resolve(version, switches))
         except UsageError as error:
             missing.append(f"skipped cpython-{version}: {error}")
-    return found, missing
+    return runtimes, missing
 
 
 def newest() -> str:

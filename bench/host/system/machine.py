@@ -57,8 +57,8 @@ def _cores() -> int:
 def _machine_id() -> str:
     """What tells this installation from every other one; "" where nothing does."""
     for path in MACHINE_IDS:
-        if found := _told(lambda path=path: path.read_text().strip(), ""):  # type: ignore[misc]
-            return found
+        if identity := _told(lambda path=path: path.read_text().strip(), ""):  # type: ignore[misc]
+            return identity
     if sys.platform == "win32":
         return _told(_windows_guid, "")
     address = _told(uuid.getnode, 1 << 40)
@@ -75,12 +75,12 @@ def _windows_guid() -> str:
 def _processor() -> list[str]:
     """The first processor's name, family, model and stepping, as far as the system tells them."""
     kinds = ("model name", "cpu family", "model", "stepping", "CPU implementer", "CPU part", "CPU revision")
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for line in _told(pathlib.Path("/proc/cpuinfo").read_bytes, b"").decode(errors="replace").splitlines():
         name, _, value = line.partition(":")
         if name.strip() in kinds:
-            found.setdefault(name.strip(), value.strip())
-    return [found.get(kind, "") for kind in kinds]
+            values.setdefault(name.strip(), value.strip())
+    return [values.get(kind, "") for kind in kinds]
 
 
 def _cpu() -> str:

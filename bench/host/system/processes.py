@@ -50,13 +50,13 @@ def end_marked(marks: Iterable[str], roots: Iterable[int] = ()) -> int:
     """
     wanted, ended, roots = tuple(marks), 0, set(roots)
     for _ in range(PASSES):
-        found = _find(wanted, roots)
-        for process in found:
+        processes = _find(wanted, roots)
+        for process in processes:
             with contextlib.suppress(psutil.Error, OSError):
                 process.kill()
                 ended += 1
-        psutil.wait_procs(found, timeout=1)
-        if {process.pid for process in found} <= roots:
+        psutil.wait_procs(processes, timeout=1)
+        if {process.pid for process in processes} <= roots:
             break  # they had nobody, or there was none
         roots = set()  # they are dead, and what they started has another parent now
     return ended
@@ -64,20 +64,20 @@ def end_marked(marks: Iterable[str], roots: Iterable[int] = ()) -> int:
 
 def _find(marks: tuple[str, ...], roots: set[int]) -> list[psutil.Process]:
     """The processes with a mark, the roots, and all that descends from either; never this process or one above it."""
-    found: dict[int, psutil.Process] = {}
+    processes: dict[int, psutil.Process] = {}
     with contextlib.suppress(Exception):  # a system that tells nothing of its processes
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
                 if (process.pid in roots or _has_mark(process, marks)) and _is_ours(process):
-                    found[process.pid] = process
-        for process in list(found.values()):
+                    processes[process.pid] = process
+        for process in list(processes.values()):
             with contextlib.suppress(psutil.Error, OSError):
                 if may_have_children(process.pid):
                     alive = [one for one in process.children(recursive=True) if one.status() != psutil.STATUS_ZOMBIE]
-                    found |= {one.pid: one for one in alive}
-        for pid in (os.getpid(), *(parent.pid for parent in psutil.Process().parents())) if found else ():
-            found.pop(pid, None)
-    return list(found.values())
+                    processes |= {one.pid: one for one in alive}
+        for pid in (os.getpid(), *(parent.pid for parent in psutil.Process().parents())) if processes else ():
+            processes.pop(pid, None)
+    return list(processes.values())
 
 
 def may_have_children(pid: int) -> bool:
@@ -91,7 +91,7 @@ def may_have_children(pid: int) -> bool:
 
 def others(leaders: Mapping[str, int]) -> list[str]:
     """The marks that a process has, or is in the session of, which is not the one that ``leaders`` says."""
-    sessions, found = {pid: mark for mark, pid in leaders.items()}, set()
+    sessions, alive = {pid: mark for mark, pid in leaders.items()}, set()
     with contextlib.suppress(Exception):  # a system that tells nothing of its processes
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error, OSError):
@@ -99,8 +99,8 @@ def others(leaders: Mapping[str, int]) -> list[str]:
                     continue
                 said = process.environ().get(MARKER, "")
                 mark = said if said in leaders else sessions.get(os.getsid(process.pid) if hasattr(os, "getsid") else 0)
-                found |= {mark} if mark is not None else set()
-    return [mark for mark in leaders if mark in found]
+                alive |= {mark} if mark is not None else set()
+    return [mark for mark in leaders if mark in alive]
 
 
 def _is_ours(process: psutil.Process) -> bool:

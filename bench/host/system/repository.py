@@ -36,11 +36,11 @@ class Repository:
                 raise UsageError(f"{self.asked}: {folder} is not a git repository: use --baseline RUN")
             raise UsageError(f"{self.asked}: git does not read {folder}: {_advice(said)}")
         self.top = pathlib.Path(os.fsdecode(done.stdout.removesuffix(b"\n"))).resolve()
-        found = git(self.top, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
-        if found.returncode:
+        parsed = git(self.top, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+        if parsed.returncode:
             hint = "in a shallow clone fetch it first (actions/checkout: fetch-depth: 0)"
             raise UsageError(f"{self.asked}: no such revision in {self.top}: {hint}")
-        self.commit = found.stdout.decode().strip()
+        self.commit = parsed.stdout.decode().strip()
         self.short = self._out("rev-parse", "--short", self.commit).decode().strip()
 
     def inside(self, path: pathlib.Path) -> str:
@@ -55,10 +55,10 @@ class Repository:
         """Files of the revision in a folder given from the top, or in the one that a link there points to; from itself."""
         asked = os.fsencode(f"{self.commit}:{folder}\n")
         said = self._out("cat-file", "--batch-check", "--follow-symlinks", stdin=asked).partition(b"\n")[0]
-        found = re.fullmatch(rb"([0-9a-f]+) tree \d+", said)
-        if found is None:
+        tree = re.fullmatch(rb"([0-9a-f]+) tree \d+", said)
+        if tree is None:
             return []
-        listed = self._out("ls-tree", "-z", "-r", "--name-only", found[1].decode()).split(b"\0")[:-1]
+        listed = self._out("ls-tree", "-z", "-r", "--name-only", tree[1].decode()).split(b"\0")[:-1]
         return [os.fsdecode(name) for name in listed]
 
     def names(self, folder: str) -> list[str]:
@@ -77,16 +77,16 @@ class Repository:
         """Contents at the revision by path from the top, links followed; those that it lacks are left out."""
         asked = [path for path in paths if "\n" not in path]
         lines = b"".join(os.fsencode(f"{self.commit}:{path}\n") for path in asked)
-        answer, found = self._out("cat-file", "--batch", "--follow-symlinks", stdin=lines), {}
+        answer, contents = self._out("cat-file", "--batch", "--follow-symlinks", stdin=lines), {}
         for path in asked:
             header, _, answer = answer.partition(b"\n")
             if header.endswith(b" missing"):
                 continue
             kind, size = header.split()[-2:]
             if kind == b"blob":
-                found[path] = answer[: int(size)]
+                contents[path] = answer[: int(size)]
             answer = answer[int(size) + 1 :]
-        return found
+        return contents
 
     def gone(self, folders: Iterable[str] | None = None) -> list[str]:
         """Engine files of the revision that are none now, or not there: of these folders only, or of all."""
@@ -154,8 +154,8 @@ class AtRevision:
 
     def all_of(self, paths: Sequence[str]) -> dict[str, bytes]:
         """The contents of those that there were."""
-        found = self.repository.read([self.prefix + path for path in paths])
-        return {path.removeprefix(self.prefix): content for path, content in found.items()}
+        contents = self.repository.read([self.prefix + path for path in paths])
+        return {path.removeprefix(self.prefix): content for path, content in contents.items()}
 
 
 def git(
