@@ -256,7 +256,9 @@ def render(what: object, style: str = "plain", base: str | None = None) -> str:
 
     ``base``: the runtime that a run's others are compared with. Raises UsageError for a style that there is not.
     """
-    raise UsageError(f"cannot make a table of a {type(what).__name__}: give what measure, check, compare or scale gave")
+    raise UsageError(
+        f"cannot make a table of a {type(what).__name__}: give a result of measure, check, compare or scale"
+    )
 
 
 @render.register
@@ -315,7 +317,7 @@ def _plan(
     try:
         checks.check_plan(plan)
     except (ValueError, TypeError) as error:
-        raise UsageError(f"nothing to measure by: {error}") from None
+        raise UsageError(f"cannot measure with these options: {error}") from None
     if rounds < 1:
         raise UsageError(f"rounds is {rounds}: give 1 or more")
     return plan
@@ -333,7 +335,7 @@ def _request(
 ) -> Request:
     for what, given in (("engines", engines), ("pythons", pythons), ("env", env)):
         if isinstance(given, str):
-            raise UsageError(f"{what} is the text {given!r}: give a list, [{given!r}]")
+            raise UsageError(f"{what} must be a list, not the text {given!r}: give [{given!r}]")
     return Request(
         data=data,
         config=config or Config(),

@@ -43,5 +43,5 @@ def command(
     with Session() as session:
         measured, good = counters.run(session, path, engine_names, pythons, timeout)
     click.echo(run_tables.render_counters(measured, style))
-    click.echo(f"kept in {measured.folder}", err=True)
+    click.echo(f"saved in {measured.folder}", err=True)
     return OK if good else FOUND

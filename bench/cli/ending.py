@@ -38,7 +38,7 @@ def run(command: Callable[[], int]) -> None:
             say(f"ended by {received[0].name}")
             status = 128 + received[0]
         if out.failed is not None and status == OK:
-            status = say(f"standard output cannot be written ({out.failed.strerror}): what was printed is not whole")
+            status = say(f"standard output cannot be written ({out.failed.strerror}): the output is incomplete")
         errors.flush()
     sys.exit(status)
 

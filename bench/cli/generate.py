@@ -52,7 +52,7 @@ def command(
     samples, sampling = sampling_from(options)
     asked = _of_training()
     if model_path is not None and asked not in ([], ["--seed"]):
-        raise UsageError(f"{asked[0]} belongs to training, and {model_path} is trained: leave one of them out")
+        raise UsageError(f"{asked[0]} is a training option, but {model_path} is already trained: leave one of them out")
     config = config_from(options)
     if model_path is not None:
         model = Model.load(model_path, engine_name)

@@ -203,7 +203,9 @@ def sampling_from(options: dict[str, Any]) -> tuple[int, Sampling]:
     asked = [name for name in ("temperature", "top_k") if given(name)]
     greedy = options.pop("greedy")
     if greedy and asked:
-        raise UsageError(f"--greedy draws nothing, so --{asked[0].replace('_', '-')} has no meaning: give one of them")
+        raise UsageError(
+            f"--greedy draws no random numbers, so --{asked[0].replace('_', '-')} has no effect: give only one of them"
+        )
     samples, top_k = options.pop("samples"), options["top_k"]  # a workload's option too, and so left there
     return samples, Sampling(options.pop("temperature"), top_k, greedy, options.pop("prefix"))
 

@@ -45,7 +45,7 @@ def command(
     FILE names the programs; examples/peers.toml shows how. Engines use the random numbers of the first program.
     """
     if (file is None) == (shown is None):
-        raise UsageError("give a FILE that names programs, or --show RUN for the table of a run on disk")
+        raise UsageError("give a FILE that lists programs, or --show RUN to print an earlier table")
     if shown is not None:
         measured, record = records.load(kinds.find(shown, folder, ["peers"]))
     else:

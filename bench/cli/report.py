@@ -45,7 +45,7 @@ def command(
     path = output or run.folder / "report.html"
     targets.check(path)
     if wanted and plots is None:
-        raise UsageError("--plot says which charts --plots FOLDER writes: give that too")
+        raise UsageError("--plot needs --plots FOLDER, where the charts are written: give both")
     targets.write(path, reporting.page(run))
     click.echo(f"written to {'standard output' if path == targets.DASH else path}")
     if plots is not None:

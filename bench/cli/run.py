@@ -45,5 +45,5 @@ def command(
             measured = lockstep.run(session, request_from(data, options, base=base), folder / (name or now()))
     rendering.keep(measured.folder, run_tables.render(measured, "github", base))
     click.echo(run_tables.render(measured, style, base))
-    click.echo(f"kept in {measured.folder}", err=True)
+    click.echo(f"saved in {measured.folder}", err=True)
     return OK if measured.good() else FOUND

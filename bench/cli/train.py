@@ -99,7 +99,7 @@ def command(
     _keep(trainer, history, failed, losses, save)
     if interrupted:
         kept = " and ".join(str(path) for path in (losses, save) if path is not None)
-        click.echo(f"interrupted after {len(history)} steps{f': kept in {kept}' if kept else ''}", err=True)
+        click.echo(f"interrupted after {len(history)} steps{f': saved in {kept}' if kept else ''}", err=True)
         return INTERRUPTED
     _draw(trainer, engine_name, samples, sampling)
     return OK
@@ -113,7 +113,7 @@ def check_model(model: str) -> None:
     for parameter in click.get_current_context().command.params:
         name = str(parameter.name)
         if name.removesuffix("_name") not in uses and given(name):
-            raise UsageError(f"{parameter.opts[0]} has no meaning for the model {model}: leave one of them out")
+            raise UsageError(f"{parameter.opts[0]} has no effect on the model {model}: leave one of them out")
 
 
 def _introduce(trainer: Trainer | LadderModel, sampling: Sampling) -> None:

@@ -85,13 +85,15 @@ class Config:
         if self.validate_every < 0:
             raise WorkloadError(f"validate_every is {self.validate_every}: it must be at least 0")
         if self.validate_every and not self.validation_split:
-            raise WorkloadError("validate_every needs documents that are held out: give validation_split, as in 0.1")
+            raise WorkloadError("validate_every needs held-out documents: give validation_split, as in 0.1")
         if self.validation_documents != Config.validation_documents and not self.validation_split:
-            raise WorkloadError("validation_documents are some of those held out: give validation_split, as in 0.1")
+            raise WorkloadError("validation_documents needs held-out documents: give validation_split, as in 0.1")
         if self.top_k is not None and self.top_k < 1:
             raise WorkloadError(f"top_k is {self.top_k}: it must be at least 1")
         if self.gaussian != "polar" and self.rng == "mersenne":
-            raise WorkloadError(f"gaussian {self.gaussian} is a choice of rng mulberry32 only")
+            raise WorkloadError(
+                f"gaussian {self.gaussian} works only with rng mulberry32: choose that, or leave gaussian out"
+            )
         if self.n_embd % self.n_head:
             raise WorkloadError(
                 f"n_embd {self.n_embd} does not divide into {self.n_head} heads: choose n_embd as a multiple of n_head"

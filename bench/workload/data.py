@@ -67,8 +67,8 @@ def documents_in(documents: Documents) -> List[str]:
         documents = [line.strip() for line in documents.split("\n") if line.strip()]
     elif isinstance(documents, str) and documents not in embedded() and not os.path.exists(documents):
         raise WorkloadError(
-            f"{documents[:60]!r} is the name of no embedded dataset ({', '.join(embedded())}) and of no file: give a list of"
-            " strings for documents"
+            f"{documents[:60]!r} is neither an embedded dataset ({', '.join(embedded())}) nor a file: give one of these, or a"
+            " list of strings"
         )
     if isinstance(documents, (str, pathlib.Path)):
         return read_documents(path_of(str(documents)))
@@ -77,7 +77,7 @@ def documents_in(documents: Documents) -> List[str]:
         raise WorkloadError("there are no documents: give at least one string")
     for document in texts:
         if not isinstance(document, str):
-            raise WorkloadError(f"documents are strings: {document!r} is none")
+            raise WorkloadError(f"documents must be strings, and {document!r} is not: convert it")
     return texts
 
 
@@ -96,7 +96,7 @@ def check_size(path: str | pathlib.Path, raw: bytes) -> None:
     """Raises WorkloadError for more than LARGEST_FILE bytes."""
     if len(raw) > LARGEST_FILE:
         raise WorkloadError(
-            f"the dataset {path} is larger than {LARGEST_FILE // 2**20} MiB: give some of it, as by head"
+            f"the dataset {path} is larger than {LARGEST_FILE // 2**20} MiB: use a part of it, for instance with head"
         )
 
 

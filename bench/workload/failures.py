@@ -24,12 +24,12 @@ def failures_of(engine: str) -> Iterator[None]:
         raise
     except RecursionError:
         raise WorkloadError(
-            f"the graph of this model is too deep for {engine}, which walks it by recursion: choose the engine"
-            " iterative, or another one, or a smaller model"
+            f"the graph of this model is too deep for {engine}, which walks it by recursion: choose another"
+            " engine, such as iterative, or a smaller model"
         ) from None
     except (ArithmeticError, ValueError) as error:
         raise WorkloadError(
-            f"training has left what numbers can hold ({type(error).__name__}: {error}): {LESS}, or mend the engine"
+            f"a number became too large or undefined in training ({type(error).__name__}: {error}): {LESS}, or fix the engine"
         ) from error
     except Exception as error:
         if not engine.endswith(".py"):

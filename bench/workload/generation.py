@@ -47,8 +47,8 @@ class Sampling:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= COLDEST):
             raise WorkloadError(
-                f"temperature is {self.temperature}: it must be a finite number above 0, at least {COLDEST:g}; for the most"
-                " probable tokens choose greedy"
+                f"temperature is {self.temperature}: it must be a finite number above 0, at least {COLDEST:g}; to take"
+                " the most probable token use greedy"
             )
         if self.top_k is not None and self.top_k < 1:
             raise WorkloadError(f"top_k is {self.top_k}: it must be at least 1")
@@ -59,8 +59,8 @@ def encode_prefix(vocabulary: Vocabulary, prefix: str, block_size: int) -> List[
     given = vocabulary.encode(prefix)[1:-1]
     if len(given) >= block_size:
         raise WorkloadError(
-            f"the prefix {prefix[:40]!r} has {len(given)} characters: at most {block_size - 1} leave room for one more in"
-            f" a block of {block_size}"
+            f"the prefix {prefix[:40]!r} has {len(given)} characters: give at most {block_size - 1}, so that a block of"
+            f" {block_size} has room for one more"
         )
     return given
 

@@ -101,7 +101,7 @@ class Model:
         saved, model = model_file.load(path), cls.__new__(cls)
         if engine is None and saved.engine not in engines.NAMES:  # least of all a path: a model file must not run code
             raise WorkloadError(
-                f"{path} was trained on {saved.engine[:40]!r}, no engine of this project: name an engine"
+                f"{path} was trained with {saved.engine[:40]!r}, which is not an engine of this project: name one that is"
             )
         config = saved.config
         if documents is None:

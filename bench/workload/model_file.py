@@ -122,7 +122,9 @@ def load(path: Union[str, pathlib.Path]) -> SavedModel:
         if not stat.S_ISREG(about.st_mode):  # a pipe or a device might never end
             raise WorkloadError(f"cannot read {path}: it is not a file")
         if about.st_size > LARGEST_FILE:
-            raise WorkloadError(f"{path} is larger than {LARGEST_FILE // 2**20} MiB: no model of this project is")
+            raise WorkloadError(
+                f"{path} is larger than {LARGEST_FILE // 2**20} MiB, larger than any model of this project: give another file"
+            )
         record = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise WorkloadError(f"cannot read {path}: {error.strerror or error}") from None

@@ -124,5 +124,5 @@ def test_an_interpreter_that_fails(tmp_path):
     broken.write_text("#!/bin/sh\necho no luck >&2\nexit 3\n")
     broken.chmod(0o755)
     runtime = type(runtime)(**{**runtime.__dict__, "executable": str(broken)})
-    with pytest.raises(Exception, match="cannot do the experiments: no luck"):
+    with pytest.raises(Exception, match="cannot run the experiments: no luck"):
         asking.experiment(runtime)

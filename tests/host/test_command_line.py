@@ -91,20 +91,20 @@ def test_train_saves_and_generate_draws(bench_command, documents):
         (["generate", "--top-k", "0"], "top_k is 0"),
         (["generate", "--temperature", "0"], "temperature is 0.0"),
         (["train", "--temperature", "-1"], "temperature is -1.0"),
-        (["generate", "--greedy", "--top-k", "3"], "--greedy draws nothing, so --top-k"),
-        (["generate", "--model", "m.json", "--steps", "3"], "--steps belongs to training"),
+        (["generate", "--greedy", "--top-k", "3"], "--greedy draws no random numbers, so --top-k"),
+        (["generate", "--model", "m.json", "--steps", "3"], "--steps is a training option"),
         (["generate", "--model", "m.json"], "cannot read m.json"),
         (["train", "--validation-split", "0.9999"], "leaves 0 of 2937 documents to train on"),
-        (["train", "--validate-every", "3"], "validate_every needs documents that are held out"),
-        (["train", "--gaussian", "trigonometric"], "a choice of rng mulberry32 only"),
+        (["train", "--validate-every", "3"], "validate_every needs held-out documents"),
+        (["train", "--gaussian", "trigonometric"], "works only with rng mulberry32"),
         (["train", "--clip-norm", "-1"], "clip_norm is -1.0"),
         (["train", "--model", "rnn"], "'rnn' is not one of"),
-        (["train", "--model", "bigram", "--n-head", "2"], "--n-head has no meaning for the model bigram"),
-        (["train", "--model", "mlp_manual", "--engine", "tape"], "--engine has no meaning for the model mlp_manual"),
-        (["train", "--model", "mlp", "--clip-norm", "1"], "--clip-norm has no meaning for the model mlp"),
-        (["train", "--model", "mlp", "--save", "m.json"], "--save has no meaning for the model mlp"),
+        (["train", "--model", "bigram", "--n-head", "2"], "--n-head has no effect on the model bigram"),
+        (["train", "--model", "mlp_manual", "--engine", "tape"], "--engine has no effect on the model mlp_manual"),
+        (["train", "--model", "mlp", "--clip-norm", "1"], "--clip-norm has no effect on the model mlp"),
+        (["train", "--model", "mlp", "--save", "m.json"], "--save has no effect on the model mlp"),
         (["train", "--optimizer", "sgd"], "the gpt trains by adam"),
-        (["ladder", "--data", "few.txt"], "few.txt has 2 documents, and 200 are held out"),
+        (["ladder", "--data", "few.txt"], "few.txt has 2 documents, but 200 are held out"),
         (["ladder", "--data", "nowhere.txt"], "cannot read the dataset nowhere.txt"),
     ],
 )
@@ -325,7 +325,7 @@ def test_a_broken_promise_fails_the_run(small_run, tmp_path):
         (["run", "--n-embd", "100000000"], "parameters is too large"),
         (["train", "--n-layer", "1000000000"], "parameters is too large"),
         (["run", "--budget", "soon"], "'soon' is not a duration"),
-        (["run", "--name", "a/b"], "must be the name of one folder"),
+        (["run", "--name", "a/b"], "cannot name a folder on every system"),
         (["run", "--base", "cpython-2.7", "--python", sys.executable], "no runtime cpython-2.7 in this run"),
         (["run", "--resume", "nowhere"], "nowhere is not a run"),
         (["run", "--frobnicate"], "No such option"),
@@ -397,7 +397,7 @@ def test_interrupted_training_keeps_what_was_asked_for(documents):
         said, errors = process.communicate(timeout=300)
     assert process.returncode == 130 and "sample" not in said
     steps = len(pathlib.Path("losses.txt").read_text().splitlines())
-    assert errors == f"interrupted after {steps} steps: kept in losses.txt and model.json\n"
+    assert errors == f"interrupted after {steps} steps: saved in losses.txt and model.json\n"
     assert model_file.load("model.json").steps == steps >= 20
 
 

@@ -65,10 +65,10 @@ def test_commands_say_which_runs_they_take(one_of_each, bench_command):
                     continue
                 done = bench_command(*command, run)
                 assert done.exit_code == 2, (command, run, done.output)
-                said = f"was made by microgpt-bench {kind}, and this takes what microgpt-bench {taken[0]}"
+                said = f"was made by microgpt-bench {kind}, but this command reads what microgpt-bench {taken[0]}"
                 assert said in done.stderr and done.stderr.count("\n") == 1
     assert bench_command("show", "latest").stdout == bench_command("show", "run").stdout
-    assert bench_command("count", "--engine", "tape").stderr.endswith("kept in results/run\n")
+    assert bench_command("count", "--engine", "tape").stderr.endswith("saved in results/run\n")
     assert "run/report.html" not in bench_command("report").stdout  # the check's
     assert bench_command("scale", "--show", "latest").stdout == bench_command("scale", "--show", "scale").stdout
     assert "x failed" in bench_command("peers", "--show", "latest").stdout
@@ -137,14 +137,14 @@ def test_explain_refuses_another_build_than_the_run_s(small_run, bench_command):
     record["runtimes"][name]["described"]["build"] = "3.11.7 (another)"
     path.write_text(json.dumps(record))
     done = bench_command("explain", "small")
-    assert done.exit_code == 2 and f"is no longer the {name} of the run, with build 3.11.7 (another)" in done.stderr
+    assert done.exit_code == 2 and f"is no longer the {name} of the run: its build was 3.11.7 (another)" in done.stderr
 
 
 def test_scale_keeps_its_budget_and_says_what_it_left_out(bench_command, documents):
     options = ["--python", sys.executable, "--data", documents, *SCALE, "--rounds", 3, "--name", "s"]
     done = bench_command("scale", *options, "--budget", "0.1s")
     assert done.exit_code == 0, done.output
-    assert "reference: 1 of 3 rounds, then the budget of 0 s ended" in done.stderr
+    assert "reference: 1 of 3 rounds, then the budget of 0 s was used up" in done.stderr
     assert "stopped before tape" in done.stderr and "tape not measured: the budget was used up" in done.stdout
     points = json.loads(pathlib.Path("results/s/scale.json").read_text())["points"]
     assert {point["engine"] for point in points} == {"reference"} and {len(p["seconds"]) for p in points} == {1}

@@ -195,7 +195,7 @@ def test_an_interrupt_keeps_finished_rounds(documents):
         ("[peers.a]\ncommand = []", "command is []"),
         ("[peers.a]\ncommand = 'node x.js'", "with shell = true one text"),
         ("[peers.a]\ncommand = ['x']\nrng = 'pcg'", "rng is 'pcg': choose mersenne or mulberry32"),
-        ("[peers.a]\ncommand = ['x']\ngaussian = 'trigonometric'", "a choice of rng mulberry32 only"),
+        ("[peers.a]\ncommand = ['x']\ngaussian = 'trigonometric'", "works only with rng mulberry32"),
         ("[peers.a]\ncommand = ['x']\npattern = '('", "not a regular expression"),
         ("[peers.a]\ncommand = ['x']\npattern = 'loss'", "has no group (?P<loss>...)"),
         ("[peers.a]\ncommand = ['x']\ncwd = 'nowhere'", "is not a folder"),

@@ -330,7 +330,7 @@ def test_c16_a_round_that_passes_the_budget_is_left_out(theirs, bench_command, d
         started.write_text("x")
         done = bench_command("run", "--engine", mine, "--python", sys.executable, "--data", documents, *SMALL,
             "--budget", "15s", "--name", "r")  # fmt: skip
-        assert "the budget of 15 s ended in round 2, which is left out" in done.stderr
+        assert "the budget of 15 s was used up in round 2, which is left out" in done.stderr
     assert done.exit_code == 0, done.output
     assert "failed" not in done.output and len(list(pathlib.Path("results/r/rounds").iterdir())) < 3
 

@@ -102,7 +102,7 @@ def test_c9_work_in_a_child_that_was_waited_for_is_counted(small_run, tmp_path):
 def test_c12_a_process_left_running_fails_the_cell(small_run, tmp_path, text):
     run, cell, done = only(small_run, tmp_path, text)
     assert done.exit_code == 1
-    assert run.status(cell)[0] == "failed" and "leaves a process running" in run.status(cell)[1]
+    assert run.status(cell)[0] == "failed" and "left a process running" in run.status(cell)[1]
 
 
 def steps(wall, cpu, delay=None):

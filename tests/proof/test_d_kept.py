@@ -147,7 +147,7 @@ def test_d18_a_rounds_file_is_never_replaced(small_run, tmp_path):
     other = run.folder / "rounds" / "003.json"
     other.write_text("another process's")
     entry = dataclasses.replace(run.rounds[-1], number=3)
-    with pytest.raises(UsageError, match=r"003\.json is there already, so round 3 is in 003-of-process-"):
+    with pytest.raises(UsageError, match=r"003\.json exists already, so round 3 was saved as 003-of-process-"):
         store.add_round(run, entry)
     assert other.read_text() == "another process's"
     other.unlink()

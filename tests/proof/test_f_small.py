@@ -155,7 +155,7 @@ def test_f3_a_base_that_is_no_row_is_refused_before_measuring(peers, true):
 
 def test_f3_a_peer_with_the_name_of_an_engine_is_refused(peers, true):
     done = peers({"reference": losses(*map("{:.4f}".format, true))})
-    assert done.exit_code == 2 and "peer reference has the name of an engine's row" in done.stderr
+    assert done.exit_code == 2 and "peer reference has the same name as an engine's row" in done.stderr
     assert not pathlib.Path("results").exists()
 
 
@@ -267,7 +267,7 @@ def test_f5_it_is_a_run_s_too_and_generate_s_and_the_ladder_s(small_run, bench_c
     assert texts[0] != texts[1]
     assert bench_command("train", "--model", "mlp", "--steps", 1, "--learning-rate", "0.1").exit_code == 0
     done = bench_command("train", "--model", "bigram", "--steps", 1, "--learning-rate", "0.1")
-    assert done.exit_code == 2 and "--learning-rate has no meaning for the model bigram" in done.stderr
+    assert done.exit_code == 2 and "--learning-rate has no effect on the model bigram" in done.stderr
 
 
 @pytest.mark.parametrize("rate", ["-1", "nan", "inf", "fast"])
@@ -305,7 +305,7 @@ def test_f6_a_text_of_one_line_is_no_path(make, text):
 
 @pytest.mark.parametrize("documents", [[], None, "\n \n", (), [1, 2], b"emma", ["emma", None]])
 def test_f6_what_are_no_documents(documents):
-    with pytest.raises(WorkloadError, match=r"no documents|documents are strings"):
+    with pytest.raises(WorkloadError, match=r"no documents|documents must be strings"):
         Trainer(documents=documents)
 
 

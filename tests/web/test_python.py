@@ -128,7 +128,7 @@ def test_a_saved_model_comes_back_and_draws_what_it_drew(do, tmp_path):
         ({"text": "  \n "}, "data", "empty"),
         ({"text": "aaaa\naa"}, "data", "single character"),
         ({"text": "é" * 2_500_001}, "data", "5,000,000 bytes"),
-        ({"data": "nothing"}, "data", "no embedded dataset"),
+        ({"data": "nothing"}, "data", "neither an embedded dataset"),
         ({"engine": "nothing"}, None, "no engine"),
     ],
 )

@@ -95,7 +95,7 @@ def test_sampling_leaves_training_as_it_was(engine):
         ({"temperature": 1e-320}, "temperature is 1e-320: it must be a finite number above 0, at least 1e-100"),
         ({"top_k": 0}, "top_k is 0"),
         ({"prefix": "z"}, "the character 'z'"),
-        ({"prefix": "cabcab"}, "6 characters: at most 5"),
+        ({"prefix": "cabcab"}, "6 characters: give at most 5"),
     ],
 )
 def test_what_cannot_be_drawn(how, message):
@@ -210,7 +210,7 @@ def test_a_model_file_cannot_have_code_run(tmp_path):
     record = json.loads(path.read_text())
     for engine in (str(code), "mine"):
         path.write_text(json.dumps({**record, "engine": engine}))
-        with pytest.raises(WorkloadError, match="no engine of this project: name an engine"):
+        with pytest.raises(WorkloadError, match="is not an engine of this project"):
             Model.load(path)
     assert not (tmp_path / "it ran").exists()
     assert Model.load(path, engine="vector").generate(1)

@@ -55,9 +55,11 @@ def against_run(
     helds, unmatched, notes = [], [], []
     theirs, what = baseline.record, baseline.folder.name
     if (mine.workload.sha256, mine.workload.config) != (theirs.workload.sha256, theirs.workload.config):
-        raise UsageError(f"{what} was measured on another workload: give this one the same --data and sizes")
+        raise UsageError(f"{what} was measured on another workload: give the same --data and sizes here")
     if mine.plan.steps != theirs.plan.steps or mine.plan.gc != theirs.plan.gc:
-        raise UsageError(f"{what} has {theirs.plan.steps} steps a round and --gc {theirs.plan.gc}: measure the same")
+        raise UsageError(
+            f"{what} was measured with --steps {theirs.plan.steps} and --gc {theirs.plan.gc}: give the same here"
+        )
     shared = [name for name in mine.runtimes if name in theirs.runtimes]
     if not shared:
         raise UsageError(
@@ -69,9 +71,7 @@ def against_run(
         if mine.runtimes[name].described["build"] != theirs.runtimes[name].described["build"]:
             notes.append(f"NOT LIKE WITH LIKE: {name} is another build in {what}")
     if notes and not anyway:
-        raise UsageError(
-            f"{notes[0].partition(': ')[2]}: compare all the same with --allow-mismatch, or use --against REV"
-        )
+        raise UsageError(f"{notes[0].partition(': ')[2]}: compare anyway with --allow-mismatch, or use --against REV")
     for engine, runtime in plan.cells:
         if engine == REFERENCE:
             continue

@@ -47,7 +47,7 @@ def baseline(
 ) -> Baseline:
     """What was asked for, or what a workflow says of these ``engines``, or the committed run. Raises UsageError."""
     if sum(way is not None for way in (revision, python, run)) > 1:
-        raise UsageError("--against, --against-python and --baseline each say what to compare with: give one of them")
+        raise UsageError("--against, --against-python and --baseline each name what to compare with: give only one")
     if revision is None and python is None and run is None:
         revision = workflow.base(engines)
     if python is not None or revision is not None:

@@ -77,7 +77,7 @@ def run(session: Session, what: Request, asked: Asked, folder: pathlib.Path, add
         now.counts.extend(earlier.counts)
     interrupted = _fill(session, now, wanted, asked, path)
     if not now.trials and not now.counts:
-        raise UsageError("no trial came to its end: give more time with --limit")
+        raise UsageError("no trial finished: give more time with --limit")
     concluded = power.concluded(now)
     calibration.save(path, concluded)
     return concluded, interrupted
@@ -130,7 +130,7 @@ def _fill(session: Session, now: Calibration, wanted: dict[str, TrialPlan], aske
         with session.measuring(None, lambda: "") as progress:
             for line in session.record.notes:
                 progress.say(line)
-            progress.say(f"{now.engine} on {now.runtime}, into {path}; Ctrl-C keeps what is done")
+            progress.say(f"{now.engine} on {now.runtime}, into {path}; Ctrl-C ends it and keeps the finished trials")
             calibrate.measure(
                 *(session.plan, session.run, now.engine, wanted, asked.burn, asked.gate, progress),
                 lambda _: calibration.save(path, now),

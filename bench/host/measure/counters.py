@@ -50,7 +50,7 @@ def run(
     session.lock(folder)
     cells = restrict(store.load(folder), engines, runtimes)
     if not cells:
-        raise UsageError(f"nothing to count in {folder}: no such cell measured and agreed")
+        raise UsageError(f"nothing to count in {folder}: none of the chosen cells was measured with losses that agree")
     measured = session.resume(folder, {runtime for _, runtime in cells})
     kept = f"interrupted: the cells counted so far are kept in {folder}"
     with session.measuring(ORDERS * len(cells), lambda: kept) as progress:

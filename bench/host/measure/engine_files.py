@@ -41,12 +41,12 @@ def rows(names: Sequence[str]) -> dict[str, str]:
             for text in (name, real):
                 if character := _unseen(text):
                     raise engines.EngineError(
-                        f"engine file {text!r}: the name of a row and of its file may not have {character!r}: rename it"
+                        f"engine file {text!r}: its name may not contain {character!r}: rename the file"
                     )
             shown.setdefault(real, path.parent.resolve() / path.name)
         else:
             if _unseen(name):
-                raise engines.EngineError(f"no engine {name!r}: see: microgpt-bench engines")
+                raise engines.EngineError(f"no engine {name!r}: microgpt-bench engines lists them")
             engines.check_name(name)
             shown.setdefault(name, None)
     files = iter(shortest([path for path in shown.values() if path is not None], engines.NAMES))
@@ -111,7 +111,9 @@ class OnDisk:
         if not file.is_file():  # a pipe or a device is no file to copy
             return None
         if file.stat().st_size > MOST_BYTES:
-            raise engines.EngineError(f"{file} is needed by an engine and has more than {MOST_BYTES // 2**20} MB")
+            raise engines.EngineError(
+                f"{file} is imported by an engine and larger than {MOST_BYTES // 2**20} MB: make it smaller"
+            )
         return file.read_bytes()
 
 
@@ -130,7 +132,7 @@ def gather(folder: Folder, name: str, package: str = "") -> dict[str, bytes]:
         contents[path] = content
         if sum(map(len, contents.values())) > MOST_BYTES:
             raise engines.EngineError(
-                f"{name} and what it imports from its folder have more than {MOST_BYTES // 2**20} MB"
+                f"{name} and what it imports from its folder are larger than {MOST_BYTES // 2**20} MB: make them smaller"
             )
         if path.endswith(".py"):
             waiting += _wanted(content, folder, beside, package, at_top="/" not in path)

@@ -40,7 +40,7 @@ def experiment(runtime: Runtime) -> dict[str, Any]:
     answer = answer_in(done.stdout)
     if done.returncode or answer is None:
         raise UsageError(
-            f"{runtime.name} cannot do the experiments: {(done.stderr.strip() or 'no message').splitlines()[-1]}"
+            f"{runtime.name} cannot run the experiments: {(done.stderr.strip() or 'no message').splitlines()[-1]}"
         )
     return answer
 

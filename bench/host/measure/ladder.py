@@ -22,7 +22,7 @@ def train_all(path: str, data: str, steps: int, progress: Progress) -> Ladder:
     if note := cut(documents, Config.block_size):
         progress.say(note)
     if count <= HELD_OUT:
-        raise WorkloadError(f"{data} has {count} documents, and {HELD_OUT} are held out: give more")
+        raise WorkloadError(f"{data} has {count} documents, but {HELD_OUT} are held out for validation: give more")
     trained = []
     for model in ladder.MODELS:
         for optimizer in ladder.OPTIMIZERS:

@@ -59,6 +59,6 @@ def measure(plan: Plan, run: Run, progress: Progress) -> None:
         cells = [cell for cell in plan.cells if run.ok(cell) or not done]
         first = not done
         if rounds.add(cells, first_look=first, samples=SAMPLES * first, nodes=first) is None:
-            progress.say(f"the budget of {plan.deadline} ended in round {done + 1}, which is left out")
+            progress.say(f"the budget of {plan.deadline} was used up in round {done + 1}, which is left out")
             break
         export_pyperf(run)

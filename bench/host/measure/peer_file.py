@@ -75,7 +75,7 @@ def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
     if any("\0" in text for text in (*command, *env, *env.values(), about.get("cwd", ""))) or {"", "="} & {
         *"".join(env)
     }:
-        raise UsageError(f"{where}: command, cwd and env can't have the character 0, nor the names in env a =")
+        raise UsageError(f"{where}: command, cwd and env may not contain a null character, nor the names in env a =")
     for key in ("rng", "gaussian"):
         if about.get(key, CHOICES[key][0]) not in CHOICES[key]:
             raise UsageError(f"{where}: {key} is {about[key]!r}: choose {' or '.join(CHOICES[key])}")

@@ -72,7 +72,7 @@ def measure(
         wanted = peer.config(config, steps)
         if wanted not in expected:
             trainer = Trainer(REFERENCE_ENGINE, str(documents), wanted)
-            progress.say(f"training {steps} steps with the random numbers of {peer.name}, to check by")
+            progress.say(f"training {steps} steps with the random numbers of {peer.name}, to get the expected losses")
             with failures_of(REFERENCE_ENGINE):
                 expected[wanted] = [trainer.step().loss for _ in range(steps)]
     record = PeersRecord(SCHEMA, list(peers), [])

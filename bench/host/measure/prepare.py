@@ -108,14 +108,14 @@ def resume(folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] 
     record = run.record
     source = _copy_source(workspace)
     if _source_sha256(source) != record.source_sha256:
-        raise UsageError(f"the engines or the workload have changed since {folder} was begun: start a new run")
+        raise UsageError(f"the engines or the workload have changed since {folder} was started: start a new run")
     if machine.describe()["identity"] != record.machine["identity"]:
-        raise UsageError(f"{folder} was begun on another machine: start a new run")
+        raise UsageError(f"{folder} was started on another machine: start a new run")
     if record.plan.affinity is not None and (lacking := set(record.plan.affinity) - machine.allowed_cpus()):
-        raise UsageError(f"{folder} was to run on CPU {min(lacking)}, which we may not use here: start a new run")
+        raise UsageError(f"{folder} needs CPU {min(lacking)}, which is not available here: start a new run")
     path = datasets.locate_again(record.workload.data)
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != record.workload.sha256:
-        raise UsageError(f"the dataset {record.workload.data} has changed since {folder} was begun: start a new run")
+        raise UsageError(f"the dataset {record.workload.data} has changed since {folder} was started: start a new run")
     runtimes = []
     for name, about in record.runtimes.items():
         if only is not None and name not in only:
@@ -123,17 +123,19 @@ def resume(folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] 
         runtime = find_again(name, about)
         both = runtime.described.keys() & about.described  # an older version may have asked for fewer facts
         if any(runtime.described[fact] != about.described[fact] for fact in both):
-            raise UsageError(f"{about.specification} is another build than when {folder} was begun: start a new run")
+            raise UsageError(
+                f"{about.specification} is a different build than when {folder} was started: start a new run"
+            )
         runtimes.append(runtime)
     subjects = {}
     for number, (row, engine) in enumerate(record.engines.items()):
         if engine.path is None and row not in engines.NAMES:
             raise UsageError(
-                f"{folder} has the row {row}, of another revision: only check can measure that, start anew"
+                f"{folder} has the row {row} of another revision, which only check can measure: start a new check"
             )
         taken = take(engine.path or row, source, workspace / "files" / f"new{number}")
         if taken.record.source_sha256 != engine.source_sha256:
-            raise UsageError(f"the engine {engine.path or row} has changed since {folder} was begun: start a new run")
+            raise UsageError(f"the engine {engine.path or row} has changed since {folder} was started: start a new run")
         subjects[row] = taken.subject
     deadline = Deadline.of_command(record.plan.budget_seconds)
     plan = Plan(
@@ -151,8 +153,8 @@ def find_again(name: str, about: RuntimeRecord) -> interpreters.Runtime:
     for fact in ("implementation", "version", "build", *switched):
         if fact in about.described and runtime.described[fact] != about.described[fact]:
             raise UsageError(
-                f"{about.specification} is no longer the {name} of the run, with {fact} {about.described[fact]}: it has"
-                f" {runtime.described[fact]}"
+                f"{about.specification} is no longer the {name} of the run: its {fact} was {about.described[fact]} and is now"
+                f" {runtime.described[fact]}; start a new run"
             )
     return dataclasses.replace(runtime, name=name)
 

@@ -68,7 +68,7 @@ def find_py_spy() -> str:
     program = str(beside) if beside.exists() else shutil.which("py-spy")
     if program is None:
         raise UsageError(
-            "profiles are py-spy's, which is not installed: python -m pip install py-spy, or --profiler own for"
+            "profiling needs py-spy, which is not installed: python -m pip install py-spy, or use --profiler own for"
             " CPython 3.15 and newer"
         )
     return program
@@ -79,7 +79,7 @@ def graph_path(engine: str, output: pathlib.Path | None, profiler: str) -> pathl
     suffix = ".svg" if profiler == "py-spy" else ".html"
     path = output or pathlib.Path(f"{pathlib.Path(engine).stem}{suffix}")
     if path.suffix != suffix:
-        raise UsageError(f"{path}: the flame graph of {profiler} is a file that ends in {suffix}")
+        raise UsageError(f"{path}: the flame graph of {profiler} needs a name that ends in {suffix}")
     return path
 
 
@@ -119,7 +119,7 @@ def top_functions(subject: Subject, profiler: str = "py-spy") -> list[tuple[str,
                 counts[frames[-1]] += int(count)
     total = sum(counts.values())
     if not total:
-        raise UsageError(f"{profiler} saw no step of {subject}: give it more --seconds")
+        raise UsageError(f"{profiler} recorded no step of {subject}: give more --seconds")
     return [(function, count / total) for function, count in counts.most_common()]
 
 
@@ -190,7 +190,7 @@ def _record(subject: Subject, profiler: str, kind: str, path: pathlib.Path) -> N
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         if profiler == "own" and "No module named" in (lines[-1] if lines else ""):
             raise UsageError(
-                f"{subject.runtime.name} has no profiler of its own, CPython 3.15 has: use --profiler py-spy"
+                f"{subject.runtime.name} has no built-in profiler, which needs CPython 3.15 or newer: use --profiler py-spy"
             )
         reason = next((line for line in lines if "Error" in line), lines[-1] if lines else "no message")
         raise UsageError(f"{profiler} cannot profile {subject}: {reason.strip()}")

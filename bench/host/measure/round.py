@@ -143,11 +143,11 @@ class Round:
             missing = [field for field in fields if field not in answer]
             if children := state.worker.children():
                 raise WorkerFailed(
-                    f"it leaves a process running ({children[0]}), whose time nobody can tell from its own"
+                    f"it left a process running ({children[0]}), whose time cannot be separated from its own"
                 )
             if missing:  # another revision's worker
                 hint = "measure with --clock wall" if missing == ["cpu_ns"] else "choose a newer revision"
-                raise WorkerFailed(f"{OTHER_WORKER} and does not say {', '.join(missing)}: {hint}")
+                raise WorkerFailed(f"{OTHER_WORKER} and does not report {', '.join(missing)}: {hint}")
             return answer
         except EngineUnavailable as why:
             # only at its start: what could begin and does not go on has failed
@@ -167,7 +167,7 @@ class Round:
         subject, affinity = self.plan.engines[cell[0]], self.plan.settings.affinity
         injected: dict[str, Any] = {"slowdown": subject.slowdown} if subject.slowdown else {}
         if changed := self.copies.mend():
-            self.progress.say(f"an engine changed {', '.join(changed)}, which workers import: it is as it was again")
+            self.progress.say(f"an engine changed {', '.join(changed)}, which workers import: it was restored")
         state = self.states[cell] = CellState(WorkerProcess(runtime, str(subject.source), affinity=affinity))
         answer = self._ask(
             cell,

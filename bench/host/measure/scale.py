@@ -50,7 +50,7 @@ def run(session: Session, request: Request, factors: dict[str, list[int]], folde
     path.write_text("\n".join(joined) + "\n", encoding="utf-8")
     session.prepare(dataclasses.replace(request, data=str(path)))
     if len(session.plan.runtimes) > 1:
-        raise UsageError("scale looks at one runtime: give one --python and no --env")
+        raise UsageError("scale measures one runtime: give one --python and no --env")
     # the file of long documents goes; what it was made from stays
     workload = dataclasses.replace(session.record.workload, data=f"{request.data}, neighbours joined")
     session.record = dataclasses.replace(session.record, workload=workload)
@@ -96,7 +96,9 @@ def measure(
             progress.say(f"stopped before {engine}: the budget of {plan.deadline} is used up")
             break
         if done < plan.settings.rounds and alive:
-            progress.say(f"{engine}: {done} of {plan.settings.rounds} rounds, then the budget of {plan.deadline} ended")
+            progress.say(
+                f"{engine}: {done} of {plan.settings.rounds} rounds, then the budget of {plan.deadline} was used up"
+            )
         scaling = dataclasses.replace(
             scaling, points=[*scaling.points, *(_point(run, engine, *item) for item in cells.items())]
         )

@@ -53,7 +53,7 @@ def generated_source(name: str) -> str:
     engine = engines.load(name)
     generated = getattr(importlib.import_module(f"engines.{name}"), "generated", None)
     if generated is None:
-        raise UsageError(f"{name} generates no source; compiled does")
+        raise UsageError(f"{name} generates no source code: choose one that does, such as compiled")
     trainer = Trainer(engine)
     trainer.step()
     trainer.generate(1)

@@ -132,7 +132,7 @@ class WorkerProcess:
                 self._answers.put(line)
                 return
             if line.strip():
-                raise WorkerFailed(f"it wrote {one_line(line.decode(errors='replace'), 60)!r} where its answers go")
+                raise WorkerFailed(f"it wrote {one_line(line.decode(errors='replace'), 60)!r} among its answers")
 
     def _read_answer(self, timeout: float, id: str, doing: str) -> dict[str, Any]:
         """The answer that carries the order's id."""

@@ -58,7 +58,7 @@ def plot(runs: Sequence[Run], wanted: Sequence[FollowedRatio], path: pathlib.Pat
 def check_plot(path: pathlib.Path) -> None:
     """Raises UsageError for a file that is none of the kinds that can be made."""
     if path.suffix not in SUFFIXES:
-        raise UsageError(f"{path} is not a kind of picture that can be made: end it with {', '.join(SUFFIXES)}")
+        raise UsageError(f"{path} has an unknown picture format: end the name with {', '.join(SUFFIXES)}")
 
 
 def _spec(values: list[dict[str, Any]], marks: list[dict[str, Any]]) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def write_plots(
     """The charts wanted, or all, as files NAME.svg or NAME.png in a folder; the paths. Raises UsageError."""
     _, vl_convert = _libraries()
     if str(folder) == "-":
-        raise UsageError("--plots - would be standard output, and charts are several files: give a folder")
+        raise UsageError("--plots needs a folder, as charts are several files: - means standard output")
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round")
     run_charts = {chart.name: chart for chart in _charts(run)}

@@ -146,7 +146,7 @@ def _timings(path: pathlib.Path) -> tuple[dict[str, Floats], list[dict[str, Any]
             raise UsageError(f"{path} holds {name} in {benchmark.get_unit()}s: give timings")
         means = [np.mean(run.values) for run in benchmark.get_runs() if run.values]
         if not all(checks.SHORTEST < mean < checks.LONGEST for mean in means):
-            raise UsageError(f"{path} holds {name} with a time that is none above 0: measure it again")
+            raise UsageError(f"{path} has a time for {name} that is not above 0: measure it again")
         if means:
             logs[name] = np.log(means)
             facts.append(benchmark.get_metadata())
@@ -201,7 +201,7 @@ def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Comparis
     for side in (one, other):
         counts = sorted({len(side.logs[engine]) for engine in engines})
         if len(counts) > 1:
-            raise UsageError(f"{side.label} has unequal samples, {counts} processes an engine: measure again")
+            raise UsageError(f"{side.label} has different numbers of processes per engine ({counts}): measure again")
         samples.append(f"{counts[0]}")
     notes = []
     for what, a, b in (

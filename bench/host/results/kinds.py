@@ -48,6 +48,6 @@ def find(asked: pathlib.Path, folder: pathlib.Path, kinds: Sequence[str] = ("run
     if (path / "run.json").is_file() and (kind := kind_of(path)) not in kinds:
         wanted = " or ".join(f"microgpt-bench {kind}" for kind in kinds)
         raise UsageError(
-            f"{path} was made by microgpt-bench {kind}, and this takes what {wanted} made: {KINDS[kind][1]}"
+            f"{path} was made by microgpt-bench {kind}, but this command reads what {wanted} made: {KINDS[kind][1]}"
         )
     return path

@@ -140,7 +140,7 @@ def check_rows(cells: Sequence[Cell], peers: Sequence[Peer], base: str | None) -
     names = [row(cell, len({runtime for _, runtime in cells}) > 1) for cell in cells]
     for peer in peers:
         if peer.name in names:
-            raise UsageError(f"peer {peer.name} has the name of an engine's row: give it another one")
+            raise UsageError(f"peer {peer.name} has the same name as an engine's row: rename the peer")
         names.append(peer.name)
     if base is not None and base not in names:
         near = difflib.get_close_matches(base, names, n=1, cutoff=0.4)

@@ -75,8 +75,10 @@ def check_factors(factors: Mapping[str, Sequence[Any]]) -> None:
     """Raises UsageError for sizes that don't grow, WorkloadError for those that no model can have together."""
     for name, values in factors.items():
         if list(values) != sorted(set(values)) or values[0] < 1:
-            raise UsageError(f"--{name.replace('_', '-')} {','.join(map(str, values))}: give growing sizes from 1 on")
+            raise UsageError(
+                f"--{name.replace('_', '-')} {','.join(map(str, values))}: give increasing sizes of 1 or more"
+            )
     if all(len(values) < 2 for values in factors.values()):
-        raise UsageError("one size each shows no growth: give at least two of one, as in --n-embd 16,32")
+        raise UsageError("no size grows: give at least two values of one, as in --n-embd 16,32")
     for values in itertools.product(*factors.values()):
         Config(**dict(zip(factors, values)))

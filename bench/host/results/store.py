@@ -50,14 +50,14 @@ def check_name(name: str | None) -> None:
     if name is None:
         return
     if name == "latest":
-        raise UsageError("--name latest means the latest run, whatever its name: give another one")
+        raise UsageError("--name latest is reserved for the latest run: give another name")
     if not NAME.fullmatch(name) or name.endswith((".", " ")) or DEVICES.fullmatch(name) or len(name.encode()) > 200:
         raise UsageError(
-            f"--name {name[:40]!r} must be the name of one folder, on every system: give letters, digits and . , + - = @ _ inside, at"
-            " most 200 bytes; say where with --results"
+            f"--name {name[:40]!r} cannot name a folder on every system: use letters, digits and . , + - = @ _ inside, at most 200"
+            " bytes; choose the place with --results"
         )
     if name.lower().endswith(".json"):
-        raise UsageError(f"--name {name} would be taken for a file: leave .json out")
+        raise UsageError(f"--name {name} looks like a file: leave .json out")
 
 
 def create(folder: pathlib.Path, record: RunRecord) -> Run:
@@ -106,14 +106,14 @@ def add_round(run: Run, entry: RoundRecord) -> None:
     except FileExistsError:
         other = path.with_name(f"{path.stem}-of-process-{os.getpid()}.json")
         write_json(other, entry)
-        trouble.append(f"{path.name} is there already, so round {entry.number} is in {other.name}")
+        trouble.append(f"{path.name} exists already, so round {entry.number} was saved as {other.name}")
     else:
         run.watch.written(entry.number)
         run.rounds.append(entry)
     if trouble:
         raise UsageError(
-            f"something else writes into {run.folder / 'rounds'} while the run is measured: {'; '.join(trouble)}."
-            f" Find out what, then go on with: microgpt-bench run --resume {run.folder}"
+            f"another program writes into {run.folder / 'rounds'} while the run is measured: {'; '.join(trouble)}."
+            f" Stop it, then continue with: microgpt-bench run --resume {run.folder}"
         )
 
 
@@ -127,7 +127,7 @@ def _look_after_rounds(run: Run) -> list[str]:
         path = round_files.path_of(run.folder, number)
         round_files.write_new(path, to_json(known[number]))
         run.watch.written(number)
-        changes.append(f"{path.name} was removed, and is written again from memory")
+        changes.append(f"{path.name} was removed, and was written again from memory")
     for number in run.watch.touched():
         path = round_files.path_of(run.folder, number)
         try:
@@ -137,7 +137,7 @@ def _look_after_rounds(run: Run) -> list[str]:
         except UsageError:
             same = False
         if not same:
-            changes.append(f"{path.name} was changed, and is left so: restore it")
+            changes.append(f"{path.name} was changed, and was left so: restore it")
     return changes
 
 

@@ -48,7 +48,7 @@ def locate(name: str) -> pathlib.Path:
         )
     except ValueError:
         raise UsageError(
-            f"what {NAMES_URL} gave is not the known names.txt (sha256 {NAMES_SHA256[:12]}…): nothing was kept; try --data PATH"
+            f"what {NAMES_URL} gave is not the expected names.txt (sha256 {NAMES_SHA256[:12]}…): it was not saved; use --data PATH"
         ) from None
     except Exception as error:  # the network has many ways to fail, and requests as many exceptions
         raise UsageError(

@@ -189,7 +189,7 @@ def resolve(specification: str, switches: Mapping[str, str]) -> Runtime:
         name, equals, wanted = "", "", specification
     if equals and not re.fullmatch(facts.NAME, name):
         raise UsageError(
-            f"the runtime name {name!r} in --python {specification} may have letters, digits and . + - _ only"
+            f"the runtime name {name!r} in --python {specification} may contain only letters, digits and . + - _"
         )
     if re.fullmatch(r"(cpython|python|pypy|graalpy)?-?\d+(\.\d+)*t?", wanted, re.ASCII):
         path = find(wanted)

@@ -34,7 +34,7 @@ class Repository:
             said = done.stderr.decode(errors="replace")
             if "not a git repository" in said:
                 raise UsageError(f"{self.asked}: {folder} is not a git repository: use --baseline RUN")
-            raise UsageError(f"{self.asked}: git does not read {folder}: {_advice(said)}")
+            raise UsageError(f"{self.asked}: git cannot read {folder}: {_advice(said)}")
         self.top = pathlib.Path(os.fsdecode(done.stdout.removesuffix(b"\n"))).resolve()
         parsed = git(self.top, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         if parsed.returncode:
