@@ -298,7 +298,7 @@ def test_f5_nor_is_one_of_generate(bench_command, documents):
 @pytest.mark.parametrize("make", [Model, Trainer, lambda documents: ladder.make("bigram", documents=documents)])
 @pytest.mark.parametrize("text", ["emma", "emma ava mia", "", "nowhere/names.txt", "x" * 5000, "a\0b", "\ud800"])
 def test_f6_a_text_of_one_line_is_no_path(make, text):
-    with pytest.raises(WorkloadError, match="give a list of strings for documents") as caught:
+    with pytest.raises(WorkloadError, match="nor a file: give one of these, or a list of strings") as caught:
         make(documents=text)
     assert len(str(caught.value)) < 300 and "\n" not in str(caught.value)
 
