@@ -1,4 +1,4 @@
-"""Writes docs/where_weights_lie.md: why a training step of microgpt.py takes ever longer, and what three passes change.
+"""Writes docs/where_weights_lie.md: why the training steps of microgpt.py get slower, and what three passes change.
 
     nox -s weights -- [--python PYTHON]... [--counted PYTHON] [--steps N] [--run RUN]
 
@@ -34,41 +34,42 @@ D1, L2 = "49152,12,64", "2097152,16,64"  # bytes, ways, bytes of a line: those o
 
 TOP = """# Where the weights lie
 
-A training step of microgpt.py takes ever longer in the first hundred steps, at the same number of nodes. It is neither the
-weights' values nor the age of the process: a process that loads the trained weights is as fast as one that has just begun.
-It is where the numbers lie in memory.
+The training steps of microgpt.py get slower over the first hundred steps, although the number of nodes stays the same. The cause
+is neither the values of the weights nor the age of the process: a new process that loads the trained weights is as fast as
+one that starts from random weights. The cause is where the numbers lie in memory.
 
-In CPython each float is an object of its own, and Adam makes three new ones for each parameter: a first moment, a second
-moment, a weight. microgpt.py then sets the gradient to 0. That frees the gradient's float, which was made during the
-backward pass, amid the step's graph; and CPython gives a place that was freed just before to the next object of the size.
-So the next parameter's moment or weight, by version, is put there, and places are handed on among the three kinds from step
-to step: they move on through the graph's memory, and ever farther apart.
+In CPython each float is an object. In every step, Adam makes three new floats for each parameter: a first moment, a second
+moment and a weight. microgpt.py then sets the gradient to 0. That frees the gradient's float, which was allocated during the
+backward pass, in the middle of the step's graph. CPython gives the place that was freed last to the next object of that size.
+So the next parameter's moment or weight (which one depends on the version) is allocated there. From step to step such places
+pass between the three kinds: the floats spread through the memory of the graph, farther and farther apart.
 
 {addresses}
 
-After so many steps: cache lines (64 bytes) and pages (4 kB) that hold weights, median bytes from a weight to the next; pages
-that hold weights or moments, and the share of these three kinds that the step put where a gradient had been.
+step: training steps done before. cache lines (64 bytes), pages (4 kB): how many of them hold weights. bytes to the next: median
+distance from a weight to the next. pages of all: pages that hold weights or moments. in gradients' places: share of the weights
+and moments that the step put where a gradient had been.
 
-`grouped_adam` makes the same numbers in the same order of operations, but all first moments, then all second ones, then all
-weights, and only then frees the gradients. Weights stay as close together as they were, and none of them keeps a place in
-the graph's memory.
+`grouped_adam` computes the same numbers with the same operations, but in separate passes: first all first moments, then all second
+moments, then all weights. Only then does it free the gradients. The weights stay as close together as they were, and none of
+them keeps a place in the graph's memory.
 
 ## What it costs
 
-A pool of memory with one weight in it never becomes empty when the graph goes: the next graph is put into the holes that
-such pools have, in the order in which they were freed, in place of whole pools from one end to the other. And each position
-of a document reads all weights, from many more pages. The same document, in four states, on CPython {counted}:
+A pool of memory that holds one weight does not become empty when the graph is freed. So the next graph fills the holes in such
+pools, in the order in which they were freed, instead of whole pools from one end to the other. And at each position of a
+document all weights are read, from many more pages. The same document, in four states, on CPython {counted}:
 
 {misses}
 
-ms: processor time of the fastest of {timed} such steps. *trained*: after {steps} steps in the same process. *loaded*: the
+ms: CPU time of the fastest of {timed} such steps. *trained*: after {steps} steps in the same process. *loaded*: the
 same weights and moments, read into a fresh process. Misses are those of Valgrind's callgrind, with a first-level cache of
 {d1} kB and a second level of {l2} kB, on the document `{document}`. Where a trained process takes longer but has no more
-misses than a loaded one, the cost lies in what a simulated cache leaves out: the translation of addresses, page by page, and
-the prefetching that serves those who read from one end to the other. The table of pages above agrees: where weights spread
-over few pages, passes bring little.
+misses than a loaded one, the cost comes from what the simulated cache leaves out: address translation (one lookup per page), and
+prefetching, which helps sequential reads. The table of pages above agrees: where weights spread over few pages, separate
+passes gain little.
 
-## What passes bring
+## What separate passes gain
 
 """
 
@@ -78,10 +79,10 @@ END = """Speedup over the reference, paired step by step, by steps; {data}, {rou
 
 {builds}
 
-`float_constants`, beside it, writes 0.0 and 1.0 where microgpt.py writes the ints 0 and 1.
+`float_constants`, for comparison, writes 0.0 and 1.0 where microgpt.py writes the ints 0 and 1.
 
-Who gains: engines that keep a float for each weight and free its gradient as soon as the weight is made. `tape` and
-`fused_dot` gain too, as three lines show that any run can take along (`--engine tape --engine tape_grouped.py`):
+Engines gain if they keep a float for each weight and free its gradient as soon as the weight is made. `tape` and `fused_dot` are
+such engines. This file adds the separate passes to `tape`, and `--engine tape --engine tape_grouped.py` compares the two:
 
 ```python
 from engines.grouped_adam import Adam
@@ -90,10 +91,10 @@ from engines.tape import ENGINE
 ENGINE = ENGINE.variant("tape_grouped", "Adam's update in passes", optimizer=Adam)
 ```
 
-`combined` does not: it reads all gradients into a list first, which keeps their places taken until the weights are made.
-Engines whose weights are rows replace whole rows.
+`combined` does not: it first reads all gradients into a list, so that their places are in use until the weights are made.
+Neither do engines whose weights are rows: they replace whole rows.
 
-## Make this page again
+## How to make this page again
 
 ```
 {command}
@@ -150,12 +151,12 @@ def miss_table(python: str, steps: int) -> str:
             names = re.search(r"^events: (.*)", text, re.M)
             numbers = re.search(r"^totals: (.*)", text, re.M)
             assert names and numbers
-            found = {name: int(number) / COUNTED for name, number in zip(names[1].split(), numbers[1].split())}
+            totals = {name: int(number) / COUNTED for name, number in zip(names[1].split(), numbers[1].split())}
             for path in pathlib.Path(folder).glob("counted*"):
                 path.unlink()
             fastest = ask(python, "clock", engine, before, file, DOCUMENT, TIMED)
             rows.append([engine, name, f"{fastest:.1f}", *(f"{number / 1e6:,.2f}" for number in (
-                found["Ir"], found["D1mr"] + found["D1mw"], found["DLmr"] + found["DLmw"]))])  # fmt: skip
+                totals["Ir"], totals["D1mr"] + totals["D1mw"], totals["DLmr"] + totals["DLmw"]))])  # fmt: skip
     return grid(
         [
             "engine",
@@ -171,7 +172,7 @@ def miss_table(python: str, steps: int) -> str:
 
 
 def times_table(run: Any) -> str:
-    """Speed over the reference by ranges of steps, on each runtime."""
+    """Speedup over the reference by ranges of steps, on each runtime."""
     steps = run.record.plan.steps
     ranges = [(first, min(last, steps)) for first, last in RANGES if first <= steps]
     rows = []

@@ -1,4 +1,4 @@
-"""The table of what a machine can see."""
+"""The table of the slowdowns that the gate detects on a machine."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench.host.results.verdicts import COUNT_THRESHOLD
 
 
 def table(calibration: Calibration) -> Table:
-    """What a reader wants to know of this machine."""
+    """False alarms and detections of the gate and of other tools' rules, with one column per kind of trial."""
     shares = sorted({trial.slowdown for trial in calibration.trials if trial.slowdown})
     equal = any(trial.slowdown == 0 for trial in calibration.trials)
     lines = [

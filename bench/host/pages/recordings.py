@@ -19,7 +19,7 @@ CHECKS = ((0.0, 80), (0.05, 80), (0.02, 400))  # share of a step put in, and the
 
 
 def estimators(what: str, pairs: Sequence[Pair]) -> Table:
-    """How far each estimator is off on disjoint blocks of the recordings, and how often its interval holds the truth."""
+    """How far each estimator is off on disjoint blocks of the recordings, and how often its interval contains the true ratio."""
     rows = []
     for name, estimate in ESTIMATORS.items():
         row = [name]
@@ -32,7 +32,7 @@ def estimators(what: str, pairs: Sequence[Pair]) -> Table:
         "Estimators on recordings",
         [
             f"{what}",
-            f"Disjoint blocks of rounds ({counts}): error (root mean square), bias, and how often the 95 % interval holds the truth.",
+            f"Disjoint blocks of rounds ({counts}): error (root mean square), bias, and how often the 95 % interval contains the true ratio.",
         ],
         ["estimator", *(f"{size} rounds" for size in SIZES)],
         rows,
@@ -48,7 +48,7 @@ def simulations(rounds: int, steps: int, runs: int) -> Table:
         drawn = [model.run(rng, rounds, steps) for _ in range(runs)]
         for estimate in ESTIMATORS.values():
             estimates = [estimate(baseline, seconds) for baseline, seconds, _ in drawn]
-            off = np.array([at for at, _ in estimates]) - [truth for _, _, truth in drawn]
+            off = np.array([at for at, _ in estimates]) - [true for _, _, true in drawn]
             row.append(_text(off, np.array([half for _, half in estimates])))
         rows.append(row)
     about = f"{runs} runs each of {rounds} rounds of {steps} steps: error (root mean square), bias, coverage of the 95 % interval."
