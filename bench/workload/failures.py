@@ -1,4 +1,4 @@
-"""Training in this process: what goes wrong in it by the user's numbers, or in the user's engine, is a line."""
+"""Errors of training in this process: what the user's numbers or engine cause becomes a WorkloadError of one line."""
 
 from __future__ import annotations
 

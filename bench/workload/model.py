@@ -1,4 +1,4 @@
-"""The model as an object to play with: train it step by step, look inside it, draw from it, keep it."""
+"""The model as a Python object: train it step by step, look inside it, generate from it, save it."""
 
 from __future__ import annotations
 

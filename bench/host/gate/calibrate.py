@@ -1,10 +1,9 @@
-"""What this machine can see: the gate tried on two copies of one engine, and on copies slowed down by a known share.
+"""What the gate detects on this machine: it checks equal copies of one engine, and copies with an injected slowdown.
 
-One engine is measured several times in the same rounds: as it is, as it is once more, and with slowdowns injected. Each
-pair goes through the gate, again and again, on rounds of its own: as soon as a trial has its verdict the next begins. So
-false alarms and detections are counted on what the gate really does. The same rounds' times are put to the rules of
-other tools, and the rounds of equal copies, slowed down on paper, give the smallest slowdown that the gate finds in 80
-and in 95 % of checks (block bootstrap over rounds: Künsch 1989, "The Jackknife and the Bootstrap for General Stationary
+One engine is measured several times in the same rounds: unchanged, as an equal copy, and with slowdowns injected. The gate
+checks each pair again and again, on separate rounds: the next trial begins when one has its verdict. So false alarms and
+detections are counted with the gate itself. The rules of other tools judge the same rounds. The rounds of equal copies,
+with a slowdown added to their numbers, give the smallest slowdown that the gate finds in 80 and in 95 % of checks (block bootstrap over rounds: Künsch 1989, "The Jackknife and the Bootstrap for General Stationary
 Observations").
 """
 

@@ -1,7 +1,7 @@
 """The gate: rounds are added until every cell has a verdict or the time is up.
 
-Each round measures only the cells that are still open, each beside what it is held against. The reference is measured
-in the first round, and where it is one of a pair; in every other round losses are compared with those of the first.
+Each round measures only the cells without a verdict, each with the cell that it is compared with. The reference is measured
+in the first round, and where it is one of a pair; in all other rounds losses are compared with those of the first.
 """
 
 from __future__ import annotations

@@ -1,11 +1,10 @@
-"""What the gate holds beside the time of a step: memory, graph nodes, start-up, samples, and waiting.
+"""What the gate checks besides the time of a step: memory, graph nodes, start-up, samples, and waiting.
 
-Each has a share that may be added, and where the quantity can be small an amount that must be added too. Memory and nodes
-are counts, or nearly: their median over the rounds decides. The three times are paired round by round as the time of a
-step is and judged by the same interval (`stats.sequential.signed_rank_ratio`): REGRESSED only where all of it lies beyond what is
-allowed. Where only its middle does, the cell is measured on for a while, and is INCONCLUSIVE in the end if it is certain
-that it became worse, though not by how much. An interval that is merely wide is no alarm here: these are guards, which a
-noisy machine must not set off.
+Each quantity has a largest allowed increase: a share, or an amount if that is more. Memory and nodes are counts, or nearly:
+the median over the rounds decides. The three times are paired round by round, as the time of a step is, and judged by an
+interval (`stats.sequential.signed_rank_ratio`): REGRESSED if the whole interval is beyond the allowed increase. If only
+its middle is, more rounds follow; the verdict is INCONCLUSIVE if they make sure that the quantity increased, but not by how
+much. A wide interval alone is no alarm: a noisy machine must not set it off.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`microgpt-bench check`: what to hold today's engines against, and what CI sees of the verdicts."""
+"""The rows of a check's table: one for each verdict, with the reasons that the run has for it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,8 @@ from bench.host.stats.sequential import Gate
 STATUS = {"skipped": "SKIPPED", "diverged": "DIVERGED", "failed": "FAILED"}  # of a cell that has no verdict
 
 
-# --------------------------------------------------------------------- what to hold against
-
-
-# --------------------------------------------------------------------- what came out
-
-
 def rows(judgements: Sequence[Judgement], run: Run, against: str, held_too: Sequence[Hold] = ()) -> list[Row]:
-    """A row for each judgement, with ``held_too`` what came out for the other quantities."""
+    """A row for each judgement, and ``held_too`` the results for the other quantities."""
     shown = []
     waits = {(hold.engine, hold.runtime) for hold in held_too if (hold.quantity, hold.word) == ("waiting", "REGRESSED")}
     for judgement in judgements:

@@ -26,11 +26,11 @@ from bench.workload.data import DEFAULT
 
 @dataclasses.dataclass(frozen=True)
 class Asked:
-    """How much to try. ``slowdowns``: each a share of a step, and in how many times the ``budget`` it is to be found.
+    """How many trials to do. ``slowdowns``: each a share of a step, and how many times the ``budget`` its trials have.
 
-    ``equal``: trials of two equal copies; ``trials``: of each slowdown; ``counts``: comparisons of instruction counts,
-    as many with ``more`` put in. ``burn``: another core is busy in half of them. ``budget`` of a trial and ``limit`` of
-    all, in seconds.
+    ``equal``: number of trials of two equal copies; ``trials``: of each slowdown; ``counts``: of comparisons of instruction
+    counts without a slowdown, and as many with the slowdown ``more``. ``burn``: a process keeps another core busy in half of
+    the trials. ``budget`` of a trial and ``limit`` of all, in seconds.
     """
 
     equal: int

@@ -1,4 +1,4 @@
-"""What is to be measured: which engine stands behind each row, on which runtimes, how often."""
+"""What is to be measured: the engine of each row, on which runtimes, how often."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the user's wishes to a plan: everything is checked here, before anything is written or started."""
+"""From a request to a plan: everything is checked here, before anything is written or started."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """What charts are made of: Vega-Lite specifications, from the same ratios as the tables. Nothing is drawn by hand.
 
 Vega-Lite (Satyanarayan et al. 2017), through vl-convert, because one specification gives the interactive chart of the
-report and the picture of the README without a browser, and its scripts take a sixth of the space that Plotly's take.
+report and the picture of the README without a browser.
 
 Each specification has its data inside. Where it says so it listens to the parameters ``engines`` and ``runtimes``, the
-names that are to be shown: the report's page sets them. Nothing is told by colour alone: engines and runtimes have shapes
-too, and stand at their own place on an axis or beside the end of their line.
+names that are to be shown: the report's page sets them. No information is in the colour alone: engines and runtimes
+also have shapes, and their names are on an axis or at the end of their line.
 """
 
 from __future__ import annotations

@@ -1,22 +1,22 @@
-"""The gate's decision: has this cell become slower than what it is held against, by more than a threshold?
+"""The gate's decision: has this cell become slower than its baseline, by more than a threshold?
 
-**One look.** A round says what it says of the log-ratio of the two (`paired.round_log_ratios`); the interval is Student's.
+**One look.** Each round gives one estimate of the log-ratio of the two (`paired.round_log_ratios`); the interval is Student's t.
 REGRESSED if all of it lies beyond the threshold, IMPROVED if all of it lies beyond the same threshold on the other side,
 PASS if all of it lies on the good side of "slower by the threshold", else INCONCLUSIVE. An interval that is merely wide
 never passes (Schuirmann 1987).
 
-**Looking again.** Who adds rounds until the interval pleases, looking after each, errs far more often than the
-interval says (Armitage, McPherson and Rowe 1969). So there are a few looks fixed beforehand, at 8, 12, 16, 24 … up to 512
-rounds, over which the error is spent evenly by doublings (`spending`: Lan and DeMets 1983). When a time budget ends, the
-last look spends what is left. The first verdict other than INCONCLUSIVE stands.
+**Repeated looks.** Adding rounds until the interval suits, with a look after each, errs far more often than the interval
+says (Armitage, McPherson and Rowe 1969). So the looks are few and fixed in advance, after 8, 12, 16, 24 … up to 512 rounds,
+and the allowed error is spent evenly over the doublings (`spending`: Lan and DeMets 1983). When a time budget ends, the last
+look spends the rest. The first verdict other than INCONCLUSIVE is final.
 
-**Proof is recurrence.** A tight interval alone is no proof: what disturbs the machine for a while disturbs many rounds
-alike. REGRESSED must be found by the first half of the rounds and by the second half as well, each on its own by a
-plain interval of the same confidence (`Gate.recurs`). So both halves of the time spent are evidence, and neither is thrown away:
-a second batch from zero, begun after an alarm, wastes what the first one needed beyond the alarm. At any true ratio
+**Both halves must agree.** A narrow interval alone is no proof, because a disturbance of the machine can affect many rounds
+in the same way. The first half of the rounds and the second half must each show the regression, by a plain interval of
+the same confidence (`Gate.recurs`). Both halves count as evidence; a second batch that starts after an alarm would waste the
+first one. At any true ratio
 up to the threshold, an alarm has a chance of at most 2.5 %, and far less where the halves are independent.
 
-For what is held beside the time of a step (`holds`) there is also the Hodges-Lehmann median of pairwise means, whose interval
+For the other quantities that the gate checks (`gate/holds.py`) there is also the Hodges-Lehmann median of pairwise means, whose interval
 inverts Wilcoxon's signed-rank test (Hodges and Lehmann 1963; Hollander, Wolfe and Chicken 2014, chapter 3): it assumes
 only that rounds are independent and as likely off to one side as to the other.
 

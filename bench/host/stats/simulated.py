@@ -1,7 +1,7 @@
 """Simulated pairs of cells whose true ratio is known: what machines and engines do, one thing at a time.
 
-Everything is in natural logarithms of seconds. The truth is the ratio of the mean costs: what one cell's steps or processes
-cost now and then is part of it, what the machine does to both is not.
+Everything is in natural logarithms of seconds. The true ratio is that of the mean costs: additional costs of some steps or
+processes of one cell are part of it, disturbances by the machine are not.
 """
 
 from __future__ import annotations

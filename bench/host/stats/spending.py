@@ -1,11 +1,11 @@
-"""How sure each look at growing data has to be, so that all looks together err no more often than is allowed.
+"""The error level of each look at growing data, so that all looks together keep the allowed error (alpha spending).
 
-Who looks again and again, and stops as soon as the interval pleases, errs far more often than the interval says. What may
-be spent in all is handed out over the looks by a function fixed beforehand (Lan and DeMets 1983), and as looks at grown
-data are much alike, each may be less strict than if they were independent: by how much, recursive integration over the
-statistic's path says (Armitage, McPherson and Rowe 1969; Jennison and Turnbull 2000, chapters 7 and 19). When the last
-look comes, may be chosen by anything but the data; it may spend all that is left. The levels are those of
-normal data of known variance, used with Student's t (the same book, section 4.4).
+Looking repeatedly, and stopping at the first interval that suits, errs far more often than the interval says. So the allowed
+error is divided over the looks by a spending function that is fixed in advance (Lan and DeMets 1983). Looks at growing data
+are correlated, so each may be less strict than if they were independent; recursive integration over the path of the statistic
+gives the levels (Armitage, McPherson and Rowe 1969; Jennison and Turnbull 2000, chapters 7 and 19). The time of the last look
+may depend on anything but the data; it spends the rest of the error. The levels are those of normal data with known
+variance, used with Student's t (the same book, section 4.4).
 
 Sources: Armitage, McPherson and Rowe 1969, "Repeated Significance Tests on Accumulating Data". Lan and DeMets 1983,
 "Discrete Sequential Boundaries for Clinical Trials". Jennison and Turnbull 2000, "Group Sequential Methods with

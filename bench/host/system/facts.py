@@ -1,4 +1,4 @@
-"""What an interpreter says of itself is checked here, fresh from its mouth or from a run on disk."""
+"""Checks of the description of an interpreter, which comes from the interpreter itself or from a run on disk."""
 
 from __future__ import annotations
 
