@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.host.gate.decide import HeldPair
+from bench.host.gate.decide import ComparedPair
 from bench.host.measure import revision
 from bench.host.measure.plan import Before, Plan
 from bench.host.results.records import REFERENCE, RunRecord
@@ -16,43 +16,43 @@ from bench.host.system.interpreters import ROOT
 CLAIMS = ROOT / "results" / "default"  # the committed run whose headline stands in the README
 
 
-def against_revision(plan: Plan, before: Before) -> tuple[list[HeldPair], list[Row]]:
+def against_revision(plan: Plan, before: Before) -> tuple[list[ComparedPair], list[Row]]:
     """Each engine beside itself at the revision; and a row for each that is new, or not there any more."""
-    helds, unmatched, label = [], [], before.label
+    pairs, unmatched, label = [], [], before.label
     why = "there is no earlier commit" if label == revision.FIRST else f"{label} has no engine {{}}"
     for runtime in plan.runtimes:
         for engine, other in before.baselines.items():
-            helds.append(HeldPair((engine, runtime.name), (other, runtime.name)))
+            pairs.append(ComparedPair((engine, runtime.name), (other, runtime.name)))
         for engine in before.new:
             unmatched.append(Row(engine, runtime.name, "NEW", label, reason=why.format(engine)))
         for engine in before.removed:
             unmatched.append(
                 Row(engine, runtime.name, "REMOVED", label, reason=f"{label} has it, and it is gone since")
             )
-    return helds, unmatched
+    return pairs, unmatched
 
 
-def against_python(plan: Plan, base: str) -> list[HeldPair]:
+def against_python(plan: Plan, base: str) -> list[ComparedPair]:
     """Each engine on each runtime beside itself on the runtime ``base``."""
-    return [HeldPair((engine, runtime), (engine, base)) for engine, runtime in plan.cells if runtime != base]
+    return [ComparedPair((engine, runtime), (engine, base)) for engine, runtime in plan.cells if runtime != base]
 
 
-def asked_for(helds: list[HeldPair], engine_names: Sequence[str]) -> list[HeldPair]:
+def asked_for(pairs: list[ComparedPair], engine_names: Sequence[str]) -> list[ComparedPair]:
     """Without the reference where it is here only to prove the others by: it is the slowest, and would take the time."""
     if not engine_names or REFERENCE in engine_names:
-        return helds
-    return [held for held in helds if held.cell[0] != REFERENCE]
+        return pairs
+    return [pair for pair in pairs if pair.cell[0] != REFERENCE]
 
 
 def against_run(
     plan: Plan, mine: RunRecord, baseline: Run, anyway: bool, all_builtin: bool = False
-) -> tuple[list[HeldPair], list[Row], list[str]]:
+) -> tuple[list[ComparedPair], list[Row], list[str]]:
     """Each engine's speed over the reference, held against the interval that it had in ``baseline``.
 
     Also rows for engines that ``baseline`` lacks, or, where ``all_builtin`` ones are measured, had beyond them; and lines about what is not like with like. Raises UsageError where
     the two have no runtime in common, or differ in the workload, or (unless ``anyway``) in machine or build.
     """
-    helds, unmatched, notes = [], [], []
+    pairs, unmatched, notes = [], [], []
     theirs, what = baseline.record, baseline.folder.name
     if (mine.workload.sha256, mine.workload.config) != (theirs.workload.sha256, theirs.workload.config):
         raise UsageError(f"{what} was measured on another workload: give the same --data and sizes here")
@@ -80,7 +80,9 @@ def against_run(
             unmatched.append(Row(engine, runtime, "NEW", what, reason=f"{what} has no speed of {engine} on {runtime}"))
         else:
             promised = theirs.engines[engine].parity
-            helds.append(HeldPair((engine, runtime), (REFERENCE, runtime), claim.low, claim.high, not notes, promised))
+            pairs.append(
+                ComparedPair((engine, runtime), (REFERENCE, runtime), claim.low, claim.high, not notes, promised)
+            )
     # neither another one's file nor a row of a revision is an engine that was removed from here
     gone = [
         name
@@ -93,4 +95,4 @@ def against_run(
             for runtime in shared
             for name in gone
         ]
-    return helds, unmatched, notes
+    return pairs, unmatched, notes

@@ -19,7 +19,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from bench.host.gate.decide import HeldPair, Judgement, Undecided, log_ratios
+from bench.host.gate.decide import ComparedPair, Judgement, Undecided, log_ratios
 from bench.host.gate.instructions import instructions_ratio
 from bench.host.measure import valgrind
 from bench.host.measure.cell import CellState
@@ -66,7 +66,7 @@ def measure(
     for burning in (False, True):
         missing = _missing(wanted, trials, burning, burn)
         still = {
-            row: Undecided(HeldPair((row, runtime), (engine, runtime)), len(run.rounds))
+            row: Undecided(ComparedPair((row, runtime), (engine, runtime)), len(run.rounds))
             for row in missing
             if missing[row]
         }
@@ -91,7 +91,7 @@ def measure(
                     missing[row] -= 1
                     spent[row] = 0.0
                     if missing[row]:
-                        still[row] = Undecided(trial.held, len(run.rounds))
+                        still[row] = Undecided(trial.pair, len(run.rounds))
                     else:
                         del still[row]
     return trials
@@ -99,9 +99,9 @@ def measure(
 
 def _trial(run: Run, trial: Undecided, judgement: Judgement, want: TrialPlan, burning: bool, spent: float) -> Trial:
     """What is kept of a trial that has its verdict. Raises UsageError for an engine that fails or diverges."""
-    held, since = trial.held, trial.begun
+    pair, since = trial.pair, trial.begun
     if judgement.status != "ok":
-        engine, runtime = held.baseline
+        engine, runtime = pair.baseline
         raise UsageError(f"{engine} on {runtime} cannot be calibrated with: {judgement.reason}")
     return Trial(
         want.slowdown,
@@ -111,8 +111,8 @@ def _trial(run: Run, trial: Undecided, judgement: Judgement, want: TrialPlan, bu
         round(spent, 2),
         want.budget_seconds,
         judgement.ratio.value if judgement.ratio else None,
-        [round(float(log), 6) for log in log_ratios(run, held, since)],
-        *(_means(run, cell, since) for cell in (held.baseline, held.cell)),
+        [round(float(log), 6) for log in log_ratios(run, pair, since)],
+        *(_means(run, cell, since) for cell in (pair.baseline, pair.cell)),
     )
 
 

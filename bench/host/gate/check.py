@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from bench.host.gate import baseline as baselines
 from bench.host.gate import decide, instructions, outcome, workflow
-from bench.host.gate.decide import HeldPair, Judgement
+from bench.host.gate.decide import ComparedPair, Judgement
 from bench.host.measure.prepare import Request
 from bench.host.measure.session import Session
 from bench.host.results import calibration, kinds, store
@@ -64,9 +64,9 @@ def baseline(
 
 @dataclasses.dataclass(frozen=True)
 class _Holding:
-    """``helds`` are measured; ``unmatched`` are rows of what is held against nothing; ``against`` names what they are held to."""
+    """``pairs`` are measured; ``unmatched`` are rows of cells without a baseline; ``against`` names the baseline."""
 
-    helds: list[HeldPair]
+    pairs: list[ComparedPair]
     unmatched: list[Row]
     against: str
     notes: list[str]
@@ -85,11 +85,11 @@ def run(
     holding = _hold(session, request, base, rules)
     measured = session.create(folder, calibration.note(folder.parent))
     kept = f"rounds are kept in {measured.folder}"
-    helds, against = holding.helds, holding.against
+    pairs, against = holding.pairs, holding.against
     with session.measuring(None, lambda: f"interrupted, so no verdict; {len(measured.rounds)} {kept}") as progress:
         cells = (
-            f"{count(len(helds), 'cell')} against {against}"
-            if helds
+            f"{count(len(pairs), 'cell')} against {against}"
+            if pairs
             else f"{count(len(holding.unmatched), 'cell')}, new"
         )
         progress.say(f"{cells}, into {measured.folder}")
@@ -108,17 +108,17 @@ def _hold(session: Session, request: Request, base: Baseline, rules: Rules) -> _
     plan, unmatched, notes = session.plan, list[Row](), list[str]()
     if base.python is not None:
         against = plan.runtimes[-1].name
-        helds = baselines.against_python(plan, against)
+        pairs = baselines.against_python(plan, against)
     elif plan.before is not None:
         against, notes = plan.before.label, list(plan.before.notes)
-        helds, unmatched = baselines.against_revision(plan, plan.before)
+        pairs, unmatched = baselines.against_revision(plan, plan.before)
     else:
         assert base.run is not None
         against = base.run.folder.name
-        helds, unmatched, notes = baselines.against_run(
+        pairs, unmatched, notes = baselines.against_run(
             plan, session.record, base.run, rules.anyway or not base.chosen, all_builtin=not request.engine_names
         )
-    return _Holding(baselines.asked_for(helds, request.engine_names), unmatched, against, notes)
+    return _Holding(baselines.asked_for(pairs, request.engine_names), unmatched, against, notes)
 
 
 def _judge(
@@ -127,6 +127,6 @@ def _judge(
     """A judgement for each cell, with its instructions where ``counts``; and lines about those that were not counted."""
     plan = session.plan
     new = [(row.engine, row.runtime) for row in holding.unmatched if row.word == "NEW"]
-    reserve = instructions.COUNT_SHARE if counts and instructions.to_count(plan, holding.helds) else 0.0
-    judgements = decide.decide(plan, session.run, holding.helds, rules.gate, progress, new, rules.quantities, reserve)
+    reserve = instructions.COUNT_SHARE if counts and instructions.to_count(plan, holding.pairs) else 0.0
+    judgements = decide.decide(plan, session.run, holding.pairs, rules.gate, progress, new, rules.quantities, reserve)
     return instructions.count_instructions(plan, session.run, judgements, progress) if counts else (judgements, [])

@@ -23,8 +23,8 @@ from bench.host.system.progress import Progress
 
 
 @dataclasses.dataclass(frozen=True)
-class HeldPair:
-    """A cell, the cell that is timed beside it, and between which ratios of the two it should be.
+class ComparedPair:
+    """A cell, its baseline that is timed in the same rounds, and the range in which their ratio should be.
 
     ``low`` and ``high`` are 1 where the other cell is the same engine at another revision; where it is the reference,
     they are the interval of an earlier speedup. The same cell twice measures nothing and is refused. ``expected``: the
@@ -52,7 +52,7 @@ class Judgement:
     ``status`` other than ok: the cell, or what it is held against, could not be timed, and ``reason`` says why.
     """
 
-    held: HeldPair
+    pair: ComparedPair
     verdict: Verdict
     ratio: Ratio | None
     rounds: int
@@ -65,28 +65,28 @@ class Judgement:
 class Undecided:
     """A cell without a verdict yet. ``begun``: the index of its first round."""
 
-    def __init__(self, held: HeldPair, begun: int) -> None:
-        self.held, self.begun = held, begun
+    def __init__(self, pair: ComparedPair, begun: int) -> None:
+        self.pair, self.begun = pair, begun
         self.waiting = False  # for certainty about something else than time
         self.ratio: Ratio | None = None
 
     def look(self, run: Run, gate: Gate, last: bool = False) -> Judgement | None:
         """Judge where a look is due, or where there will be none later; None: go on."""
-        for cell in (self.held.cell, self.held.baseline):
+        for cell in (self.pair.cell, self.pair.baseline):
             status, reason = run.status(cell)
             if status != "ok":
-                what = "" if cell == self.held.cell else f"{cell[0]}, which it is compared with, {status}: "
+                what = "" if cell == self.pair.cell else f"{cell[0]}, which it is compared with, {status}: "
                 return self._end(run, Verdict.INCONCLUSIVE, status=status, reason=what + reason)
         rounds = sum(
-            {key(self.held.cell), key(self.held.baseline)} <= set(entry.cells) for entry in run.rounds[self.begun :]
+            {key(self.pair.cell), key(self.pair.baseline)} <= set(entry.cells) for entry in run.rounds[self.begun :]
         )
         if not last and rounds not in gate.looks:
             return None
         if not rounds:
             return self._end(run, Verdict.INCONCLUSIVE, reason=TIME_UP)
-        logs = log_ratios(run, self.held, self.begun)
-        verdict, self.ratio = gate.judge(logs, self.held.low, self.held.high, last)
-        if verdict is Verdict.REGRESSED and gate.recurs(logs, self.held.low):
+        logs = log_ratios(run, self.pair, self.begun)
+        verdict, self.ratio = gate.judge(logs, self.pair.low, self.pair.high, last)
+        if verdict is Verdict.REGRESSED and gate.recurs(logs, self.pair.low):
             return self._end(run, verdict)
         if verdict in (Verdict.PASS, Verdict.IMPROVED):
             return self._end(run, verdict)
@@ -101,28 +101,28 @@ class Undecided:
         return self._end(run, Verdict.INCONCLUSIVE, reason=reason)
 
     def _end(self, run: Run, verdict: Verdict, status: Status = "ok", reason: str = "") -> Judgement:
-        return Judgement(self.held, verdict, self.ratio, len(run.rounds) - self.begun, status, reason)
+        return Judgement(self.pair, verdict, self.ratio, len(run.rounds) - self.begun, status, reason)
 
 
-def log_ratios(run: Run, held: HeldPair, since: int) -> list[float]:
+def log_ratios(run: Run, pair: ComparedPair, since: int) -> list[float]:
     """What each round from index ``since`` on says of the log-ratio, where both cells were measured."""
     if since == len(run.rounds):
         return []
-    logs = round_log_ratios(*run.pair(held.baseline, held.cell, since))[0]
+    logs = round_log_ratios(*run.pair(pair.baseline, pair.cell, since))[0]
     return [float(log) for log in logs if not math.isnan(log)]
 
 
 def decide(
     plan: Plan,
     run: Run,
-    helds: list[HeldPair],
+    pairs: list[ComparedPair],
     gate: Gate,
     progress: Progress,
     unpaired: Collection[Cell] = (),
     quantities: Sequence[Quantity] = (),
     reserve: float = 0.0,
 ) -> list[Judgement]:
-    """A judgement for each of ``helds``, in their order, adding rounds to ``run``, until the plan's deadline.
+    """A judgement for each of ``pairs``, in their order, adding rounds to ``run``, until the plan's deadline.
 
     ``unpaired``: cells that are held against nothing, measured in the first round to see that they agree. ``quantities``:
     held beside time; a cell that has a verdict is measured on where one of them looks worse and it is not certain.
@@ -131,41 +131,41 @@ def decide(
     plan = dataclasses.replace(plan, deadline=plan.deadline.keeping(reserve))
     reference_cells: dict[Cell, CellState] = {}
     rounds = Rounds(plan, run, progress, reference_cells=reference_cells)
-    still = [Undecided(held, len(run.rounds)) for held in helds]
+    still = [Undecided(pair, len(run.rounds)) for pair in pairs]
     judgements: dict[int, Judgement] = {}
     while (still or (unpaired and not run.rounds)) and rounds.time_left:
         first = not reference_cells
-        wanted = {cell for one in still for cell in (one.held.cell, one.held.baseline)}
+        wanted = {cell for one in still for cell in (one.pair.cell, one.pair.baseline)}
         if first:
             wanted |= {*unpaired, *((REFERENCE, runtime.name) for runtime in plan.runtimes)}
         cells = [cell for cell in plan.cells if cell in wanted]
         if rounds.add(cells, samples=holds.SAMPLES, nodes=first) is None:
             break
         for one in list(still):
-            judgement = judgements.get(id(one.held)) or one.look(run, gate)
+            judgement = judgements.get(id(one.pair)) or one.look(run, gate)
             if judgement is not None:
-                judgements[id(one.held)] = judgement
+                judgements[id(one.pair)] = judgement
                 if judgement.status != "ok" or not _looks_worse(run, one, quantities, gate):
                     still.remove(one)
         if not reference_cells:
             break  # no reference went to the end: nothing can be proven
-    for one in [one for one in still if id(one.held) not in judgements]:
-        judgements[id(one.held)] = one.look(run, gate, last=True) or one._end(run, Verdict.INCONCLUSIVE)
+    for one in [one for one in still if id(one.pair) not in judgements]:
+        judgements[id(one.pair)] = one.look(run, gate, last=True) or one._end(run, Verdict.INCONCLUSIVE)
     undecided = sum(one.verdict is Verdict.INCONCLUSIVE and one.status == "ok" for one in judgements.values())
     if undecided:
-        count = f"{len(helds)} cell{'s' * (len(helds) != 1)}"
+        count = f"{len(pairs)} cell{'s' * (len(pairs) != 1)}"
         progress.say(f"undecided after {plan.deadline.spent:.0f} s: {undecided} of {count}")
-    return [judgements[id(held)] for held in helds]
+    return [judgements[id(pair)] for pair in pairs]
 
 
 def _looks_worse(run: Run, one: Undecided, quantities: Sequence[Quantity], gate: Gate) -> bool:
     """Whether a quantity beside time needs more rounds; looked at as seldom as time is, and not for ever."""
-    rounds = len(run.of(one.held.cell))
+    rounds = len(run.of(one.pair.cell))
     if rounds >= gate.looks[:MORE_LOOKS][-1]:
         return False
     if rounds not in gate.looks and one.waiting:
         return True
-    one.waiting = holds.undecided(run, one.held.cell, one.held.baseline, quantities, gate)
+    one.waiting = holds.undecided(run, one.pair.cell, one.pair.baseline, quantities, gate)
     return one.waiting
 
 

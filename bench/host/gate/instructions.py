@@ -8,7 +8,7 @@ import pathlib
 import statistics
 from collections.abc import Sequence
 
-from bench.host.gate.decide import HeldPair, Judgement
+from bench.host.gate.decide import ComparedPair, Judgement
 from bench.host.measure import engine_files, valgrind
 from bench.host.measure.plan import Plan, Subject
 from bench.host.measure.worker_process import EngineUnavailable
@@ -35,10 +35,10 @@ def count_instructions(
     come first; where the deadline passes, the rest is not counted.
     """
     counted, notes = list(judgements), []
-    timed = {i: seconds_of(run, one.held.cell) for i, one in enumerate(judgements) if one.status == "ok"}
+    timed = {i: seconds_of(run, one.pair.cell) for i, one in enumerate(judgements) if one.status == "ok"}
     for i in sorted(timed, key=timed.__getitem__):
         try:
-            ratio = _instructions(plan, judgements[i].held, progress)
+            ratio = _instructions(plan, judgements[i].pair, progress)
             counted[i] = dataclasses.replace(judgements[i], instructions=ratio)
         except OutOfTime:
             counted[i] = dataclasses.replace(judgements[i], not_counted="the budget ended")
@@ -52,28 +52,28 @@ def seconds_of(run: Run, cell: Cell) -> float:
     return typical(run.times(cell))
 
 
-def to_count(plan: Plan, helds: Sequence[HeldPair]) -> bool:
+def to_count(plan: Plan, pairs: Sequence[ComparedPair]) -> bool:
     """Whether there is something to count: a pair of one engine whose files are not the same, and a Valgrind."""
     try:
         valgrind.find_valgrind()
     except valgrind.CannotCount:
         return False
-    return any(_differ(plan, held) for held in helds)
+    return any(_differ(plan, pair) for pair in pairs)
 
 
-def _differ(plan: Plan, held: HeldPair) -> bool | None:
+def _differ(plan: Plan, pair: ComparedPair) -> bool | None:
     """Whether what the two cells load differs; None where they are not one engine."""
-    one, two = plan.engines[held.cell[0]], plan.engines[held.baseline[0]]
-    if plan.before is None or plan.before.baselines.get(held.cell[0]) != held.baseline[0]:
+    one, two = plan.engines[pair.cell[0]], plan.engines[pair.baseline[0]]
+    if plan.before is None or plan.before.baselines.get(pair.cell[0]) != pair.baseline[0]:
         return None
     return one.slowdown != two.slowdown or files_of(one) != files_of(two)
 
 
-def _instructions(plan: Plan, held: HeldPair, progress: Progress) -> float | None:
+def _instructions(plan: Plan, pair: ComparedPair, progress: Progress) -> float | None:
     """Those of the other cell over this one's; None where the two are not one engine. Raises CannotCount, OutOfTime."""
-    (row, name), (other, _) = held.cell, held.baseline
+    (row, name), (other, _) = pair.cell, pair.baseline
     one, two = plan.engines[row], plan.engines[other]
-    differ = _differ(plan, held)
+    differ = _differ(plan, pair)
     if not differ:
         return None if differ is None else 1.0
     valgrind.find_valgrind()

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from bench.host.gate import holds
-from bench.host.gate.decide import HeldPair, Judgement
+from bench.host.gate.decide import ComparedPair, Judgement
 from bench.host.measure.round import OTHER_WORKER
 from bench.host.results import suspicion
 from bench.host.results.parity import Agreement, parity_text
@@ -24,9 +24,9 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str, held_too: Sequ
     shown = []
     waits = {(hold.engine, hold.runtime) for hold in held_too if (hold.quantity, hold.word) == ("waiting", "REGRESSED")}
     for judgement in judgements:
-        (engine, runtime), held = judgement.held.cell, judgement.held
+        (engine, runtime), pair = judgement.pair.cell, judgement.pair
         word, reason = _word(judgement, run, against)
-        if word in ("PASS", "IMPROVED") and (why := _suspicious(run, held, held.cell in waits)):
+        if word in ("PASS", "IMPROVED") and (why := _suspicious(run, pair, pair.cell in waits)):
             word, reason = "INCONCLUSIVE", why
         finding = run.finding((engine, runtime))
         parity = NOTHING if finding is None else parity_text(finding)
@@ -34,7 +34,7 @@ def rows(judgements: Sequence[Judgement], run: Run, against: str, held_too: Sequ
         if reason_count and word in ("PASS", "INCONCLUSIVE"):
             word = "REGRESSED"
         reason = "; ".join(part for part in (reason_count, reason) if part)
-        claimed = None if held.low == held.high == 1 else Ratio((held.low * held.high) ** 0.5, held.low, held.high, 0)
+        claimed = None if pair.low == pair.high == 1 else Ratio((pair.low * pair.high) ** 0.5, pair.low, pair.high, 0)
         shown.append(
             Row(
                 engine,
@@ -59,13 +59,13 @@ def held_too(
     """What came out for the other quantities, of what was timed; ``earlier``: the run that this one is held against."""
     hold_list: list[Hold] = []
     for judgement in judgements:
-        cell, baseline = judgement.held.cell, judgement.held.baseline
+        cell, baseline = judgement.pair.cell, judgement.pair.baseline
         if judgement.status != "ok":
             continue
         if earlier is not None:
             baseline = cell
         # the memory of another machine or build is not this one's
-        fitting = [one for one in quantities if one.name != "memory" or judgement.held.expected]
+        fitting = [one for one in quantities if one.name != "memory" or judgement.pair.expected]
         hold_list += holds.judge_all(run, [(cell, baseline)], fitting, gate, earlier)
     return hold_list
 
@@ -86,36 +86,36 @@ def held_rows(hold_list: Sequence[Hold], against: str) -> list[Row]:
 
 def _word(judgement: Judgement, run: Run, against: str) -> tuple[str, str]:
     """The word of a judgement's row and the reason: its verdict, unless the engine broke, or has nothing beside it."""
-    held = judgement.held
-    (own, why), (other, _) = run.status(held.cell), run.status(held.baseline)
+    pair = judgement.pair
+    (own, why), (other, _) = run.status(pair.cell), run.status(pair.baseline)
     reason = judgement.reason or why  # it may have broken after its verdict, while others had none
-    if own == "ok" and held.cell in run.parity_violations():
-        return "FAILED", f"broke its promise: {run.record.engines[held.cell[0]].parity}"
+    if own == "ok" and pair.cell in run.parity_violations():
+        return "FAILED", f"broke its promise: {run.record.engines[pair.cell[0]].parity}"
     if own == "ok" and judgement.status != "ok":
         # no failure of this engine, which was proven as a new one is; but where the two can't be told apart from a
         # worker that does not know the orders, nothing was measured
         return "SKIPPED" if OTHER_WORKER in reason else "NEW", reason
-    if own == "skipped" and other == "ok" and held.expected:
+    if own == "skipped" and other == "ok" and pair.expected:
         return "FAILED", f"{against} could run it: {reason}"
     if own != "ok":
         return STATUS[own], reason
-    return str(judgement.verdict), "; ".join(part for part in (reason, _weaker_promise(held, run, against)) if part)
+    return str(judgement.verdict), "; ".join(part for part in (reason, _weaker_promise(pair, run, against)) if part)
 
 
-def _suspicious(run: Run, held: HeldPair, waits: bool) -> str:
+def _suspicious(run: Run, pair: ComparedPair, waits: bool) -> str:
     """Why a good verdict on a cell's time is not to be believed; empty where it is."""
-    if why := run.waits(held.cell):
+    if why := run.waits(pair.cell):
         return why
     if waits:
         return "it waits longer than before, which CPU time does not show"
-    fast = suspicion.too_fast(run.of(held.cell))
-    return fast if fast and not suspicion.too_fast(run.of(held.baseline)) else ""
+    fast = suspicion.too_fast(run.of(pair.cell))
+    return fast if fast and not suspicion.too_fast(run.of(pair.baseline)) else ""
 
 
-def _weaker_promise(held: HeldPair, run: Run, against: str) -> str:
+def _weaker_promise(pair: ComparedPair, run: Run, against: str) -> str:
     """A line where the engine promises less than what it is held against: a change that may be meant, so no failure."""
-    now, before = run.record.engines[held.cell[0]], run.record.engines[held.baseline[0]]
-    promised = held.promised or (before.parity if before.summary else "")
+    now, before = run.record.engines[pair.cell[0]], run.record.engines[pair.baseline[0]]
+    promised = pair.promised or (before.parity if before.summary else "")
     if (promised, now.parity) == (str(Agreement.BIT_IDENTICAL), str(Agreement.ROUNDING)):
         return f"promises {now.parity}, and {promised} at {against}"
     return ""
