@@ -51,7 +51,7 @@ from bench.workload.model_file import write_atomically
     type=Finite(0, 1, min_open=True),
     default=0.005,
     show_default=True,
-    help="Slowdown injected in as many counts again.",
+    help="Slowdown to inject in a second, equal number of comparisons.",
 )
 @formerly("--more", "--count-slowdown")
 @click.option("--busy-core", is_flag=True, help="Keep another core busy during half of the trials.")
@@ -76,7 +76,7 @@ from bench.workload.model_file import write_atomically
     "--recordings",
     type=click.Path(path_type=pathlib.Path),
     metavar="FILE",
-    help="Measure nothing: try the estimators and the gate on the recorded pairs in FILE, and write the tables next to it.",
+    help="Do not measure: evaluate the estimators and the gate on the recorded pairs in FILE, and write the tables next to it.",
 )
 @RESULTS
 @FORMAT
@@ -97,7 +97,7 @@ def command(
     folder: pathlib.Path,
     style: str,
 ) -> int:
-    """Measure what this machine can see: the gate's false alarms, and the smallest slowdown that it finds."""
+    """Measure the gate on this machine: its false alarms, and the smallest slowdown that it detects."""
     if recordings is not None:
         return _against(recordings, Gate(threshold), trials, style)
     asked = trying.Asked(

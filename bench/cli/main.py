@@ -16,7 +16,7 @@ from bench.workload.config import WorkloadError
 
 # A command's module in this package, and the first sentence of its help: the list of all is shown without importing them.
 COMMANDS = {
-    "calibrate": "Measure what this machine can see: the gate's false alarms, and the smallest slowdown that it finds.",
+    "calibrate": "Measure the gate on this machine: its false alarms, and the smallest slowdown that it detects.",
     "check": "The gate: has an engine become slower, or wrong?",
     "claims": "Write the page that compares others' claims with a run and with experiments on its runtimes.",
     "compare": "Compare two runs, two runtimes of one, or two pyperf files: how many times as fast the second is.",
