@@ -84,7 +84,7 @@ def test_every_name_is_there():
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"engines": "reference"}, "give a list"),
+        ({"engines": "reference"}, "must be a list"),
         ({"engines": ["reference"], "steps": 0}, "0 steps"),
         ({"engines": ["reference"], "rounds": 0}, "rounds is 0"),
         ({"engines": ["reference"], "gc": "maybe"}, "collector 'maybe'"),
