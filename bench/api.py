@@ -7,6 +7,7 @@ interrupt is an Interrupted, after which what was finished is on disk.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 import pathlib
@@ -57,6 +58,7 @@ def measure(
     gc: str = "on",
     clock: str = "cpu",
     affinity: Sequence[int] | None = None,
+    from_start: bool = False,
     results: Path = RESULTS,
     name: str | None = None,
     resume: Path | None = None,
@@ -64,7 +66,8 @@ def measure(
     """Measure engines on Pythons in lockstep, into a new run's folder under ``results``, as ``microgpt-bench run`` does.
 
     ``engines``: names or paths of engine files, all built-in ones for none; ``pythons``: versions, or [NAME=]paths, every
-    CPython found for none; ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``resume``: a run to go on with;
+    CPython found for none; ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``steps`` are from all over the training
+    run, each begun with the run's own state there, or with ``from_start`` its first ones. ``resume``: a run to go on with;
     the other arguments are its own then.
 
     The run that comes back may have cells that failed or diverged: `Run.good` says so, and `Run.status` why.
@@ -77,6 +80,7 @@ def measure(
         else:
             plan = _plan(steps, rounds, budget, min_time, timeout, gc, clock, affinity)
             request = _request("run", engines, pythons, env, data, config, plan)
+            request = dataclasses.replace(request, spread=not from_start)
             run = lockstep.run(session, request, folder / (name or now()))
     rendering.keep(run.folder, run_tables.render(run, "github"))
     return run

@@ -258,6 +258,13 @@ class Adam:
             p.grad = 0.0
         WEIGHTS.clear()
 
+    def load(self, weights, m, v, t):
+        self.m, self.v = list(m), list(v)
+        for p, x in zip(self.parameters, weights):
+            p.data = x
+            p.grad = 0.0
+        WEIGHTS.clear()
+
     def snapshot(self):
         return [p.data for p in self.parameters], self.m, self.v  # update makes new moments, so these stay
 

@@ -23,6 +23,7 @@ Every bit is the reference's, by the orders of summation that `vector_exact` exp
 """
 
 import math
+from array import array
 from functools import lru_cache, partial
 from itertools import chain, compress
 from operator import itemgetter
@@ -41,7 +42,7 @@ from engines.activation_rows import (
 )
 from engines.dot_products import dot
 from engines.source_writing import names, one_a_line, sum_text, text_of, writer
-from engines.weight_lines import Matrix, read_gradients, read_values
+from engines.weight_lines import Matrix, from_lines, read_gradients, read_values, to_lines
 from engines.written_products import TILE, WIDE, add_rows, combine, mix, multiply, side_by_side
 
 TAPE = []  # (chain rule, output, inputs and what the chain rule wants to know), oldest first
@@ -568,6 +569,19 @@ class Adam:
             function = adam(len(lines[0]), *corrected)
             function(lines, m, v, w.grad or [None] * len(lines), zeros, learning_rate, *constants)
             w.place(lines)
+
+    def state(self):
+        """As the contract's."""
+        kinds = [w.lines for w in self.matrices], self.m, self.v
+        return tuple(array("d", chain.from_iterable(map(from_lines, self.matrices, kind))) for kind in kinds)
+
+    def load(self, weights, m, v, t):
+        """Rows whose moments are still 0 are told from others, as by updates."""
+        weights, m, v = iter(weights), iter(m), iter(v)
+        for i, (w, zeros) in enumerate(zip(self.matrices, self.zeros)):
+            w.place(to_lines(w, weights))
+            for moments, numbers in ((self.m, m), (self.v, v)):
+                moments[i] = [line if any(line) else zeros for line in to_lines(w, numbers)]
 
     def snapshot(self):
         """Lines are replaced, never changed, so lists of them are enough."""

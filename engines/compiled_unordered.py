@@ -33,7 +33,7 @@ from engines.activation_rows import (
 )
 from engines.dot_products import LONG, sumprod
 from engines.source_writing import names, one_a_line, sum_text, text_of, writer
-from engines.weight_lines import Matrix, read_gradients, read_values
+from engines.weight_lines import Matrix, read_gradients, read_values, to_lines
 from engines.written_products import TILE, WIDE, add_rows, combine, mix, side_by_side
 
 TAPE = []  # (chain rule, output, inputs and what the chain rule wants to know), oldest first
@@ -490,6 +490,16 @@ class Adam:
         for moments, factor in ((self.m, decay1), (self.v, decay2)):
             for lines, zeros in zip(moments, self.zeros):
                 lines[:] = [line if line is zeros else tuple([x * factor for x in line]) for line in lines]
+
+    def load(self, weights, m, v, t):
+        """Rows whose moments are still 0 are told from others, as by updates."""
+        self.first = t + 1
+        factor1, factor2 = self.beta1 / (1 - self.beta1), self.beta2 / (1 - self.beta2)
+        weights, m, v = iter(weights), (x * factor1 for x in m), (x * factor2 for x in v)
+        for i, (w, zeros) in enumerate(zip(self.matrices, self.zeros)):
+            w.place(to_lines(w, weights))
+            for moments, numbers in ((self.m, m), (self.v, v)):
+                moments[i] = [line if any(line) else zeros for line in to_lines(w, numbers)]
 
     def snapshot(self):
         """Lines are replaced, never changed, so lists of them are enough."""

@@ -36,5 +36,11 @@ class Adam(adam.Adam):
             p.data = x
             p.grad = 0
 
+    def load(self, weights, m, v, t):
+        self.m, self.v = list(m), list(v)
+        for p, x in zip(self.parameters, list(weights)):
+            p.data = x
+            p.grad = 0
+
 
 ENGINE = REFERENCE.variant("grouped_adam", "Adam's update in passes, one kind of number at a time", optimizer=Adam)

@@ -389,6 +389,12 @@ class Adam:
         for w in self.matrices:
             w.clean = True
 
+    def load(self, weights, m, v, t):
+        self.data[:] = weights
+        np.divide(m, 1 - self.beta1, self.m)
+        np.divide(v, 1 - self.beta2, self.v)
+        self.zero()
+
     def snapshot(self):
         return self.data.copy(), self.m.copy(), self.v.copy()
 

@@ -138,6 +138,16 @@ class Adam:
         """Everything an update changes, in place."""
         return [x for w in self.matrices for x in (w.detach(), *self.adam.state[w].values())]
 
+    def load(self, weights, m, v, t):
+        start = 0
+        for w in self.matrices:
+            state, stop = self.adam.state[w], start + w.numel()
+            for x, numbers in ((w.detach(), weights), (state["exp_avg"], m), (state["exp_avg_sq"], v)):
+                x.copy_(torch.tensor(numbers[start:stop], dtype=x.dtype).reshape(x.shape))
+            state["step"].fill_(t)
+            start = stop
+        self.adam.zero_grad()
+
     def snapshot(self):
         return [x.clone() for x in self.tensors()]
 

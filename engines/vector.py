@@ -381,6 +381,10 @@ class Adam(LinesOfSixteen):
         self.data = updated(self.data, self.m, self.v, rate, self.eps / scale)
         self.place()
 
+    def load(self, weights, m, v, t):
+        rest1, rest2 = 1 - self.beta1, 1 - self.beta2
+        super().load(weights, [x / rest1 for x in m], [x / rest2 for x in v], t)
+
 
 ENGINE = Engine(
     name="vector",

@@ -1,5 +1,6 @@
 """Weights (n_out, n_in) kept as lines of floats, rows or columns: those of `compiled` and `compiled_unordered`."""
 
+from itertools import chain, islice
 from math import isfinite
 
 from engines.written_products import add_rows
@@ -43,6 +44,18 @@ class Matrix:
         if self.grad is not None:
             grad = [b if a is None else a if b is None else add_rows([a], [b])[0] for a, b in zip(self.grad, grad)]
         self.grad = grad
+
+
+def to_lines(w, numbers):
+    """Lines as the matrix's own of the next numbers of an iterator, which come row by row."""
+    n_out, n_in = w.shape
+    rows = [tuple(islice(numbers, n_in)) for _ in range(n_out)]
+    return list(zip(*rows)) if w.by_column else rows
+
+
+def from_lines(w, lines):
+    """The numbers of such lines, row by row."""
+    return chain.from_iterable(zip(*lines) if w.by_column else lines)
 
 
 def read_values(w):

@@ -85,6 +85,10 @@ class LinesOfSixteen:
             w.place(rows)
             start = stop
 
+    def load(self, weights, m, v, t):
+        self.data, self.m, self.v = (in_lines([*numbers, *self.fill]) for numbers in (weights, m, v))
+        self.place()
+
     def snapshot(self):
         return self.data, self.m, self.v  # an update makes new lists, so these stay
 

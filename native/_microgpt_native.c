@@ -1452,6 +1452,54 @@ static PyObject *adam_update(PyObject *self, PyObject *const *args, Py_ssize_t n
     Py_RETURN_NONE;
 }
 
+/* Numbers of every parameter, matrix after matrix, into rows of their own stride; `from` has `total` of them at least. */
+static const double *spread(const Matrix *w, double *to, const double *from)
+{
+    for (size_t o = 0; o < w->rows; o++, to += w->stride, from += w->cols)
+        memcpy(to, from, w->cols * sizeof(double));
+    return from;
+}
+
+static PyObject *adam_load(PyObject *self, PyObject *const *args, Py_ssize_t n_args)
+{
+    Adam *adam = (Adam *)self;
+    if (!count_is("load", n_args, 4))
+        return NULL;
+    size_t parameters = 0;
+    for (size_t i = 0; i < adam->n_matrices; i++)
+        parameters += adam->matrices[i]->rows * adam->matrices[i]->cols;
+    PyObject *bytes[3] = {NULL, NULL, NULL}, *done = NULL; /* weights, first and second moments: arrays of doubles */
+    for (int kind = 0; kind < 3; kind++) {
+        bytes[kind] = PyObject_CallMethod(args[kind], "tobytes", NULL);
+        if (!bytes[kind])
+            goto end;
+        if (!PyBytes_Check(bytes[kind]) || (size_t)PyBytes_Size(bytes[kind]) != parameters * sizeof(double)) {
+            PyErr_Format(PyExc_ValueError, "load() takes three arrays of %zu doubles", parameters);
+            goto end;
+        }
+    }
+    const double *weights = (const double *)PyBytes_AsString(bytes[0]);
+    const double *m = (const double *)PyBytes_AsString(bytes[1]), *v = (const double *)PyBytes_AsString(bytes[2]);
+    double *first = adam->first, *second = adam->second;
+    for (size_t i = 0; i < adam->n_matrices; i++) {
+        Matrix *w = adam->matrices[i];
+        weights = spread(w, w->data, weights);
+        m = spread(w, first, m);
+        v = spread(w, second, v);
+        memset(w->grad, 0, size_of(w) * sizeof(double));
+        w->gathered = 0;
+        w->version = new_stamp();
+        first += size_of(w);
+        second += size_of(w);
+    }
+    done = Py_None;
+    Py_INCREF(done);
+end:
+    for (int kind = 0; kind < 3; kind++)
+        Py_XDECREF(bytes[kind]);
+    return done;
+}
+
 static PyObject *adam_snapshot(PyObject *self, PyObject *unused)
 {
     Adam *adam = (Adam *)self;
@@ -1493,6 +1541,7 @@ static PyObject *adam_restore(PyObject *self, PyObject *bytes)
 
 static PyMethodDef adam_methods[] = {
     {"update", FAST(adam_update), "update(t, learning_rate[, corrections, shrink, decay]): one update; t counts from 1; gradients go to 0"},
+    {"load", FAST(adam_load), "load(weights, m, v, t): the state after t updates, arrays of doubles; gradients go to 0"},
     {"snapshot", adam_snapshot, METH_NOARGS, "everything an update changes, as bytes"},
     {"restore", adam_restore, METH_O, "go back to a snapshot; gradients go to 0"},
     {NULL},

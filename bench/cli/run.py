@@ -25,6 +25,11 @@ from bench.host.results import kinds, store
     metavar="RUN",
     help="Continue an interrupted run, with its own options.",
 )
+@click.option(
+    "--from-start",
+    is_flag=True,
+    help="Time the training run's first steps, not steps from all over it.",
+)
 @FORMAT
 @BASE
 def command(
@@ -32,6 +37,7 @@ def command(
     folder: pathlib.Path,
     name: str | None,
     resume: pathlib.Path | None,
+    from_start: bool,
     style: str,
     base: str | None,
     **options: Any,
@@ -42,7 +48,8 @@ def command(
         if resume is not None:
             measured = lockstep.resume(session, kinds.find(resume, folder))
         else:
-            measured = lockstep.run(session, request_from(data, options, base=base), folder / (name or now()))
+            request = request_from(data, options, base=base, spread=not from_start)
+            measured = lockstep.run(session, request, folder / (name or now()))
     rendering.keep(measured.folder, run_tables.render(measured, "github", base))
     click.echo(run_tables.render(measured, style, base))
     click.echo(f"saved in {measured.folder}", err=True)

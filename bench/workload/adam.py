@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any, List, Optional, Sequence, Tuple
 
+Numbers = Sequence[float]  # of every parameter, matrix after matrix, row by row
+State = Tuple[Numbers, Numbers, Numbers]
 Snapshot = Tuple[List[float], List[float], List[float]]
 
 
@@ -52,6 +55,22 @@ class Adam:
             m_hat = m[i] / (1 - beta1**t)
             v_hat = v[i] / (1 - beta2**t)
             p.data -= learning_rate * m_hat / (v_hat**0.5 + eps)
+            p.grad = 0
+
+    def state(self) -> State:
+        """Weights, first and second moments as arrays of floats, matrix after matrix: what ``load`` takes."""
+        return array("d", [p.data for p in self.parameters]), array("d", self.m), array("d", self.v)
+
+    def load(self, weights: Numbers, m: Numbers, v: Numbers, t: int) -> None:
+        """Take over the state after ``t`` updates; gradients are zero.
+
+        Each number is a float of its own, made where an update makes it. So floats stay where updates have put them in
+        memory, which decides how fast the next step is (docs/where_weights_lie.md).
+        """
+        for i, p in enumerate(self.parameters):
+            self.m[i] = m[i]
+            self.v[i] = v[i]
+            p.data = weights[i]
             p.grad = 0
 
     def snapshot(self) -> Snapshot:

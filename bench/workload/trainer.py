@@ -11,6 +11,7 @@ from typing import Any, Callable, Dict, Iterator, List, Literal, NamedTuple, Opt
 
 import engines
 from bench.workload import data, generation, model_file
+from bench.workload.adam import Numbers
 from bench.workload.config import Config, WorkloadError
 from bench.workload.data import Documents
 from bench.workload.engine import PLAIN, Engine, loss_of
@@ -181,6 +182,23 @@ class Trainer:
         """Undo the steps since ``snapshot``; gradients are zero again. The random stream stays where it is."""
         self.steps_done, optimizer = snapshot
         self.optimizer.restore(optimizer)
+
+    def load(self, steps_done: int, weights: Numbers, m: Numbers, v: Numbers) -> None:
+        """Go to the training run's state after so many steps: weights and Adam's moments, matrix after matrix.
+
+        Raises WorkloadError where there are not as many of each as the model has parameters, or the engine's optimizer
+        has no ``load``.
+        """
+        parameters = sum(len(rows) * len(rows[0]) for rows in self.weights().values())
+        if {len(weights), len(m), len(v)} != {parameters}:
+            raise WorkloadError(f"a state of {len(weights)} weights does not fit a model of {parameters}")
+        if not hasattr(self.optimizer, "load"):
+            raise WorkloadError(
+                f"the optimizer of engine {self.engine.name} has no load(weights, m, v, t): give it one, as in"
+                " bench/workload/adam.py, or measure with --from-start"
+            )
+        self.optimizer.load(weights, m, v, steps_done)
+        self.steps_done = steps_done
 
     def weights(self) -> Dict[str, List[List[float]]]:
         """The weights by matrix name, (n_out, n_in) each."""

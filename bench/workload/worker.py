@@ -13,9 +13,12 @@ The host writes one JSON object a line on standard input and reads one back, wit
           "aside_ns": of going back to the state before, "repeats": M or fewer, "repeated": [HEX, their losses]},
           with "validation": HEX after a step that a validation follows, and "late_ns": processor time by which the
           weights were read later than they are when nothing is left to do
+    {"do": "go", "state": PATH, "steps": N}
+        → {"parameters": BASE64, before, "late_ns": as above, "load_ns": processor time of taking over}: goes to the training run's state after N steps, a file of weights
+          and both moments as doubles in this machine's order
     {"do": "generate", "samples": N}, perhaps "along": [texts]
         → {"samples": [texts], "ns": of all, "delay_ns": as of a step, "drawn": BASE64, "along": BASE64}
-    {"do": "nodes", "steps": N}       → {"nodes": [graph nodes of the first N steps]}
+    {"do": "nodes", "steps": N or "at": [steps, from 1]}   → {"nodes": [graph nodes of the first N steps, or of those]}
     {"do": "memory", "steps": N}      → {"blocks": [alive after backward, a step], "peak_bytes": [a step]}
     {"do": "collector", "steps": N}   → {"share": of N steps' time spent in the cyclic collector, "collections": …}
     {"do": "finish"}                  → {"parameters": BASE64, "peak_bytes": …, "late_ns": as above}
@@ -273,6 +276,21 @@ class Worker:
             answer["cpu_ns"] = cpu / repeats
         return {**answer, "validation": trainer.validate().hex()} if trainer.validation_due() else answer
 
+    def go(self, order: Dict[str, Any], processor: Callable[[], int] = time.process_time_ns) -> Dict[str, Any]:
+        """Hand over the weights as they are, and take over the state that is told.
+
+        What the last step left to the collector stays: it is the next step's to pay for, as in training.
+        """
+        late = self._read_twice(processor)
+        before = pack(self.trainer.weights().values())
+        state = array.array("d")
+        with open(order["state"], "rb") as file:
+            state.frombytes(file.read())
+        third = len(state) // 3
+        started = processor()
+        self.trainer.load(order["steps"], state[:third], state[third : 2 * third], state[2 * third :])
+        return {"parameters": before, "load_ns": processor() - started, **late}
+
     def _read_twice(self, processor: Callable[[], int]) -> Dict[str, Any]:
         """How much longer reading the weights takes than reading them again: work that was put off till then."""
         started = processor()
@@ -320,7 +338,8 @@ class Worker:
 
     def nodes(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Count graph nodes, forward passes only."""
-        return {"nodes": [self.trainer.count_nodes(step) for step in range(order["steps"])]}
+        steps = [step - 1 for step in order["at"]] if "at" in order else range(order["steps"])
+        return {"nodes": [self.trainer.count_nodes(step) for step in steps]}
 
     def count(self, order: Dict[str, Any]) -> Dict[str, Any]:
         """Build the seeded state and train ``steps`` steps: the same instructions every time.

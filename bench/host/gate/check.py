@@ -81,7 +81,9 @@ def run(
     """
     pythons = list(request.pythons) or [interpreters.newest()]
     pythons += [] if base.python is None else [base.python]
-    session.prepare(dataclasses.replace(request, pythons=pythons, against=base.revision))
+    at = base.run.record.plan.at if base.run is not None else None
+    spread = False if at is None else at
+    session.prepare(dataclasses.replace(request, pythons=pythons, against=base.revision, spread=spread))
     holding = _hold(session, request, base, rules)
     measured = session.create(folder, calibration.note(folder.parent))
     kept = f"rounds are kept in {measured.folder}"

@@ -28,8 +28,8 @@ def positions(run: Run) -> list[int]:
     config = Config(**run.record.workload.config)  # type: ignore[arg-type]
     path = datasets.locate_again(run.record.workload.data)
     documents = Trainer(REFERENCE, path, config).documents
-    steps = run.record.plan.steps
-    return [min(config.block_size, len(documents[step % len(documents)]) + 1) for step in range(steps)]
+    steps = [number - 1 for number in run.record.plan.numbers]
+    return [min(config.block_size, len(documents[step % len(documents)]) + 1) for step in steps]
 
 
 def arithmetic(run: Run) -> Arithmetic:

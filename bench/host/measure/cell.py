@@ -19,6 +19,7 @@ LONGEST_TURN = 1_000  # repeats of one step at the most
 ASIDE = 0.75  # of a step, that going back to the state before it may take
 UNSAID = 1.3  # times the processor time of its steps that an order may take
 UNSAID_NS = 12_000_000  # and so much more: for the order itself, its documents, and a look at what is sealed
+LOAD_NS = 1_000  # a parameter, that taking over a state may take
 
 
 class CellState:
@@ -40,10 +41,12 @@ class CellState:
         self.off_cpu = ""
         self.said = self.computed = 0.0  # ns of processor time in the steps so far: its own word, the system's
         self.repeated: list[float] = []  # losses of the last step's repeats
-        self.suspicious = False
+        self.suspicious = self.loads_oddly = False
         self.findings: list[Finding] = []
         self.started: dict[str, Any] = {}
         self.finished: dict[str, Any] = {}
+        self.leads: list[float] = []  # losses of the steps that lead in
+        self.weights: list[str] = []  # packed: before the first state that was taken over, after each stretch of steps
         self.nodes: list[int] | None = None
         self.drawn: dict[str, Any] = {}
 
@@ -107,6 +110,27 @@ class CellState:
             self.said, self.computed = self.said + said + extra / UNSAID, self.computed + computed
         again, self.suspicious = self.suspicious, any(reasons.values())
         return next((why for why, so in reasons.items() if so), "") if again else ""
+
+    def keep_weights(self, answer: Mapping[str, Any]) -> None:
+        """Add the weights after a stretch of steps to those so far."""
+        self.weights.append(answer["parameters"])
+
+    def suspect_load(self, answer: Mapping[str, Any], computed: float) -> str:
+        """In words, the work that is done while a state is taken over, two times running; "" for none or the first.
+
+        ``computed``: as in `suspect`.
+        """
+        parameters = len(parity.unpack(answer["parameters"]))
+        late = answer.get("late_ns", 0)
+        odd = (
+            answer["load_ns"] > UNSAID_NS / 4 + LOAD_NS * parameters
+            or late > max(5 * UNSAID_NS, *self.nanoseconds, 0.0)
+            or computed > answer["load_ns"] + late + 2 * UNSAID_NS + 5 * LOAD_NS * parameters
+        )
+        again, self.loads_oddly = self.loads_oddly, odd
+        return (
+            "it works outside the clock: taking over the training run's state takes too long" if odd and again else ""
+        )
 
     def judge(self, finding: Finding) -> None:
         """Take in what a comparison found; a diverged cell is not measured any further."""

@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.host.measure.trajectory import Trajectory, starts
 from bench.host.results.records import REFERENCE, Cell, PlanRecord
 from bench.host.system.deadline import Deadline
 from bench.host.system.interpreters import Runtime
@@ -52,6 +53,7 @@ class Plan:
     settings: PlanRecord
     deadline: Deadline = dataclasses.field(default_factory=Deadline)
     before: Before | None = None
+    trajectory: Trajectory | None = None
 
     @property
     def cells(self) -> list[Cell]:
@@ -59,7 +61,8 @@ class Plan:
         return [(engine, runtime.name) for runtime in self.runtimes for engine in self.engines]
 
     def orders(self, rounds_done: int) -> int:
-        """Orders still to give where nothing fails: a start, the steps and an end a cell; samples and nodes once."""
+        """Orders still to give where nothing fails: a start, the steps with their states, and an end a cell; samples and nodes once."""
         rounds = self.settings.rounds - rounds_done
         first_round = 0 if rounds_done else len(self.engines) + len(self.cells)
-        return rounds * len(self.cells) * (self.settings.steps + 2) + first_round
+        taken = len(starts(self.trajectory.at)) + len(self.trajectory.lead_in) if self.trajectory else 0
+        return rounds * len(self.cells) * (self.settings.steps + taken + 2) + first_round

@@ -9,11 +9,10 @@ import importlib.metadata
 import pathlib
 import re
 import shlex
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 
 import engines
-from bench.host.measure import engine_files, revision
+from bench.host.measure import engine_files, revision, sources, trajectory
 from bench.host.measure.plan import Plan
 from bench.host.results import store
 from bench.host.results.records import REFERENCE, SCHEMA, PlanRecord, RunRecord, RuntimeRecord, WorkloadRecord
@@ -33,6 +32,7 @@ class Request:
     ``switches``: ``[RUNTIME:]NAME=VALUE …`` texts, each a further runtime beside every one that it fits.
     ``against``: git revision at which the engines become rows of their own, to hold today's against.
     ``slowdowns``: injected, by row. ``kind``: the command that asks, one of kinds.KINDS.
+    ``spread``: time steps from all over the training run, or these ones, from 1; otherwise its first ones.
     """
 
     data: str
@@ -46,6 +46,7 @@ class Request:
     against: str | None = None
     slowdowns: Mapping[str, float] = dataclasses.field(default_factory=dict)
     kind: str = "run"
+    spread: bool | Sequence[int] = False
 
 
 def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord, list[str]]:
@@ -56,14 +57,14 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord,
     chosen = choose(request.engine_names)
     path = datasets.locate(request.data)
     read_documents(path)  # what is wrong with it is said of the user's own file
-    path = _copy_documents(path, workspace)
+    path = sources.copy_documents(path, workspace)
     documents = read_documents(path)
     runtimes, missing = find_runtimes(request.pythons, request.switches)
     if request.base not in (None, *(runtime.name for runtime in runtimes)):
         raise UsageError(
             f"no runtime {request.base} in this run: choose from {', '.join(runtime.name for runtime in runtimes)}"
         )
-    source = _copy_source(workspace)
+    source = sources.copy_source(workspace)
     taken = {
         row: take(engine, source, workspace / "files" / f"new{n}") for n, (row, engine) in enumerate(chosen.items())
     }
@@ -85,18 +86,27 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord,
     record = dataclasses.replace(
         _record(request, path, documents, runtimes),
         engines={row: one.record for row, one in taken.items()},
-        source_sha256=_source_sha256(source),
+        source_sha256=sources.digest(source),
     )
+    settings, way = request.measuring, None
+    if request.spread is not False:
+        steps = settings.steps if request.spread is True else request.spread
+        try:
+            way = trajectory.of(path, request.config, steps, workspace, settings.budget_seconds)
+            settings = dataclasses.replace(settings, at=way.at, states_sha256=way.sha256)
+        except trajectory.OutOfReach as why:
+            missing.append(f"the first steps are timed, not steps from all over the training run: {why}")
     plan = Plan(
         subjects,
         runtimes,
         path,
         request.config.record(),
-        request.measuring,
-        Deadline.of_command(request.measuring.budget_seconds),
+        settings,
+        Deadline.of_command(settings.budget_seconds),
         before,
+        way,
     )
-    return plan, record, missing
+    return plan, dataclasses.replace(record, plan=settings), missing
 
 
 def resume(folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] | None = None) -> tuple[Plan, Run]:
@@ -106,8 +116,8 @@ def resume(folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] 
     """
     run = store.load(folder)
     record = run.record
-    source = _copy_source(workspace)
-    if _source_sha256(source) != record.source_sha256:
+    source = sources.copy_source(workspace)
+    if sources.digest(source) != record.source_sha256:
         raise UsageError(f"the engines or the workload have changed since {folder} was started: start a new run")
     if machine.describe()["identity"] != record.machine["identity"]:
         raise UsageError(f"{folder} was started on another machine: start a new run")
@@ -137,11 +147,16 @@ def resume(folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] 
         if taken.record.source_sha256 != engine.source_sha256:
             raise UsageError(f"the engine {engine.path or row} has changed since {folder} was started: start a new run")
         subjects[row] = taken.subject
+    path, config, way = sources.copy_documents(path, workspace), dict(record.workload.config), None
+    if record.plan.at is not None:
+        try:
+            way = trajectory.of(path, Config(**config), record.plan.at, workspace, None)  # type: ignore[arg-type]
+        except trajectory.OutOfReach:
+            way = None
+        if way is None or way.sha256 != record.plan.states_sha256:
+            raise UsageError(f"the training run that {folder} is of cannot be computed again here: start a new run")
     deadline = Deadline.of_command(record.plan.budget_seconds)
-    plan = Plan(
-        subjects, runtimes, _copy_documents(path, workspace), dict(record.workload.config), record.plan, deadline
-    )
-    return plan, run
+    return Plan(subjects, runtimes, path, config, record.plan, deadline, trajectory=way), run
 
 
 def find_again(name: str, about: RuntimeRecord) -> interpreters.Runtime:
@@ -257,32 +272,3 @@ def _parse_switches(text: str) -> tuple[str, dict[str, str]]:
         if not re.fullmatch(r"[A-Za-z_]\w*=.*", word):
             raise UsageError(f"--env {text}: {word!r} is not NAME=VALUE, as in --env PYTHON_JIT=1")
     return which, dict(word.split("=", 1) for word in words)
-
-
-def _copy_source(workspace: pathlib.Path) -> pathlib.Path:
-    """A copy of what a worker imports, so that a run measures one state of it, edited meanwhile or not."""
-    source = workspace / "source"
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(interpreters.ROOT / "bench" / "workload", source / "bench" / "workload", ignore=ignore)
-    shutil.copy(interpreters.ROOT / "bench" / "__init__.py", source / "bench")
-    shutil.copytree(interpreters.ROOT / "engines", source / "engines", ignore=ignore)
-    for built in (interpreters.ROOT / "native").glob("*.so"):  # where it was built in place
-        (source / "native").mkdir(exist_ok=True)
-        shutil.copy(built, source / "native")
-    return source
-
-
-def _copy_documents(path: pathlib.Path, workspace: pathlib.Path) -> pathlib.Path:
-    return pathlib.Path(shutil.copy(path, workspace / "documents.txt"))
-
-
-def _sha256(path: pathlib.Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _source_sha256(source: pathlib.Path) -> str:
-    """One digest of every Python file that a worker may import."""
-    digest = hashlib.sha256()
-    for path in sorted(source.rglob("*.py")):
-        digest.update(f"{path.relative_to(source).as_posix()} {_sha256(path)}\n".encode())
-    return digest.hexdigest()

@@ -40,12 +40,22 @@ class ReferenceChecks:
             ),
         )
 
-    def check_losses(self, step: int, probe: Probe | None) -> None:
-        """The step's losses, those of its repeats that are probed, and the validation loss where it is due."""
+    def check_lead(self, step: int) -> None:
+        """The losses of the last of the steps that lead in, which is this one of the training run."""
         self._against_reference(
             self._alive(),
             lambda reference, state: parity.compare_losses(
-                reference.losses[step - 1 : step], state.losses[step - 1 : step], first_step=step
+                reference.leads[len(state.leads) - 1 :][:1], state.leads[-1:], first_step=step
+            ),
+        )
+
+    def check_losses(self, turn: int, probe: Probe | None) -> None:
+        """A turn's losses, those of its repeats that are probed, and the validation loss where it is due."""
+        step = self.plan.settings.numbers[turn - 1]
+        self._against_reference(
+            self._alive(),
+            lambda reference, state: parity.compare_losses(
+                reference.losses[turn - 1 : turn], state.losses[turn - 1 : turn], first_step=step
             ),
         )
         if probe is not None:
@@ -71,12 +81,13 @@ class ReferenceChecks:
         cells = [cell for cell in self._alive() if cell[0] not in references]
         self._against_reference([cell for cell in cells if probe.of(self.states[cell].repeated, False)], compare)
 
-    def check_parameters(self) -> None:
-        """The weights after the last step."""
+    def check_parameters(self, step: int) -> None:
+        """The weights as they were told last, after this step."""
+        what = "final parameters" if step == self.plan.settings.numbers[-1] else f"parameters after step {step}"
         self._against_reference(
             self._alive(),
             lambda reference, state: parity.compare_parameters(
-                parity.unpack(reference.finished["parameters"]), parity.unpack(state.finished["parameters"])
+                parity.unpack(reference.weights[len(state.weights) - 1]), parity.unpack(state.weights[-1]), what
             ),
         )
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from bench.host.measure import copies
 from bench.host.measure.cell import UNSAID, UNSAID_NS, CellState
+from bench.host.measure.first_look import first_look
 from bench.host.measure.plan import Plan
 from bench.host.measure.probe import probes
 from bench.host.measure.reference_checks import ReferenceChecks
@@ -28,7 +29,7 @@ from bench.host.measure.worker_process import (
     left_behind,
     stop_all,
 )
-from bench.host.results.records import NODES_STEPS, REFERENCE, SCHEMA, Cell, RoundRecord, key
+from bench.host.results.records import NODES_STEPS, SCHEMA, Cell, RoundRecord, key
 from bench.host.system.deadline import Deadline
 from bench.host.system.progress import Progress
 from bench.workload.generation import COMPARED
@@ -87,16 +88,17 @@ class Round:
                     self._start(cell)
                 self.checks.check_gradients(runtime.name)
                 if self.first_look:
-                    self._say_first_look(runtime.name)
-            for step in range(1, self.plan.settings.steps + 1):
-                if step in self.probes:
-                    self.probes[step].choose([self.states[cell].repeats for cell in self._alive()])
+                    self.progress.say(first_look(runtime.name, self.states))
+            for turn in range(1, self.plan.settings.steps + 1):
+                self._go_to(turn)
+                if turn in self.probes:
+                    self.probes[turn].choose([self.states[cell].repeats for cell in self._alive()])
                 for cell in self._shuffled(self._alive()):
-                    self._step(cell, step)
-                self.checks.check_losses(step, self.probes.get(step))
+                    self._step(cell, turn)
+                self.checks.check_losses(turn, self.probes.get(turn))
             for cell in self._alive():
                 self._finish(cell)
-            self.checks.check_parameters()
+            self.checks.check_parameters(self.plan.settings.numbers[-1])
             self._check_left_behind()
             compared = time.monotonic()
             if self.samples:
@@ -191,20 +193,45 @@ class Round:
         elif answer is not None:
             state.begin(answer, self.plan.settings.turn_seconds * 1e9)
 
-    def _step(self, cell: Cell, step: int) -> None:
+    def _go_to(self, turn: int) -> None:
+        """Every cell to the training run's state before a step, where the one before does not lead to it."""
+        trajectory, numbers = self.plan.trajectory, self.plan.settings.numbers
+        if trajectory is None:
+            return
+        if (begin := trajectory.state(numbers[turn - 1])) is not None:
+            for cell in self._shuffled(self._alive()):
+                self._go(cell, state=str(begin[0]), steps=begin[1])
+            if turn > 1:
+                self.checks.check_parameters(numbers[turn - 2])
+        for lead in trajectory.lead_in if turn == 1 else ():
+            for cell in self._shuffled(self._alive()):
+                if answer := self._ask(cell, ["loss"], do="step", repeats=1, nonce=self.nonces[1]):
+                    self.states[cell].leads.append(float.fromhex(answer["loss"]))
+            self.checks.check_lead(lead)
+
+    def _go(self, cell: Cell, **where: Any) -> None:
+        """One cell to a state; the weights that it has are those after its last step."""
+        state, computed = self.states[cell], self.states[cell].worker.processor_seconds()
+        if (answer := self._ask(cell, ["parameters", "load_ns"], do="go", **where)) is None:
+            return
+        state.keep_weights(answer)
+        if why := state.suspect_load(answer, (state.worker.processor_seconds() - computed) * 1e9):
+            state.end("failed", why)
+
+    def _step(self, cell: Cell, turn: int) -> None:
         state = self.states[cell]
         started, computed = time.monotonic(), state.worker.processor_seconds()
-        look, repeats = step == self.looked or state.suspicious, state.repeats
+        look, repeats = turn == self.looked or state.suspicious, state.repeats
         untimed: dict[str, Any] = {}
-        if step in self.probes and cell[0] in self.checks.references():
-            probe, repeats = self.probes[step], 1
+        if turn in self.probes and cell[0] in self.checks.references():
+            probe, repeats = self.probes[turn], 1
             untimed = {"untimed": probe.count, "skip": probe.chain}
         answer = self._ask(
             cell,
             ["loss", "ns", *(["cpu_ns"] if self.plan.settings.clock == "cpu" and not state.off_cpu else [])],
             do="step",
             repeats=repeats,
-            nonce=self.nonces[step],
+            nonce=self.nonces[turn],
             most_ns=MOST_TURNS * state.turn,
             **({"look": True} if look and (repeats > 1 or not self.reference_cells) else {}),
             **untimed,
@@ -246,8 +273,11 @@ class Round:
         """Once per engine: the graph is the same on every runtime. One that takes too long has its times all the same."""
         for engine in self.plan.engines:
             cell = next((cell for cell in self._alive() if cell[0] == engine), None)
-            steps = min(NODES_STEPS, self.plan.settings.steps)
-            answer = cell and self._ask(cell, ["nodes"], optional=True, do="nodes", steps=steps)
+            numbers = self.plan.settings.numbers[:NODES_STEPS]
+            spread = (
+                {"at": numbers} if self.plan.trajectory else {"steps": len(numbers)}
+            )  # older workers know the latter
+            answer = cell and self._ask(cell, ["nodes"], optional=True, do="nodes", **spread)
             if cell and answer:
                 self.states[cell].nodes = answer["nodes"]
 
@@ -257,29 +287,12 @@ class Round:
         if answer is None:
             return
         state.finished = answer
+        state.keep_weights(answer)
         if answer.get("late_ns", 0) > max(5 * UNSAID_NS, float(np.median(state.nanoseconds))):
             state.end("failed", "it works when its weights are read after the last step, outside the clock")
         elif state.computed > UNSAID * state.said:
             told = f"{state.said * 1e-6:.0f} ms where the system says {state.computed * 1e-6:.0f} ms"
             state.end("failed", f"its clock says that its steps took {told}")
-
-    def _say_first_look(self, runtime: str) -> None:
-        """One line a runtime as soon as there is something to show; tables come from the rounds alone."""
-        estimates = {
-            cell[0]: state.started["estimate_ns"]
-            for cell, state in self.states.items()
-            if cell[1] == runtime and state.status == "ok"
-        }
-        if REFERENCE in estimates:
-            reference = estimates.pop(REFERENCE)
-            rough = ", ".join(
-                f"{engine} {reference / max(1, ns):.1f}x"
-                for engine, ns in sorted(estimates.items(), key=lambda item: item[1])
-            )
-            self.progress.say(
-                f"{runtime}: reference about {reference / 1e6:.0f} ms on the first document"
-                + (f"; first gradients agree; roughly {rough}" if rough else "")
-            )
 
     def _check_left_behind(self) -> None:
         """A process that an engine hid from its parent computes unseen: the cell has failed."""

@@ -101,6 +101,10 @@ def _collector(run: Run, off: Run) -> Table:
 def _ageing(run: Run) -> Table:
     """Speedups over the reference in the first steps of a run, in later ones and in all."""
     steps = run.record.plan.steps
+    if run.record.plan.at is not None:
+        raise UsageError(
+            f"{run.folder.name} has steps from all over the training run: measure with --from-start to see how speedups change"
+        )
     if steps < WINDOWS[1]:
         raise UsageError(
             f"{run.folder.name} has {steps} steps: measure {WINDOWS[1]} or more to see how speedups change"

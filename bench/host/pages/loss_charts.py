@@ -46,7 +46,7 @@ def _loss_values(run: Run) -> list[Spec]:
                     {
                         "engine": engine,
                         "runtime": label(run, runtime),
-                        "step": step,
+                        "step": run.record.plan.numbers[step - 1],
                         "loss": value,
                         "difference": value - float.fromhex(expected[step - 1]),
                     }
@@ -55,8 +55,8 @@ def _loss_values(run: Run) -> list[Spec]:
 
 
 def _curve(run: Run, field: str, title: str, form: str) -> Spec:
-    steps = run.record.plan.steps
-    ticks = {"tickMinStep": 1} if steps > 10 else {"values": list(range(1, steps + 1))}
+    numbers = run.record.plan.numbers
+    ticks = {"tickMinStep": 1} if len(numbers) > 10 else {"values": numbers}
     x = quantitative("step", "training step", {"zero": False, "nice": False}, axis={**ticks, "format": "d"})
     y = quantitative(field, title, {"zero": False}, axis={"format": form})
     detail = {"field": "runtime", "type": "nominal"}

@@ -45,6 +45,7 @@ def ratio_text(ratio: Ratio, short: bool = False) -> str:
 
 SHORT = "±: half the 95 % interval, in percent of the ratio. =: the interval includes 1."
 ONE_ROUND = "no interval can be made of one round, so these speedups may be chance"
+LISTED = 6  # steps by number
 GATED = "no speedup: a check measures the reference only once, to verify the others; see the verdicts of the gate"
 
 
@@ -87,12 +88,21 @@ def preamble(run: Run) -> list[str]:
     return [
         f"{workload.data}: {workload.documents:,} documents, {workload.vocabulary} tokens; {sizes}; {workload.parameters:,} parameters; seed {config['seed']}",
         *(["training options: " + ", ".join(options)] if options else []),
-        f"steps 1 to {plan.steps} of a schedule of {config['schedule_steps']}, {len(run.rounds)} round{'s' * (len(run.rounds) != 1)} of fresh processes, "
+        f"{steps_of(run)}, {len(run.rounds)} round{'s' * (len(run.rounds) != 1)} of fresh processes, "
         f"in lockstep; cyclic garbage collector {plan.gc}"
         + ("" if plan.affinity is None else f"; workers on CPU {', '.join(map(str, plan.affinity))} only"),
         f"{record.machine['cpu']}, {record.machine['cores']} cores, {record.machine['platform']}; {record.created}",
         *record.notes,
     ]
+
+
+def steps_of(run: Run) -> str:
+    """Which steps of the training run were timed."""
+    plan, whole = run.record.plan, run.record.workload.config["schedule_steps"]
+    if plan.at is None:
+        return f"steps 1 to {plan.steps} of a schedule of {whole}"
+    listed = ", ".join(map(str, plan.at[:LISTED])) + (", …" if len(plan.at) > LISTED else "")
+    return f"{plan.steps} steps from all over a training run of {whole} ({listed}), each from the run's own state there"
 
 
 LEGEND = [

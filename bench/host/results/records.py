@@ -62,7 +62,8 @@ class PlanRecord:
     """How it was to be measured. ``turn_seconds``: a shorter turn is filled with repeats of its step.
 
     ``affinity``: the only CPUs that workers may run on; None leaves it to the system. ``clock``: what ratios are made
-    of, "cpu" or "wall" time.
+    of, "cpu" or "wall" time. ``at``: the steps of the training run that are timed, from 1, each begun with the run's own
+    state there, and ``states_sha256`` of these states; None for its first ``steps``.
     """
 
     steps: int
@@ -74,6 +75,13 @@ class PlanRecord:
     order_seed: int
     affinity: list[int] | None = None
     clock: str = "wall"
+    at: list[int] | None = None
+    states_sha256: str = ""
+
+    @property
+    def numbers(self) -> list[int]:
+        """Which steps of the training run are timed, from 1."""
+        return list(range(1, self.steps + 1)) if self.at is None else self.at
 
 
 @dataclasses.dataclass(frozen=True)

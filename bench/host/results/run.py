@@ -179,16 +179,16 @@ class Run:
                 "engine": engine,
                 "runtime": runtime,
                 "round": entry.number,
-                "step": step,
+                "step": self.record.plan.numbers[turn],
                 "loss": float.fromhex(loss),
-                "seconds": record.nanoseconds[step - 1] * 1e-9,
-                "cpu_seconds": record.cpu_nanoseconds[step - 1] * 1e-9 if record.cpu_nanoseconds else None,
+                "seconds": record.nanoseconds[turn] * 1e-9,
+                "cpu_seconds": record.cpu_nanoseconds[turn] * 1e-9 if record.cpu_nanoseconds else None,
                 "status": record.status,
             }
             for entry in self.rounds
             for engine, runtime in self.cells
             if (record := entry.cells.get(key((engine, runtime)))) is not None
-            for step, loss in enumerate(record.losses[: len(record.nanoseconds)], 1)
+            for turn, loss in enumerate(record.losses[: len(record.nanoseconds)])
         ]
 
     def to_frame(self) -> Any:

@@ -49,6 +49,10 @@ def warm_ups(run: Run, positions: Sequence[int]) -> list[WarmUp]:
     Raises UsageError for a run of too few steps, and without the library that finds change points.
     """
     steps = run.record.plan.steps
+    if run.record.plan.at is not None:
+        raise UsageError(
+            f"{run.folder.name} has steps from all over the training run: measure with --from-start to see a warm-up"
+        )
     if steps < FEWEST:
         raise UsageError(
             f"{run.folder.name} has {steps} steps: measure {FEWEST} or more to see a warm-up, as in --steps 200"

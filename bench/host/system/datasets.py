@@ -41,10 +41,10 @@ def locate(name: str) -> pathlib.Path:
     if name != "names":
         return data.path_of(name)
     pooch.get_logger().setLevel(logging.ERROR)  # its progress is nobody's business here
-    cache = _cache()
+    folder = cache()
     try:
         return pathlib.Path(
-            pooch.retrieve(NAMES_URL, known_hash=f"sha256:{NAMES_SHA256}", fname="names.txt", path=cache)
+            pooch.retrieve(NAMES_URL, known_hash=f"sha256:{NAMES_SHA256}", fname="names.txt", path=folder)
         )
     except ValueError:
         raise UsageError(
@@ -52,18 +52,18 @@ def locate(name: str) -> pathlib.Path:
         ) from None
     except Exception as error:  # the network has many ways to fail, and requests as many exceptions
         raise UsageError(
-            f"cannot get names.txt ({type(error).__name__}): download it yourself into {cache} or leave --data out for the embedded names"
+            f"cannot get names.txt ({type(error).__name__}): download it yourself into {folder} or leave --data out for the embedded names"
         ) from None
 
 
-def _cache() -> pathlib.Path:
+def cache() -> pathlib.Path:
     """The user's cache, or where there is none that can be written to, a folder among the temporary files."""
-    cache = pathlib.Path(pooch.os_cache("microgpt-bench"))
+    folder = pathlib.Path(pooch.os_cache("microgpt-bench"))
     try:
-        if cache.is_absolute():  # without a home it is not
-            cache.mkdir(parents=True, exist_ok=True)
-            if os.access(cache, os.R_OK | os.W_OK | os.X_OK):
-                return cache
+        if folder.is_absolute():  # without a home it is not
+            folder.mkdir(parents=True, exist_ok=True)
+            if os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                return folder
     except OSError:
         pass
     return pathlib.Path(tempfile.gettempdir()) / "microgpt-bench-names"

@@ -1,0 +1,163 @@
+"""Which steps of the training run stand for all of it, and the run's own state before each of them.
+
+A training run's first steps are not like the others: relus are open that close later, and weights still lie side by side
+in memory. So the steps to time are spread over the whole run, and as long documents are slower than short ones, they are
+chosen such that their documents' lengths are spread like those of all documents.
+
+To begin at such a step, a worker takes over the weights and Adam's moments that the training run has there. They are computed once, by an
+engine that gives the reference's own bits, and kept in the user's cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import pathlib
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+
+from bench.host.measure import sources
+from bench.host.system import datasets
+from bench.workload.config import Config
+from bench.workload.trainer import Trainer
+
+ENGINE = "compiled"  # bit-identical with the reference, and needs nothing but Python
+LEAD_IN = (
+    3  # untimed steps before the first timed one of a process: about as many until its floats lie as in a long run
+)
+ESTIMATED = 5  # steps, before it is said how long all will take
+KEPT = 20  # trajectories in the cache
+GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+def spread(trainer: Trainer, steps: int) -> list[int]:
+    """So many steps of a training run, from 1: one in each part of it, their documents' lengths spread like all.
+
+    The parts are equally long. Part k is to have a document at the quantile frac(k·φ) of all lengths, φ the golden
+    ratio: a low-discrepancy sequence, by which neither early nor late steps have longer documents. Of a part's steps
+    with the length closest to it the one nearest to the middle is taken.
+    """
+    whole = trainer.config.schedule_steps
+    if steps >= whole:
+        return list(range(1, steps + 1))
+    documents, block = trainer.documents, trainer.config.block_size
+    lengths = [min(block, len(documents[step % len(documents)]) + 1) for step in range(whole)]
+    in_order, chosen = sorted(lengths), []
+    ranks = sorted(range(steps), key=lambda part: (part + 1) * GOLDEN % 1)
+    for part in range(steps):
+        begin, end = part * whole // steps, (part + 1) * whole // steps
+        wanted = in_order[int((ranks.index(part) + 0.5) / steps * whole)]
+        middle = (begin + end - 1) / 2
+        chosen.append(min(range(begin, end), key=lambda step: (abs(lengths[step] - wanted), abs(step - middle))))
+    return [step + 1 for step in chosen]
+
+
+def starts(at: Sequence[int]) -> dict[int, int]:
+    """Timed step → after how many steps the state to begin it with was taken, where it does not follow the one before.
+
+    Before the first one there are the untimed steps that lead in to it. At the seeded state there is nothing to take over.
+    """
+    first = at[0] - 1 - min(LEAD_IN, at[0] - 1)
+    gaps = {step: step - 1 for before, step in zip(at, at[1:]) if step != before + 1}
+    return {step: done for step, done in {at[0]: first, **gaps}.items() if done}
+
+
+class OutOfReach(Exception):
+    """The states cannot be had here, in words."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trajectory:
+    """The steps to time, ``at``, and where the states are: a file for each that `starts` names, by step."""
+
+    at: list[int]
+    folder: pathlib.Path
+    sha256: str
+
+    def state(self, step: int) -> tuple[pathlib.Path, int] | None:
+        """The file to begin this timed step with, and how many steps it is from; None where the one before leads to it."""
+        done = starts(self.at).get(step)
+        return None if done is None else (self.folder / str(done), done)
+
+    @property
+    def lead_in(self) -> range:
+        """The untimed steps before the first timed one, from 1."""
+        return range(starts(self.at).get(self.at[0], self.at[0] - 1) + 1, self.at[0])
+
+
+def of(
+    documents: pathlib.Path, config: Config, steps: int | Sequence[int], workspace: pathlib.Path, budget: float | None
+) -> Trajectory:
+    """The trajectory for so many ``steps``, or for these ones. Raises OutOfReach.
+
+    ``workspace`` has a copy of the sources. ``budget``: seconds of which training may take a third, None for all it takes.
+    """
+    trainer = Trainer(ENGINE, str(documents), config)
+    at = spread(trainer, steps) if isinstance(steps, int) else list(steps)
+    wanted = list(starts(at).values())
+    facts = [
+        sources.digest(workspace / "source" / "bench"),
+        ENGINE,
+        hashlib.sha256(documents.read_bytes()).hexdigest(),
+        config.record(),
+        wanted,
+        sys.byteorder,
+    ]
+    facts += [sys.version, platform.machine(), platform.libc_ver()]
+    cached = datasets.cache() / "trajectories" / hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
+    states = _read(cached, len(wanted))
+    if states is None:
+        states = _train(trainer, wanted, math.inf if budget is None else budget / 3)
+        _keep(cached, states)
+    folder = workspace / "states"
+    folder.mkdir()
+    for done, state in zip(wanted, states):
+        (folder / str(done)).write_bytes(state)
+    return Trajectory(at, folder, hashlib.sha256(b"".join(states)).hexdigest())
+
+
+def _train(trainer: Trainer, wanted: Sequence[int], longest: float) -> list[bytes]:
+    """The states after so many steps each. Raises OutOfReach where that takes longer than so many seconds."""
+    states, began = [], time.monotonic()
+    try:
+        for done in wanted:
+            while trainer.steps_done < done:
+                trainer.step()
+                expected = (time.monotonic() - began) / trainer.steps_done * wanted[-1]
+                if trainer.steps_done >= ESTIMATED and expected > longest:
+                    raise OutOfReach(f"to compute the last one's state would take about {expected:.0f} s")
+            states.append(b"".join(numbers.tobytes() for numbers in trainer.optimizer.state()))
+    except ArithmeticError as error:
+        raise OutOfReach(f"training fails at step {trainer.steps_done + 1} ({error})") from None
+    return states
+
+
+def _read(path: pathlib.Path, count: int) -> list[bytes] | None:
+    """What `_keep` kept, if it is whole."""
+    try:
+        digest, states = (content := path.read_bytes())[:32], content[32:]
+    except OSError:
+        return None
+    size = len(states) // max(1, count)
+    if digest != hashlib.sha256(states).digest() or size * count != len(states):
+        return None
+    return [states[start : start + size] for start in range(0, len(states), size)] if states else []
+
+
+def _keep(path: pathlib.Path, states: Sequence[bytes]) -> None:
+    """In the cache, whole or not at all, and only the latest of them; a cache that can't be written to is no fault."""
+    body = b"".join(states)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(hashlib.sha256(body).digest() + body)
+        os.replace(file.name, path)
+        for old in sorted(path.parent.iterdir(), key=lambda other: other.stat().st_mtime)[:-KEPT]:
+            old.unlink()
