@@ -29,7 +29,7 @@ from bench.host.results.calibration import Calibration
 from bench.host.results.comparison import Comparison
 from bench.host.results.comparison import compare as compare_sides
 from bench.host.results.peers import PeersRecord
-from bench.host.results.records import REFERENCE, PlanRecord
+from bench.host.results.records import LEAD_IN, REFERENCE, PlanRecord
 from bench.host.results.run import Run
 from bench.host.results.scaling import FACTORS, Scaling, check_factors
 from bench.host.results.verdicts import Outcome, Rules
@@ -59,6 +59,7 @@ def measure(
     clock: str = "cpu",
     affinity: Sequence[int] | None = None,
     from_start: bool = False,
+    lead_in: int = LEAD_IN,
     results: Path = RESULTS,
     name: str | None = None,
     resume: Path | None = None,
@@ -67,7 +68,8 @@ def measure(
 
     ``engines``: names or paths of engine files, all built-in ones for none; ``pythons``: versions, or [NAME=]paths, every
     CPython found for none; ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``steps`` are from all over the training
-    run, each begun with the run's own state there, or with ``from_start`` its first ones. ``resume``: a run to go on with;
+    run, each begun with the run's own state there, after ``lead_in`` untimed first steps; or with ``from_start``
+    the first ones. ``resume``: a run to go on with;
     the other arguments are its own then.
 
     The run that comes back may have cells that failed or diverged: `Run.good` says so, and `Run.status` why.
@@ -80,7 +82,7 @@ def measure(
         else:
             plan = _plan(steps, rounds, budget, min_time, timeout, gc, clock, affinity)
             request = _request("run", engines, pythons, env, data, config, plan)
-            request = dataclasses.replace(request, spread=not from_start)
+            request = dataclasses.replace(request, spread=not from_start, lead_in=lead_in)
             run = lockstep.run(session, request, folder / (name or now()))
     rendering.keep(run.folder, run_tables.render(run, "github"))
     return run

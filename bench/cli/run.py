@@ -9,10 +9,12 @@ import click
 
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import BASE, FORMAT, RESULTS, measuring_options, request_from
+from bench.cli.values import Whole
 from bench.host.measure import lockstep
 from bench.host.measure.session import Session, now
 from bench.host.pages import rendering, run_tables
 from bench.host.results import kinds, store
+from bench.host.results.records import LEAD_IN
 
 
 @click.command("run")
@@ -28,7 +30,14 @@ from bench.host.results import kinds, store
 @click.option(
     "--from-start",
     is_flag=True,
-    help="Time the training run's first steps, not steps from all over it.",
+    help="Time the first steps of the training run, not steps spread over it.",
+)
+@click.option(
+    "--lead-in",
+    type=Whole(0),
+    default=LEAD_IN,
+    show_default=True,
+    help="First steps of the training run that each process trains untimed, so that its memory is like a long run's.",
 )
 @FORMAT
 @BASE
@@ -38,6 +47,7 @@ def command(
     name: str | None,
     resume: pathlib.Path | None,
     from_start: bool,
+    lead_in: int,
     style: str,
     base: str | None,
     **options: Any,
@@ -48,7 +58,7 @@ def command(
         if resume is not None:
             measured = lockstep.resume(session, kinds.find(resume, folder))
         else:
-            request = request_from(data, options, base=base, spread=not from_start)
+            request = request_from(data, options, base=base, spread=not from_start, lead_in=lead_in)
             measured = lockstep.run(session, request, folder / (name or now()))
     rendering.keep(measured.folder, run_tables.render(measured, "github", base))
     click.echo(run_tables.render(measured, style, base))

@@ -42,7 +42,7 @@ def test_the_curve_as_blocks():
 
 
 def test_a_runs_table(small_run, bench_command):
-    small_run("--engine", "vector_exact", "--steps", "24")
+    small_run("--from-start", "--engine", "vector_exact", "--steps", "24")
     done = bench_command("warmup", "small")
     assert done.exit_code == 0, done.stderr
     rows = [line.split() for line in done.stdout.splitlines()]
@@ -51,13 +51,13 @@ def test_a_runs_table(small_run, bench_command):
 
 
 def test_too_few_steps(small_run, bench_command):
-    small_run("--engine", "reference")
+    small_run("--from-start", "--engine", "reference")
     done = bench_command("warmup", "small")
     assert done.exit_code == 2 and "measure 20 or more" in done.stderr
 
 
 def test_an_empty_run_is_refused(small_run, bench_command, tmp_path):
-    small_run("--engine", "reference", "--steps", "24")
+    small_run("--from-start", "--engine", "reference", "--steps", "24")
     for path in (tmp_path / "results" / "small" / "rounds").iterdir():
         path.unlink()
     done = bench_command("warmup", "small")

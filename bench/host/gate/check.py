@@ -81,9 +81,10 @@ def run(
     """
     pythons = list(request.pythons) or [interpreters.newest()]
     pythons += [] if base.python is None else [base.python]
-    at = base.run.record.plan.at if base.run is not None else None
-    spread = False if at is None else at
-    session.prepare(dataclasses.replace(request, pythons=pythons, against=base.revision, spread=spread))
+    request = dataclasses.replace(request, pythons=pythons, against=base.revision)
+    if base.run is not None and (at := base.run.record.plan.at) is not None:
+        request = dataclasses.replace(request, spread=at, lead_in=base.run.record.plan.lead_in)
+    session.prepare(request)
     holding = _hold(session, request, base, rules)
     measured = session.create(folder, calibration.note(folder.parent))
     kept = f"rounds are kept in {measured.folder}"

@@ -64,5 +64,6 @@ class Plan:
         """Orders still to give where nothing fails: a start, the steps with their states, and an end a cell; samples and nodes once."""
         rounds = self.settings.rounds - rounds_done
         first_round = 0 if rounds_done else len(self.engines) + len(self.cells)
-        taken = len(starts(self.trajectory.at)) + len(self.trajectory.lead_in) if self.trajectory else 0
+        way = self.trajectory
+        taken = len(starts(way.at, way.lead_in)) + way.lead_in if way else 0
         return rounds * len(self.cells) * (self.settings.steps + taken + 2) + first_round

@@ -32,7 +32,8 @@ class Request:
     ``switches``: ``[RUNTIME:]NAME=VALUE …`` texts, each a further runtime beside every one that it fits.
     ``against``: git revision at which the engines become rows of their own, to hold today's against.
     ``slowdowns``: injected, by row. ``kind``: the command that asks, one of kinds.KINDS.
-    ``spread``: time steps from all over the training run, or these ones, from 1; otherwise its first ones.
+    ``spread``: time steps from all over the training run, or these ones, from 1, after ``lead_in`` of
+    its first steps in every process; otherwise time its first ones.
     """
 
     data: str
@@ -47,6 +48,7 @@ class Request:
     slowdowns: Mapping[str, float] = dataclasses.field(default_factory=dict)
     kind: str = "run"
     spread: bool | Sequence[int] = False
+    lead_in: int = 0
 
 
 def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord, list[str]]:
@@ -92,8 +94,8 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord,
     if request.spread is not False:
         steps = settings.steps if request.spread is True else request.spread
         try:
-            way = trajectory.of(path, request.config, steps, workspace, settings.budget_seconds)
-            settings = dataclasses.replace(settings, at=way.at, states_sha256=way.sha256)
+            way = trajectory.of(path, request.config, steps, request.lead_in, workspace, settings.budget_seconds)
+            settings = dataclasses.replace(settings, at=way.at, lead_in=way.lead_in, states_sha256=way.sha256)
         except trajectory.OutOfReach as why:
             missing.append(f"the first steps are timed, not steps from all over the training run: {why}")
     plan = Plan(
@@ -150,7 +152,14 @@ def resume(folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] 
     path, config, way = sources.copy_documents(path, workspace), dict(record.workload.config), None
     if record.plan.at is not None:
         try:
-            way = trajectory.of(path, Config(**config), record.plan.at, workspace, None)  # type: ignore[arg-type]
+            way = trajectory.of(
+                path,
+                Config(**config),  # type: ignore[arg-type]
+                record.plan.at,
+                record.plan.lead_in,
+                workspace,
+                None,
+            )
         except trajectory.OutOfReach:
             way = None
         if way is None or way.sha256 != record.plan.states_sha256:

@@ -63,12 +63,10 @@ class Round:
         # the same plan gives the same orders again
         self.rng = random.Random(f"{plan.settings.order_seed}/{number}")
         # but nobody knows beforehand what repeats are made of, and at which steps they are looked at
-        steps = range(1, plan.settings.steps + 1)
-        self.nonces = {step: secrets.token_hex(8) for step in steps}
-        self.looked = secrets.choice(
-            steps[: max(1, len(steps) - 1)]
-        )  # what is odd then is looked at in the next step too
-        self.probes = {} if self.reference_cells else probes(steps)
+        turns = range(1, plan.settings.steps + 1)
+        self.nonces = {turn: secrets.token_hex(8) for turn in turns}
+        self.looked = secrets.choice(turns[:-1] or turns)  # what is odd then is looked at in the next turn too
+        self.probes = {} if self.reference_cells else probes(turns)
         self.states: dict[Cell, CellState] = {}
         self.checks = ReferenceChecks(plan, self.states, self.reference_cells, progress)
         self.copies = copies.of(plan.documents.parent, plan.runtimes)
@@ -194,20 +192,19 @@ class Round:
             state.begin(answer, self.plan.settings.turn_seconds * 1e9)
 
     def _go_to(self, turn: int) -> None:
-        """Every cell to the training run's state before a step, where the one before does not lead to it."""
+        """Every cell to the training run's state before a turn's step, unless it is there; before the first it is led in."""
         trajectory, numbers = self.plan.trajectory, self.plan.settings.numbers
         if trajectory is None:
             return
-        if (begin := trajectory.state(numbers[turn - 1])) is not None:
-            for cell in self._shuffled(self._alive()):
-                self._go(cell, state=str(begin[0]), steps=begin[1])
-            if turn > 1:
-                self.checks.check_parameters(numbers[turn - 2])
-        for lead in trajectory.lead_in if turn == 1 else ():
+        for lead in range(1, trajectory.lead_in + 1) if turn == 1 else ():
             for cell in self._shuffled(self._alive()):
                 if answer := self._ask(cell, ["loss"], do="step", repeats=1, nonce=self.nonces[1]):
                     self.states[cell].leads.append(float.fromhex(answer["loss"]))
             self.checks.check_lead(lead)
+        if (file := trajectory.state(numbers[turn - 1])) is not None:
+            for cell in self._shuffled(self._alive()):
+                self._go(cell, state=str(file), steps=numbers[turn - 1] - 1)
+            self.checks.check_parameters(numbers[turn - 2] if turn > 1 else trajectory.lead_in)
 
     def _go(self, cell: Cell, **where: Any) -> None:
         """One cell to a state; the weights that it has are those after its last step."""
@@ -264,8 +261,7 @@ class Round:
             reference = self.checks.reference(cell)
             known = reference is not None and "samples" in reference.drawn and cell[0] not in rows
             told = {"along": reference.drawn["samples"][:COMPARED]} if reference is not None and known else {}
-            answer = self._ask(cell, ["samples", "ns"], do="generate", samples=self.samples, **told)
-            if answer is not None:
+            if answer := self._ask(cell, ["samples", "ns"], do="generate", samples=self.samples, **told):
                 self.states[cell].drawn = answer
         self.checks.check_samples()
 

@@ -4,8 +4,10 @@ A training run's first steps are not like the others: relus are open that close 
 in memory. So the steps to time are spread over the whole run, and as long documents are slower than short ones, they are
 chosen such that their documents' lengths are spread like those of all documents.
 
-To begin at such a step, a worker takes over the weights and Adam's moments that the training run has there. They are computed once, by an
-engine that gives the reference's own bits, and kept in the user's cache.
+To begin at such a step, a worker takes over the weights and Adam's moments that the training run has there. They are
+computed once, by an engine that gives the reference's own bits, and kept in the user's cache. Before the first of them every
+process trains some of the run's first steps, untimed: floats come to lie apart by updates alone, and stay so in states that
+are taken over (docs/where_weights_lie.md).
 """
 
 from __future__ import annotations
@@ -59,14 +61,10 @@ def spread(trainer: Trainer, steps: int) -> list[int]:
     return [step + 1 for step in chosen]
 
 
-def starts(at: Sequence[int]) -> dict[int, int]:
-    """Timed step → after how many steps the state to begin it with was taken, where it does not follow the one before.
-
-    Before the first one there are the untimed steps that lead in to it. At the seeded state there is nothing to take over.
-    """
-    first = at[0] - 1 - min(LEAD_IN, at[0] - 1)
-    gaps = {step: step - 1 for before, step in zip(at, at[1:]) if step != before + 1}
-    return {step: done for step, done in {at[0]: first, **gaps}.items() if done}
+def starts(at: Sequence[int], lead_in: int) -> list[int]:
+    """The timed steps that do not follow the one before, nor the first ``lead_in`` steps: they need a state to begin with."""
+    before = [min(lead_in, at[0] - 1), *at]
+    return [step for last, step in zip(before, at) if step != last + 1]
 
 
 class OutOfReach(Exception):
@@ -75,33 +73,34 @@ class OutOfReach(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Trajectory:
-    """The steps to time, ``at``, and where the states are: a file for each that `starts` names, by step."""
+    """The steps to time, ``at``; how many of the run's first steps lead in to them; and where the states of `starts` are."""
 
     at: list[int]
+    lead_in: int
     folder: pathlib.Path
     sha256: str
 
-    def state(self, step: int) -> tuple[pathlib.Path, int] | None:
-        """The file to begin this timed step with, and how many steps it is from; None where the one before leads to it."""
-        done = starts(self.at).get(step)
-        return None if done is None else (self.folder / str(done), done)
-
-    @property
-    def lead_in(self) -> range:
-        """The untimed steps before the first timed one, from 1."""
-        return range(starts(self.at).get(self.at[0], self.at[0] - 1) + 1, self.at[0])
+    def state(self, step: int) -> pathlib.Path | None:
+        """The file with the state before a timed step; None where the steps before it lead there."""
+        return self.folder / str(step - 1) if step in starts(self.at, self.lead_in) else None
 
 
 def of(
-    documents: pathlib.Path, config: Config, steps: int | Sequence[int], workspace: pathlib.Path, budget: float | None
+    documents: pathlib.Path,
+    config: Config,
+    steps: int | Sequence[int],
+    lead_in: int,
+    workspace: pathlib.Path,
+    budget: float | None,
 ) -> Trajectory:
-    """The trajectory for so many ``steps``, or for these ones. Raises OutOfReach.
+    """The trajectory for so many ``steps``, or for these ones, behind at most ``lead_in`` of the first. Raises OutOfReach.
 
     ``workspace`` has a copy of the sources. ``budget``: seconds of which training may take a third, None for all it takes.
     """
     trainer = Trainer(ENGINE, str(documents), config)
     at = spread(trainer, steps) if isinstance(steps, int) else list(steps)
-    wanted = list(starts(at).values())
+    lead_in = min(lead_in, at[0] - 1)
+    wanted = [step - 1 for step in starts(at, lead_in)]
     facts = [
         sources.digest(workspace / "source" / "bench"),
         ENGINE,
@@ -120,7 +119,7 @@ def of(
     folder.mkdir()
     for done, state in zip(wanted, states):
         (folder / str(done)).write_bytes(state)
-    return Trajectory(at, folder, hashlib.sha256(b"".join(states)).hexdigest())
+    return Trajectory(at, lead_in, folder, hashlib.sha256(b"".join(states)).hexdigest())
 
 
 def _train(trainer: Trainer, wanted: Sequence[int], longest: float) -> list[bytes]:
@@ -129,7 +128,8 @@ def _train(trainer: Trainer, wanted: Sequence[int], longest: float) -> list[byte
     try:
         for done in wanted:
             while trainer.steps_done < done:
-                trainer.step()
+                if not math.isfinite(trainer.step().loss):
+                    raise OutOfReach(f"its loss is no number at step {trainer.steps_done}")
                 expected = (time.monotonic() - began) / trainer.steps_done * wanted[-1]
                 if trainer.steps_done >= ESTIMATED and expected > longest:
                     raise OutOfReach(f"to compute the last one's state would take about {expected:.0f} s")

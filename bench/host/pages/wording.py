@@ -102,7 +102,7 @@ def steps_of(run: Run) -> str:
     if plan.at is None:
         return f"steps 1 to {plan.steps} of a schedule of {whole}"
     listed = ", ".join(map(str, plan.at[:LISTED])) + (", …" if len(plan.at) > LISTED else "")
-    return f"{plan.steps} steps from all over a training run of {whole} ({listed}), each from the run's own state there"
+    return f"{plan.steps} steps from all over a training run of {whole} ({listed}), each from the run's own state there, after {plan.lead_in} untimed first steps"
 
 
 LEGEND = [

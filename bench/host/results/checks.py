@@ -62,6 +62,8 @@ def check_config(config: Mapping[str, Any]) -> None:
 def check_plan(plan: Any) -> None:
     """A PlanRecord."""
     at = plan.at
+    if not 0 <= plan.lead_in <= MOST_STEPS:
+        raise ValueError(f"its plan has {plan.lead_in} steps of lead-in")
     if at is not None and (len(at) != plan.steps or min(at) < 1 or any(b <= a for a, b in zip(at, at[1:]))):
         raise ValueError(f"its plan's steps are {at!r:.60}")
     if not 1 <= plan.steps <= MOST_STEPS or not 0 <= plan.rounds <= MOST_ROUNDS:

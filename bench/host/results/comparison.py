@@ -97,7 +97,9 @@ def _side(run: Run, runtime: str, clock: str = "wall") -> Side:
     return Side(
         f"{run.folder.name} {runtime}",
         {cell[0]: np.log([mean for mean in times(cell).mean(axis=1) if mean == mean]) for cell in cells},
-        repr((record.workload.sha256, record.workload.config, record.plan.numbers, record.plan.gc)),
+        repr(
+            (record.workload.sha256, record.workload.config, record.plan.numbers, record.plan.lead_in, record.plan.gc)
+        ),
         str(record.machine["identity"]),
         record.runtimes[runtime].described["build"],
         clock,

@@ -15,6 +15,7 @@ from bench.host.results.parity import Finding
 
 SCHEMA = 1
 REFERENCE = "reference"  # the engine that others are compared with
+LEAD_IN = 10  # untimed steps of a process before the first that is timed
 SAMPLES = 20  # drawn from the trained model, in the first round
 NODES_STEPS = 20  # steps whose graph nodes are counted, in the first round
 Status = Literal["ok", "diverged", "failed", "skipped"]
@@ -63,7 +64,8 @@ class PlanRecord:
 
     ``affinity``: the only CPUs that workers may run on; None leaves it to the system. ``clock``: what ratios are made
     of, "cpu" or "wall" time. ``at``: the steps of the training run that are timed, from 1, each begun with the run's own
-    state there, and ``states_sha256`` of these states; None for its first ``steps``.
+    state there, and ``states_sha256`` of these states; None for its first ``steps``. ``lead_in``: so many of the run's
+    first steps every process trains before them, untimed.
     """
 
     steps: int
@@ -76,6 +78,7 @@ class PlanRecord:
     affinity: list[int] | None = None
     clock: str = "wall"
     at: list[int] | None = None
+    lead_in: int = 0
     states_sha256: str = ""
 
     @property

@@ -1,0 +1,113 @@
+"""A default run times steps from all over the training run, each from the run's own state there."""
+
+import json
+import pathlib
+import sys
+
+import pytest
+
+from bench.host.measure import trajectory
+from bench.host.results import store
+from bench.workload.config import Config
+from bench.workload.trainer import Trainer
+from tests.host.conftest import SMALL
+from tests.workload.test_golden import SAME_LIBRARY, golden
+
+ONE = ["--python", sys.executable, "--engine", "vector"]
+
+
+def losses(run, engine="reference"):
+    return run.losses(engine, next(iter(run.record.runtimes)))
+
+
+@pytest.mark.skipif(not SAME_LIBRARY, reason="the recorded bits are of another C library")
+def test_losses_are_those_of_microgpt_at_these_steps(bench_command, names_path):
+    schedule = ["--schedule-steps", "1000", "--steps", "9"]  # the second of nine is within the recorded two hundred
+    done = bench_command("run", *ONE, "--data", names_path, *schedule, "--rounds", "1", "--name", "spread")
+    assert done.exit_code == 0, done.output
+    run, recorded = store.load(pathlib.Path("results/spread")), golden("names-seed42-first200.losses.txt")
+    early = [step for step in run.record.plan.at if step <= len(recorded)]
+    assert len(early) >= 2
+    assert losses(run)[: len(early)] == [recorded[step - 1] for step in early]
+    assert "9 steps from all over a training run of 1000" in done.stdout
+
+
+def test_states_are_the_training_runs(bench_command, documents):
+    """Each loss is that of an engine that trained all the way."""
+    done = bench_command("run", *ONE, "--data", documents, *SMALL, "--steps", "4", "--rounds", "1", "--name", "few")
+    assert done.exit_code == 0, done.output
+    run = store.load(pathlib.Path("results/few"))
+    config = Config(**run.record.workload.config)
+    trainer = Trainer("vector_exact", pathlib.Path(documents), config)
+    trained = [trainer.step().loss for _ in range(run.record.plan.at[-1])]
+    assert losses(run) == [trained[step - 1] for step in run.record.plan.at]
+    assert {row["step"] for row in run.steps()} == set(run.record.plan.at)
+
+
+def test_from_start_takes_the_first_steps(bench_command, documents):
+    options = [*ONE, "--data", documents, *SMALL, "--from-start", "--steps", "2", "--rounds", "1", "--name", "first"]
+    done = bench_command("run", *options)
+    assert done.exit_code == 0 and "steps 1 to 2 of a schedule of 1000" in done.stdout
+    assert store.load(pathlib.Path("results/first")).record.plan.at is None
+
+
+def test_a_short_schedule_is_timed_whole(bench_command, documents):
+    options = [*ONE, "--data", documents, *SMALL, "--schedule-steps", "3", "--steps", "3", "--rounds", "1"]
+    done = bench_command("run", *options, "--name", "whole")
+    assert done.exit_code == 0, done.output
+    assert store.load(pathlib.Path("results/whole")).record.plan.at == [1, 2, 3]
+
+
+def test_training_that_cannot_be_computed_is_timed_from_its_start(bench_command, documents):
+    options = [*ONE, "--data", documents, *SMALL, "--learning-rate", "1e150", "--steps", "2", "--rounds", "1"]
+    done = bench_command("run", *options, "--name", "wild")
+    assert "the first steps are timed" in done.stderr
+    assert store.load(pathlib.Path("results/wild")).record.plan.at is None
+
+
+def test_resume_and_check_take_the_same_steps(bench_command, documents):
+    options = [*ONE, "--data", documents, *SMALL, "--steps", "3", "--rounds", "2", "--name", "again"]
+    assert bench_command("run", *options).exit_code == 0
+    before = store.load(pathlib.Path("results/again"))
+    max(pathlib.Path("results/again/rounds").iterdir()).unlink()
+    resumed = bench_command("run", "--resume", "again")
+    assert resumed.exit_code == 0, resumed.output
+    assert losses(store.load(pathlib.Path("results/again"))) == losses(before)
+    held = bench_command(
+        "check",
+        *ONE,
+        "--data",
+        documents,
+        *SMALL,
+        "--steps",
+        "3",
+        "--baseline",
+        "again",
+        "--budget",
+        "3s",
+        "--name",
+        "c",
+    )
+    assert held.exit_code in (0, 1), held.output
+    assert store.load(pathlib.Path("results/c")).record.plan.at == before.record.plan.at
+
+
+def test_states_are_kept_and_a_damaged_file_is_computed_again(bench_command, documents, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    options = [*ONE, "--data", documents, *SMALL, "--steps", "2", "--rounds", "1"]
+    assert bench_command("run", *options, "--name", "one").exit_code == 0
+    [kept] = (tmp_path / "cache" / "microgpt-bench" / "trajectories").iterdir()
+    kept.write_bytes(kept.read_bytes()[:-8])
+    assert bench_command("run", *options, "--name", "two").exit_code == 0
+    one, two = (json.loads(pathlib.Path("results", name, "run.json").read_text())["plan"] for name in ("one", "two"))
+    assert one["states_sha256"] == two["states_sha256"]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 6, 40])
+def test_steps_and_lengths_are_spread_evenly(names_path, steps):
+    trainer = Trainer("compiled", names_path)
+    at = trajectory.spread(trainer, steps)
+    lengths = [len(trainer.documents[step - 1]) + 1 for step in at]
+    whole = [len(document) + 1 for document in trainer.documents[:1000]]
+    assert [(step - 1) * steps // 1000 for step in at] == list(range(steps))  # one in each part
+    assert abs(sum(lengths) / steps - sum(whole) / len(whole)) < 0.5
