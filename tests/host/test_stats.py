@@ -12,13 +12,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import signal
+from scipy import special as scipy_special
 from scipy import stats as scipy_stats
 
 from bench.host.results import recordings
+from bench.host.stats import special
 from bench.host.stats.estimators import biweight, used
 from bench.host.stats.moderated import Prior, prior
 from bench.host.stats.noise import Floats
-from bench.host.stats.paired import Ratio, geometric_mean, over_rounds, paired_ratio, round_log_ratios, typical
+from bench.host.stats.paired import (
+    Ratio,
+    all_round_log_ratios,
+    geometric_mean,
+    over_rounds,
+    paired_ratio,
+    round_log_ratios,
+    typical,
+)
 from bench.host.stats.sequential import Gate, Verdict, signed_rank_ratio, verdict
 from bench.host.stats.spending import levels
 from bench.host.system.errors import UsageError
@@ -157,6 +167,31 @@ def test_agrees_with_scipys_t_interval() -> None:
     rounds, _ = round_log_ratios(a, b)
     expected = scipy_stats.ttest_1samp(rounds, 0).confidence_interval(0.9)
     assert logs(paired_ratio(a, b, 0.9)) == pytest.approx([rounds.mean(), expected.low, expected.high])
+
+
+@given(st.floats(1, 1e4), st.floats(0.5, 0.9999))
+def test_students_quantile_is_scipys(freedom: float, probability: float) -> None:
+    expected = float(scipy_special.stdtrit(freedom, probability))
+    assert special.student_quantile(freedom, probability) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@given(st.floats(1e-3, 1e6))
+def test_gamma_functions_are_scipys(x: float) -> None:
+    assert special.digamma(x) == pytest.approx(float(scipy_special.digamma(x)), rel=1e-12, abs=1e-12)
+    assert special.trigamma(x) == pytest.approx(float(scipy_special.polygamma(1, x)), rel=1e-12)
+    assert special.tetragamma(x) == pytest.approx(float(scipy_special.polygamma(2, x)), rel=1e-12)
+
+
+def test_pairs_together_are_what_each_is_alone() -> None:
+    rng, pairs = np.random.default_rng(7), []
+    for shape in [(5, 6)] * 3 + [(8, 4), (1, 6), (5, 6)]:
+        pair = np.exp(rng.normal(0, 0.05, (2, *shape)))
+        pair[0][rng.random(shape) < 0.1] = np.nan
+        pairs.append((pair[0], pair[1]))
+    for (logs, clipped), pair in zip(all_round_log_ratios(pairs), pairs):
+        alone, clipped_alone = round_log_ratios(*pair)
+        np.testing.assert_allclose(logs, alone, rtol=0, atol=1e-12)
+        assert clipped == clipped_alone
 
 
 def test_one_round_has_no_interval() -> None:

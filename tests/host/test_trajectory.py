@@ -44,6 +44,30 @@ def test_states_are_the_training_runs(bench_command, documents):
     assert {row["step"] for row in run.steps()} == set(run.record.plan.at)
 
 
+LATE = """
+import bench
+from bench.workload.adam import Adam
+from engines.reference import ENGINE
+
+class Late(Adam):
+    def update(self, t, *rest):
+        if t > 400:
+            self.parameters[0].grad *= 1.001
+        super().update(t, *rest)
+
+ENGINE = ENGINE.variant("late", "wrong after 400 steps", optimizer=Late)
+"""
+
+
+def test_an_engine_that_is_wrong_only_late_diverges(bench_command, documents):
+    pathlib.Path("late.py").write_text(LATE)
+    options = ["--python", sys.executable, "--engine", "late.py", "--data", documents, *SMALL, "--steps", "3"]
+    done = bench_command("run", *options, "--rounds", "1", "--name", "all")
+    assert done.exit_code == 1 and "parameters after step" in done.stdout, done.output
+    first = bench_command("run", *options, "--rounds", "1", "--from-start", "--name", "first")
+    assert first.exit_code == 0, first.output
+
+
 def test_from_start_takes_the_first_steps(bench_command, documents):
     options = [*ONE, "--data", documents, *SMALL, "--from-start", "--steps", "2", "--rounds", "1", "--name", "first"]
     done = bench_command("run", *options)

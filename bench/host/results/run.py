@@ -24,7 +24,7 @@ from bench.host.results.records import (
     key,
 )
 from bench.host.stats.moderated import Prior, prior
-from bench.host.stats.paired import Ratio, geometric_mean, over_rounds, round_log_ratios
+from bench.host.stats.paired import Ratio, all_round_log_ratios, geometric_mean, over_rounds
 from bench.host.system.errors import UsageError
 
 MANY = 12  # rounds that tell their own variance
@@ -42,6 +42,7 @@ class Run:
     ) -> None:
         self.folder, self.record, self.rounds, self.counters = folder, record, rounds, counters
         self.watch = round_files.Watch(folder, (entry.number for entry in rounds))
+        self._times: dict[tuple[Cell, bool, int], Floats] = {}
         self._waits: dict[tuple[Cell, int], str] = {}
         self._said: dict[tuple[Any, ...], tuple[Floats, int]] = {}
         self._priors: dict[tuple[Any, ...], Prior] = {}
@@ -59,7 +60,8 @@ class Run:
 
     def of(self, cell: Cell) -> list[CellRecord]:
         """The cell's records, a round each."""
-        return [entry.cells[key(cell)] for entry in self.rounds if key(cell) in entry.cells]
+        name = key(cell)
+        return [entry.cells[name] for entry in self.rounds if name in entry.cells]
 
     def status(self, cell: Cell) -> tuple[Status, str]:
         """ok only if every round was, else the first other status and its reason."""
@@ -75,11 +77,14 @@ class Run:
         Only for a cell whose status is ok. A round that it was not measured in, as in the gate's runs, is NaN. Ratios are
         made of a `pair` of them.
         """
-        records = [entry.cells.get(key(cell)) for entry in self.rounds[since:]]
         cpu = (clock or ("wall" if self.off_cpu(cell) else self.record.plan.clock)) == "cpu"
-        missing = [math.nan] * self.record.plan.steps
-        taken = [missing if one is None else one.cpu_nanoseconds if cpu else one.nanoseconds for one in records]
-        return np.array([times or missing for times in taken], dtype=np.float64) * 1e-9
+        known = (cell, cpu, len(self.rounds))  # they are added, and never changed
+        if known not in self._times:
+            missing, name = [math.nan] * self.record.plan.steps, key(cell)
+            records = [entry.cells.get(name) for entry in self.rounds]
+            taken = [missing if one is None else one.cpu_nanoseconds if cpu else one.nanoseconds for one in records]
+            self._times[known] = np.array([times or missing for times in taken], dtype=np.float64) * 1e-9
+        return self._times[known][since:]
 
     def pair(self, baseline: Cell, cell: Cell, since: int = 0) -> tuple[Floats, Floats]:
         """The times that a ratio of two cells is made of: both on the wall's clock where one is off processor time."""
@@ -118,42 +123,44 @@ class Run:
             return None
         whole = [mean for mean in means.values() if len(mean) == len(means[runtime])]
         variances = [float(np.nanvar(np.mean([logs for logs, _ in mean], axis=0), ddof=1)) for mean in whole]
-        few = 1 < len(self.rounds) < MANY
-        return geometric_mean(means[runtime], prior=prior(variances, len(self.rounds) - 1) if few else Prior())
+        return geometric_mean(means[runtime], prior=prior(variances, len(self.rounds) - 1) if self._few else Prior())
 
     def _says(self, baseline: Cell, cell: Cell, steps: slice = slice(None)) -> tuple[Floats, int]:
-        """What `round_log_ratios` finds of the two, worked out once."""
-        known = (
-            baseline,
-            cell,
-            steps.start,
-            steps.stop,
-            steps.step,
-            len(self.rounds),
-        )  # they are added, and never changed
-        if known not in self._said:
-            before, after = self.pair(baseline, cell)
-            self._said[known] = round_log_ratios(before[:, steps], after[:, steps])
-        return self._said[known]
+        """What `round_log_ratios` finds of the two, worked out once, with that of the other engines on these runtimes."""
+        known = (steps.start, steps.stop, steps.step, len(self.rounds))  # rounds are added, and never changed
+        if (baseline, cell, *known) not in self._said:
+            pairs = {(baseline, cell), *(self._pairs(baseline[1], cell[1]) if self._few else ())}
+            new = [pair for pair in pairs if (*pair, *known) not in self._said]
+            times = [self.pair(*pair) for pair in new]
+            says = all_round_log_ratios([(before[:, steps], after[:, steps]) for before, after in times])
+            self._said.update({(*pair, *known): say for pair, say in zip(new, says)})
+        return self._said[(baseline, cell, *known)]
+
+    @property
+    def _few(self) -> bool:
+        """Whether there are so few rounds that a variance is estimated with those of the other engines."""
+        return 1 < len(self.rounds) < MANY
+
+    def _pairs(self, base: str, runtime: str) -> list[tuple[Cell, Cell]]:
+        """Each engine on a runtime and what it is compared with, the reference there or itself on the runtime ``base``."""
+        pairs = [
+            ((REFERENCE if base == runtime else engine, base), (engine, runtime)) for engine in self.record.engines
+        ]
+        return [(one, other) for one, other in pairs if one != other and self.ok(one, other)]
 
     def _prior(self, base: str, runtime: str, steps: slice) -> Prior:
         """What a runtime's engines, over those on ``base``, tell of the variance of few rounds: they were the same ones."""
         rounds = len(self.rounds)
         known = (base, runtime, steps.start, steps.stop, steps.step, rounds)
-        if not 1 < rounds < MANY:
+        if not self._few:
             return Prior()
         if known not in self._priors:
             self._priors[known] = self._prior_of(base, runtime, steps)
         return self._priors[known]
 
     def _prior_of(self, base: str, runtime: str, steps: slice) -> Prior:
-        variances = []
-        for engine in self.record.engines:
-            one, other = (REFERENCE if base == runtime else engine, base), (engine, runtime)
-            if one != other and self.ok(one, other):
-                logs, _ = self._says(one, other, steps)
-                if not np.isnan(logs).any():
-                    variances.append(float(np.var(logs, ddof=1)))
+        says = [self._says(*pair, steps)[0] for pair in self._pairs(base, runtime)]
+        variances = [float(np.var(logs, ddof=1)) for logs in says if not np.isnan(logs).any()]
         return prior(variances, len(self.rounds) - 1)
 
     def _check(self, engine: str, runtime: str) -> None:

@@ -16,6 +16,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from bench.host.stats.special import digamma, tetragamma, trigamma
+
 
 @dataclasses.dataclass(frozen=True)
 class Prior:
@@ -38,16 +40,14 @@ def prior(variances: npt.ArrayLike, freedom: float) -> Prior:
     Its freedom is never more than what all of them have together: they are estimates, too. A variance of 0, of a cell
     measured against itself, says nothing.
     """
-    from scipy.special import digamma, polygamma  # here: its import takes longer than most commands
-
     known = np.asarray(variances, dtype=np.float64)
     known = known[known > 0]
     if len(known) < 3 or freedom <= 0:
         return Prior()
     logs = np.log(known) - digamma(freedom / 2) + math.log(freedom / 2)
-    beyond = float(np.var(logs, ddof=1) - polygamma(1, freedom / 2))  # spread that sampling doesn't explain
+    beyond = float(np.var(logs, ddof=1) - trigamma(freedom / 2))  # spread that sampling doesn't explain
     most = freedom * len(known)
-    if beyond <= float(polygamma(1, most / 2)):
+    if beyond <= trigamma(most / 2):
         return Prior(float(np.mean(known)), most)
     half = min(_inverse_trigamma(beyond), most / 2)
     return Prior(math.exp(float(np.mean(logs) + digamma(half) - math.log(half))), 2 * half)
@@ -55,12 +55,10 @@ def prior(variances: npt.ArrayLike, freedom: float) -> Prior:
 
 def _inverse_trigamma(value: float) -> float:
     """Where the trigamma function has this value above 0, by Newton's method on its reciprocal (Smyth 2004, appendix)."""
-    from scipy.special import polygamma
-
     x = 0.5 + 1 / value
     for _ in range(50):
-        trigamma = float(polygamma(1, x))
-        change = trigamma * (1 - trigamma / value) / float(polygamma(2, x))
+        there = trigamma(x)
+        change = there * (1 - there / value) / tetragamma(x)
         x += change
         if abs(change) < 1e-12 * x:
             break

@@ -26,22 +26,38 @@ REACH = 30  # grid steps by which a step's cost may be off its first guess, to e
 SHIFTS = np.arange(-REACH, REACH + 1) * STEP
 
 
+SIZE = round((HIGH - LOW) / STEP) + 1  # of a density
+_KERNEL = np.exp(-0.5 * (np.arange(-20, 21) * STEP / SMOOTH) ** 2)
+_KERNEL /= _KERNEL.sum()
+
+
 def log_density(residuals: Floats) -> Floats:
-    """The logarithm of the noise's density from LOW to HIGH, from residuals of any shape, NaN where missing."""
-    known = residuals[~np.isnan(residuals)]
-    places, share = _places(known)
-    size = round((HIGH - LOW) / STEP) + 1
-    counts = np.bincount(places, 1 - share, size) + np.bincount(places + 1, share, size)
-    kernel = np.exp(-0.5 * (np.arange(-20, 21) * STEP / SMOOTH) ** 2)
-    return np.asarray(np.log(np.convolve(counts, kernel / kernel.sum(), "same") / len(known) / STEP + FLOOR))
+    """The logarithm of the noise's density from LOW to HIGH, (pairs, SIZE), from residuals (pairs, ...), NaN where missing."""
+    flat = residuals.reshape(len(residuals), -1)
+    known = ~np.isnan(flat)
+    places, share = _places(np.where(known, flat, 0.0))
+    places += np.arange(len(flat))[:, None] * SIZE
+    size = len(flat) * SIZE
+    counts = np.bincount(places[known], 1 - share[known], size) + np.bincount(places[known] + 1, share[known], size)
+    padded = np.pad(counts.reshape(-1, SIZE), ((0, 0), (len(_KERNEL) // 2, len(_KERNEL) // 2)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, len(_KERNEL), axis=1)
+    # not by @: a BLAS would start threads, which cost more than this does
+    density = np.einsum("psk,k->ps", windows, _KERNEL) / known.sum(axis=1, keepdims=True) / STEP
+    return np.asarray(np.log(density + FLOOR))
 
 
 def curves(residuals: Floats, density: Floats) -> Floats:
-    """How likely each residual is if its cost were larger by each of SHIFTS: (..., shifts), logarithms; 0 where missing."""
+    """How likely each residual is if its cost were larger by each of SHIFTS: (..., shifts), logarithms; 0 where missing.
+
+    Residuals (pairs, ...) with a density each, (pairs, SIZE).
+    """
     missing = np.isnan(residuals)
     places, share = _places(np.where(missing, 0.0, residuals))
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(density, REACH, "edge"), len(SHIFTS))[:, ::-1]
-    curves = (1 - share[..., None]) * windows[places] + share[..., None] * windows[places + 1]
+    padded = np.pad(density, ((0, 0), (REACH, REACH)), "edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, len(SHIFTS), axis=1)[:, :, ::-1]
+    pair = np.arange(len(residuals)).reshape(-1, *[1] * (residuals.ndim - 1))
+    share = share[..., None]
+    curves = (1 - share) * windows[pair, places] + share * windows[pair, places + 1]
     curves[missing] = 0.0
     return np.asarray(curves)
 

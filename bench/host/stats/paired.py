@@ -33,6 +33,7 @@ Reasonable Time". Bulej et al. 2020, "Duet Benchmarking: Improving Measurement A
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import math
 from collections.abc import Sequence
@@ -43,10 +44,12 @@ import numpy.typing as npt
 from bench.host.stats import likelihood
 from bench.host.stats.moderated import Prior
 from bench.host.stats.noise import Floats
+from bench.host.stats.special import student_quantile
 
 CUTS = (0.07, 0.1, 0.14, 0.2, 0.28, 0.4, math.inf)  # of a residual, in log-seconds
 SUFFERS = 2.0  # times the variance at the narrowest cut, of the cell with the lighter noise: bursts are above it
 WORTH = 1.25  # times the smallest variance of the ratio: not clipping is worth so much
+TOGETHER = 2_000  # steps of all rounds of a cell whose fits are computed at once, for the memory that takes
 SAME = 1.02  # an interval within a factor of this around 1 says "equal", not "too noisy"
 
 
@@ -115,6 +118,30 @@ def round_log_ratios(baseline_seconds: npt.ArrayLike, seconds: npt.ArrayLike) ->
     Their mean is the estimate and their spread its error. They are pseudo-values: a round's say depends on what the
     other rounds tell of the noise and of the steps' costs.
     """
+    return all_round_log_ratios([(baseline_seconds, seconds)])[0]
+
+
+def all_round_log_ratios(pairs: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]]) -> list[tuple[Floats, int]]:
+    """`round_log_ratios` of each of several pairs, those of one shape computed together."""
+    logs = [_pair_logs(*pair) for pair in pairs]
+    says = [(np.full(pair.shape[1], np.nan), 0) for pair in logs]
+    paired = [~np.isnan(pair[0]) for pair in logs]
+    shapes = collections.defaultdict(list)
+    for number, known in enumerate(paired):
+        if known.any():
+            shapes[known.any(axis=1).sum(), known.any(axis=0).sum()].append(number)
+    for (rounds, steps), numbers in shapes.items():
+        together = max(1, TOGETHER // int(rounds * steps))
+        for few in (numbers[start : start + together] for start in range(0, len(numbers), together)):
+            measured = np.stack([logs[n][:, paired[n].any(axis=1)][:, :, paired[n].any(axis=0)] for n in few])
+            for number, pair, fitted in zip(few, measured, likelihood.fit_all(measured)):
+                says[number][0][paired[number].any(axis=1)], outliers = _clipped(pair, fitted)
+                says[number] = says[number][0], outliers
+    return says
+
+
+def _pair_logs(baseline_seconds: npt.ArrayLike, seconds: npt.ArrayLike) -> Floats:
+    """Log-seconds of both cells, (2, rounds, steps), NaN where one is missing. Raises ValueError as `paired_ratio` says."""
     baseline, this = np.asarray(baseline_seconds, dtype=np.float64), np.asarray(seconds, dtype=np.float64)
     if baseline.shape != this.shape or this.ndim != 2:
         raise ValueError(f"expected two arrays (rounds, steps) of one shape, got {baseline.shape} and {this.shape}")
@@ -123,17 +150,11 @@ def round_log_ratios(baseline_seconds: npt.ArrayLike, seconds: npt.ArrayLike) ->
             raise ValueError("expected seconds above 0, or NaN for a missing step")
     logs = np.log(np.stack([baseline, this]))
     logs[:, np.isnan(logs).any(axis=0)] = np.nan
-    paired = ~np.isnan(logs[0])
-    rounds, some = np.full(len(this), np.nan), paired.any(axis=1)
-    if not some.any():
-        return rounds, 0
-    rounds[some], outliers = _clipped(logs[:, some][:, :, paired.any(axis=0)])
-    return rounds, outliers
+    return np.asarray(logs)
 
 
-def _clipped(logs: Floats) -> tuple[Floats, int]:
-    """The rounds' say, (rounds,), and the pairs that were clipped, from (2, rounds, steps) log-seconds."""
-    fitted = likelihood.fit(logs)
+def _clipped(logs: Floats, fitted: likelihood.Fit) -> tuple[Floats, int]:
+    """The rounds' say, (rounds,), and the pairs that were clipped, from (2, rounds, steps) log-seconds and their fit."""
     residuals = logs - fitted.costs[:, None]
     cuts = np.array(CUTS)[:, None, None, None]
     parts = np.clip(residuals, -cuts, cuts)  # (cuts, 2, rounds, steps)
@@ -177,8 +198,6 @@ def over_rounds(logs: Floats, confidence: float, outliers: int = 0, prior: Prior
     mean = float(np.mean(logs))
     if count == 1:
         return Ratio(math.exp(mean), None, None, count, outliers)
-    from scipy.special import stdtrit  # Student's t quantile; here: its import takes longer than most commands
-
     variance, freedom = prior.moderate(float(np.var(logs, ddof=1)), count - 1)
-    half = float(stdtrit(freedom, (1 + confidence) / 2)) * math.sqrt(variance / count)
+    half = student_quantile(freedom, (1 + confidence) / 2) * math.sqrt(variance / count)
     return Ratio(math.exp(mean), math.exp(mean - half), math.exp(mean + half), count, outliers)

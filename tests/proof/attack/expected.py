@@ -358,7 +358,7 @@ REPEATED = ["--rounds", "1", "--min-time", "0.05", "--timeout", "20"]
 TWICE = ["--rounds", "2", "--min-time", "0.05", "--timeout", "20"]  # for what one round leaves to the next
 
 KINDS = {
-    "mathematics": Kind([*SHORT, "--validation-split", "0.2", "--validate-every", "2"], MATHEMATICS),
+    "mathematics": Kind([*SHORT, "--from-start", "--validation-split", "0.2", "--validate-every", "2"], MATHEMATICS),
     "generation": Kind(SHORT, GENERATION),
     "caches": Kind(["--rounds", "1", "--min-time", "0.06", "--timeout", "30"], CACHES, folder="shortcuts"),
     "disk": Kind(TWICE, {"on_disk": UNPAID}, folder="shortcuts"),

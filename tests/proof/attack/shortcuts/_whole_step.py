@@ -8,7 +8,7 @@ import dataclasses
 
 import engines
 from bench.workload.config import Config
-from bench.workload.gpt import GPT
+from bench.workload.gpt import GPT, IN_A_LAYER
 
 REFERENCE = engines.load("reference")
 NAMES = ["wte", "wpe", "lm_head", *(f"layer0.{name}" for name in ("wq", "wk", "wv", "wo", "fc1", "fc2"))]
@@ -28,6 +28,7 @@ def step(tokens, n_head=2):
     """The loss of a document and the gradients of all parameters, honestly computed from the weights as they are."""
     model = GPT.__new__(GPT)
     model.engine, model.matrices, model.head = REFERENCE, dict(zip(NAMES, MATRICES)), "lm_head"
+    model.names = [[f"layer0.{part}" for part in IN_A_LAYER]]
     model.config = Config(n_embd=len(MATRICES[0][0]), block_size=len(MATRICES[1]), n_head=n_head)
     loss = model.loss(tokens)
     loss.backward()
