@@ -12,7 +12,21 @@ from bench.workload.random_streams import Mulberry32
 from bench.workload.trainer import Step, Trainer
 
 if TYPE_CHECKING:
-    from bench.api import calibrate, check, compare, count, load_run, measure, peers, render, report, scale
+    from bench.api.measuring import calibrate, check, count, measure, peers, scale
+    from bench.api.reading import (
+        claims,
+        compare,
+        explain,
+        generated_source,
+        history,
+        ladder,
+        list_engines,
+        load_run,
+        profile,
+        render,
+        report,
+        warmup,
+    )
     from bench.host.results.run import Run
     from bench.host.system.errors import Interrupted, UsageError
     from bench.workload.model import Model
@@ -35,17 +49,25 @@ __all__ = [
     "WorkloadError",
     "calibrate",
     "check",
+    "claims",
     "compare",
     "count",
+    "explain",
+    "generated_source",
+    "history",
+    "ladder",
     "linear",
+    "list_engines",
     "load_run",
     "measure",
     "peers",
+    "profile",
     "render",
     "report",
     "rmsnorm",
     "scale",
     "softmax",
+    "warmup",
 ]
 # what a worker has no use for is imported when it is asked for
 _LATER = {
@@ -54,9 +76,23 @@ _LATER = {
     "Run": "bench.host.results.run",
     "EngineError": "engines",
     **dict.fromkeys(("UsageError", "Interrupted"), "bench.host.system.errors"),
+    **dict.fromkeys(("calibrate", "check", "count", "measure", "peers", "scale"), "bench.api.measuring"),
     **dict.fromkeys(
-        ("calibrate", "check", "compare", "count", "load_run", "measure", "peers", "render", "report", "scale"),
-        "bench.api",
+        (
+            "claims",
+            "compare",
+            "explain",
+            "generated_source",
+            "history",
+            "ladder",
+            "list_engines",
+            "load_run",
+            "profile",
+            "render",
+            "report",
+            "warmup",
+        ),
+        "bench.api.reading",
     ),
 }
 

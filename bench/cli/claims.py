@@ -6,15 +6,11 @@ import pathlib
 
 import click
 
+from bench.api import reading
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import RESULTS
-from bench.host.measure import experiments
-from bench.host.pages import claims
-from bench.host.results import kinds, peers, store
-from bench.host.results.records import SCHEMA, ClaimsRecord
-from bench.host.system.progress import RunProgress
-from bench.host.system.workspace import Workspace
+from bench.host.results import kinds
 
 
 @click.command("claims")
@@ -33,14 +29,9 @@ def command(
     run_folder: pathlib.Path, ports: pathlib.Path | None, again: bool, output: pathlib.Path | None, folder: pathlib.Path
 ) -> int:
     """Write the page that compares others' claims with a run and with experiments on its runtimes."""
-    run = store.load(kinds.find(run_folder, folder))
-    beside = None if ports is None else peers.load(kinds.find(ports, folder, ["peers"]))
-    path = output or run.folder.parent / "claims.md"
+    run = kinds.find(run_folder, folder)
+    path = output or run.parent / "claims.md"
     targets.check(path)
-    claims.page(run, ClaimsRecord(SCHEMA, {}), beside)  # can it be written?
-    with Workspace() as workspace, RunProgress(len(run.record.runtimes)) as progress:
-        workspace.lock(run.folder)
-        record = experiments.measure(run, again, progress)
-    targets.write(path, claims.page(run, record, beside))
+    targets.write(path, reading.claims(run, peers=ports, again=again, results=folder))
     click.echo(f"written to {path}")
     return OK

@@ -6,11 +6,10 @@ import pathlib
 
 import click
 
+from bench.api import reading
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, RESULTS, formerly
 from bench.host.pages import comparison, rendering
-from bench.host.results import kinds
-from bench.host.results.comparison import compare
 
 
 @click.command("compare")
@@ -29,6 +28,6 @@ def command(first: str, second: str, folder: pathlib.Path, allow_mismatch: bool,
 
     Without runtimes: those of the same name. Two runtimes of one run were measured in lockstep and are paired.
     """
-    compared = compare(first, second, lambda path: kinds.find(path, folder), allow_mismatch)
+    compared = reading.compare(first, second, allow_mismatch=allow_mismatch, results=folder)
     click.echo(rendering.render_tables(list(map(comparison.table, compared)), style))
     return OK

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from bench.api import reading
 from bench.cli.ending import OK
-from bench.host.measure.training import generated_source
-from bench.host.pages import engine_list, rendering
+from bench.host.pages import rendering
 
 
 @click.command("engines")
@@ -14,7 +14,7 @@ from bench.host.pages import engine_list, rendering
 def command(source: str | None) -> int:
     """List the engines: the parent of each, what it changes, and the parity it promises."""
     if source is not None:
-        click.echo(generated_source(source))
+        click.echo(reading.generated_source(source))
     else:
-        click.echo(rendering.render_table(engine_list.table(), "plain", left=True))
+        click.echo(rendering.render_table(reading.list_engines(), "plain", left=True))
     return OK

@@ -6,14 +6,11 @@ import pathlib
 
 import click
 
+from bench.api import reading
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import RESULTS, SECONDS
-from bench.host.measure import profiler as profiling
-from bench.host.measure.arithmetic import arithmetic
-from bench.host.pages import explain as explaining
-from bench.host.results import kinds, store
-from bench.host.system.errors import UsageError
+from bench.host.results import kinds
 
 
 @click.command("explain")
@@ -42,15 +39,10 @@ def command(
     folder: pathlib.Path,
 ) -> int:
     """Write the page that explains the engines: what each does, its speedup in a run, and where its time goes."""
-    run = store.load(kinds.find(run_folder, folder))
-    off, long = (None if other is None else store.load(kinds.find(other, folder)) for other in (gc_off, longer))
-    path = output or run.folder.parent / "engines.md"
+    run = kinds.find(run_folder, folder)
+    path = output or run.parent / "engines.md"
     targets.check(path)
-    names = list(run.record.runtimes)
-    name = python or names[-1]
-    if name not in names:
-        raise UsageError(f"{run.folder.name} has no runtime {name}: choose from {', '.join(names)}")
-    profiles = profiling.of_run(run, name, seconds)
-    targets.write(path, explaining.page(run, profiles, name, arithmetic(run), off, long))
+    page = reading.explain(run, python, seconds=seconds, gc_off=gc_off, longer=longer, results=folder)
+    targets.write(path, page)
     click.echo(f"written to {path}")
     return OK

@@ -6,10 +6,11 @@ import pathlib
 
 import click
 
+from bench.api import reading
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, RESULTS, given
-from bench.host.pages import history, history_chart, rendering
+from bench.host.pages import history, history_chart
 
 
 @click.command("history")
@@ -35,12 +36,10 @@ def command(
     if plot is not None:
         history_chart.check_plot(plot)
         targets.check(plot)
-    runs, unread = history.load(folder)
-    wanted = [history.parse(text, runtime, runs) for text in ratios]
-    history.check(runs, wanted if given("ratios") else [], runtime)  # the default's engines need not be in a run
-    table = history.table(runs, wanted, unread)
-    click.echo(rendering.render_table(table, style))
+    chosen = list(ratios) if given("ratios") else None
+    followed = reading.history(chosen, runtime, results=folder)
+    click.echo(reading.render(followed.table, style))
     if plot is not None:
-        history_chart.plot(runs, wanted, plot)
+        followed.plot(plot)
         click.echo(f"written to {plot}", err=True)
     return OK

@@ -6,15 +6,13 @@ import pathlib
 
 import click
 
+from bench.api import reading
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT
 from bench.cli.values import Whole
 from bench.cli.workload_options import list_data
-from bench.host.measure.ladder import train_all
-from bench.host.pages import ladder, rendering
-from bench.host.system import datasets
-from bench.host.system.progress import RunProgress
+from bench.host.pages import ladder
 from bench.workload.data import DEFAULT
 
 
@@ -34,10 +32,8 @@ def command(data: str, steps: int, output: pathlib.Path | None, style: str) -> i
     """Train each model of the ladder, from counting letter pairs to the GPT, and print what each step up brings."""
     if output is not None:
         targets.check(output)
-    path = str(datasets.locate(data))
-    with RunProgress(None) as progress:
-        table = ladder.table(train_all(path, data, steps, progress))
+    trained = reading.ladder(data, steps=steps)
     if output is not None:
-        targets.write(output, ladder.page(table))
-    click.echo(rendering.render_table(table, style))
+        targets.write(output, ladder.page(ladder.table(trained)))
+    click.echo(reading.render(trained, style))
     return OK

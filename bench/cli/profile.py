@@ -7,11 +7,12 @@ import pathlib
 
 import click
 
+from bench.api import reading
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, SECONDS
 from bench.cli.workload_options import config_from, workload_options
-from bench.host.measure import profiler as profiling
+from bench.host.measure.profiler import PROFILERS, graph_path
 from bench.host.pages import profiles, rendering
 
 
@@ -25,7 +26,7 @@ from bench.host.pages import profiles, rendering
 @click.option("--output", type=targets.Target(), help="Flame graph to write.  [default: ENGINE.svg]")
 @click.option(
     "--profiler",
-    type=click.Choice(profiling.PROFILERS),
+    type=click.Choice(PROFILERS),
     default="py-spy",
     show_default=True,
     help="py-spy, or the interpreter's own profiler (CPython 3.15 and newer), which also shows garbage collection and"
@@ -43,10 +44,10 @@ def command(
     **sizes: int,
 ) -> int:
     """Profile an engine: print its top functions and write a flame graph that opens in a browser."""
-    config = config_from(sizes)
-    path = profiling.graph_path(engine, output, profiler)
+    path = graph_path(engine, output, profiler)
     targets.check(path)
-    runtime, shares = profiling.profile(engine, python, data, config, seconds, path, profiler)
-    table = profiles.table(f"{engine} on {runtime.name}", shares, path)
-    click.echo(json.dumps(shares, indent=1) if style == "json" else rendering.render_table(table, style))
+    config = config_from(sizes)
+    profile = reading.profile(engine, python, data=data, config=config, seconds=seconds, output=path, profiler=profiler)
+    table = profiles.table(f"{engine} on {profile.runtime}", profile.shares, path)
+    click.echo(json.dumps(profile.shares, indent=1) if style == "json" else rendering.render_table(table, style))
     return OK

@@ -6,13 +6,12 @@ import pathlib
 
 import click
 
+from bench.api import reading
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import FORMAT, RESULTS
-from bench.host.measure.arithmetic import positions
 from bench.host.pages import rendering
 from bench.host.pages import warm_up as pages
 from bench.host.results import kinds, store
-from bench.host.results.warm_up import warm_ups
 
 
 @click.command("warmup")
@@ -26,6 +25,6 @@ def command(run_folder: pathlib.Path, folder: pathlib.Path, style: str) -> int:
     or more.
     """
     run = store.load(kinds.find(run_folder, folder))
-    tables = pages.tables(run, warm_ups(run, positions(run)))
+    tables = pages.tables(run, reading.warmup(run))
     click.echo(rendering.render_tables(tables, style))
     return OK if run.good() else FOUND

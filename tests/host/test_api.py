@@ -11,8 +11,22 @@ import sys
 import pytest
 
 import bench
-from bench import api
-from bench.cli import calibrate, check, compare, count, peers, run, scale
+from bench.api.measuring import DEFAULTS
+from bench.cli import (
+    calibrate,
+    check,
+    claims,
+    compare,
+    count,
+    explain,
+    history,
+    ladder,
+    peers,
+    profile,
+    run,
+    scale,
+    warmup,
+)
 from bench.host.results import store
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -30,7 +44,7 @@ def test_the_page_runs_as_it_stands():
 
 
 # the options that are of the command line alone: how it prints, and where it writes beside the run
-PRINTING = {"style", "base", "shown", "junit", "json_file"}
+PRINTING = {"style", "base", "shown", "junit", "json_file", "plot"}
 # of calibrate: tables of recordings, which measure nothing; and slowdowns, which are texts there and numbers here
 PRINTING |= {"recordings", "slowdowns"}
 RENAMED = {
@@ -44,13 +58,19 @@ RENAMED = {
     "folder": "results",
 }
 COMMANDS = {
-    api.measure: (run, [], {}),
-    api.check: (check, [], {}),
-    api.scale: (scale, [], {"pythons": "python", "switches": "python"}),  # it looks at one runtime
-    api.count: (count, [], {"pythons": "runtimes"}),
-    api.peers: (peers, ["programs.toml"], {}),
-    api.calibrate: (calibrate, [], {}),
-    api.compare: (compare, ["one", "other"], {}),
+    bench.measure: (run, [], {}),
+    bench.check: (check, [], {}),
+    bench.scale: (scale, [], {"pythons": "python", "switches": "python"}),  # it looks at one runtime
+    bench.count: (count, [], {"pythons": "runtimes"}),
+    bench.peers: (peers, ["programs.toml"], {}),
+    bench.calibrate: (calibrate, [], {}),
+    bench.compare: (compare, ["one", "other"], {}),
+    bench.explain: (explain, ["one"], {}),
+    bench.claims: (claims, ["one"], {"ports": "peers"}),
+    bench.warmup: (warmup, [], {}),
+    bench.history: (history, [], {"runtime": "python"}),
+    bench.ladder: (ladder, [], {}),
+    bench.profile: (profile, ["compiled"], {}),
 }
 
 
@@ -58,9 +78,17 @@ COMMANDS = {
 def test_functions_have_the_commands_options_and_defaults(function):
     module, arguments, renamed = COMMANDS[function]
     ours = inspect.signature(function).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in ours.values()):  # those of every measuring function
+        named = {
+            name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default)
+            for name, default in DEFAULTS.items()
+        }
+        ours = {**ours, **named}
     workload = {*inspect.signature(bench.Config).parameters, "preset"} - {*ours}
     for option, value in module.command.make_context("x", arguments).params.items():
         if option in PRINTING or option in workload:  # the latter are `config`
+            continue
+        if option == "output" and function is not bench.profile:  # a page is returned
             continue
         name = {**RENAMED, **renamed}.get(option, option)
         assert name in ours, f"{function.__name__} has no {name}"
@@ -70,7 +98,7 @@ def test_functions_have_the_commands_options_and_defaults(function):
 
 
 def test_the_library_is_imported_when_it_is_asked_for():
-    code = "import sys, bench; assert 'numpy' not in sys.modules and 'bench.api' not in sys.modules; bench.measure; assert 'bench.api' in sys.modules"
+    code = "import sys, bench; assert 'numpy' not in sys.modules and 'bench.api' not in sys.modules; bench.measure; assert 'bench.api' in sys.modules and 'bench.api.reading' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -111,6 +139,11 @@ def test_a_run_as_a_frame_and_without_pandas(small_run, tmp_path, monkeypatch):
     pandas = pytest.importorskip("pandas")
     frame = loaded.to_frame()
     assert isinstance(frame, pandas.DataFrame) and len(frame) == len(loaded.steps()) > 0
+
+
+def test_an_option_that_there_is_not():
+    with pytest.raises(TypeError, match="no option min_tim: choose from min_time"):
+        bench.measure(["reference"], min_tim=0.1)
 
 
 def test_render_says_what_it_takes():

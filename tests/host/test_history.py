@@ -123,7 +123,7 @@ def test_damaged_runs_are_named(bench_command, committed):
     "options, words",
     [
         ([], "no run in results yet"),
-        (["--results", str(ROOT / "results"), "--plot", "plot.gif"], "end it with .svg, .png, .html"),
+        (["--results", str(ROOT / "results"), "--plot", "plot.gif"], "end the name with .svg, .png, .html"),
         (["--results", str(ROOT / "results"), "--plot", "nowhere/plot.svg"], "not a folder"),
         (["--results", str(ROOT / "results"), "--ratio", "tape/"], "is not ENGINE or ENGINE/BASE"),
         (

@@ -1,4 +1,4 @@
-"""Everything that the command line measures and reads, as functions: ``bench.measure`` and the others beside it.
+"""What the commands measure, as functions: ``bench.measure`` and the others beside it.
 
 They take what the commands' options take, under the same names and with the same defaults; durations are seconds.
 Progress goes to standard error. What cannot be done is a UsageError, WorkloadError or EngineError in one line; a user's
@@ -8,10 +8,10 @@ interrupt is an Interrupted, after which what was finished is on disk.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 import pathlib
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypedDict, Unpack
 
 from bench.host.gate import check as gating
 from bench.host.gate import holds
@@ -21,13 +21,9 @@ from bench.host.measure import peers as peering
 from bench.host.measure import scale as scaling
 from bench.host.measure.prepare import Request
 from bench.host.measure.session import Session, now
-from bench.host.pages import comparison, rendering, run_tables, verdicts
-from bench.host.pages import report as reporting
-from bench.host.pages import scaling as scaling_page
+from bench.host.pages import rendering, run_tables, verdicts
 from bench.host.results import checks, kinds, store
 from bench.host.results.calibration import Calibration
-from bench.host.results.comparison import Comparison
-from bench.host.results.comparison import compare as compare_sides
 from bench.host.results.peers import PeersRecord
 from bench.host.results.records import LEAD_IN, REFERENCE, PlanRecord
 from bench.host.results.run import Run
@@ -43,6 +39,23 @@ Path = str | os.PathLike[str]
 RESULTS = "results"
 
 
+class Options(TypedDict, total=False):
+    """How workers take their steps, and by which clock: of every function that measures, with DEFAULTS.
+
+    ``min_time``: seconds for which a shorter step is repeated; ``timeout``: seconds after which a worker that does not
+    answer has failed; ``gc``: "on", "off" or "freeze"; ``clock``: "cpu" or "wall"; ``affinity``: the only CPUs, None for all.
+    """
+
+    min_time: float
+    timeout: float
+    gc: str
+    clock: str
+    affinity: Iterable[int] | None
+
+
+DEFAULTS: Options = {"min_time": 0.02, "timeout": 60.0, "gc": "on", "clock": "cpu", "affinity": None}
+
+
 def measure(
     engines: Sequence[str] = (),
     pythons: Sequence[str] = (),
@@ -53,16 +66,12 @@ def measure(
     steps: int = 6,
     rounds: int = 5,
     budget: float = 300.0,
-    min_time: float = 0.02,
-    timeout: float = 60.0,
-    gc: str = "on",
-    clock: str = "cpu",
-    affinity: Sequence[int] | None = None,
     from_start: bool = False,
     lead_in: int = LEAD_IN,
     results: Path = RESULTS,
     name: str | None = None,
     resume: Path | None = None,
+    **options: Unpack[Options],
 ) -> Run:
     """Measure engines on Pythons in lockstep, into a new run's folder under ``results``, as ``microgpt-bench run`` does.
 
@@ -80,7 +89,7 @@ def measure(
         if resume is not None:
             run = lockstep.resume(session, kinds.find(pathlib.Path(resume), folder))
         else:
-            plan = _plan(steps, rounds, budget, min_time, timeout, gc, clock, affinity)
+            plan = _plan(steps, rounds, budget, options)
             request = _request("run", engines, pythons, env, data, config, plan)
             request = dataclasses.replace(request, spread=not from_start, lead_in=lead_in)
             run = lockstep.run(session, request, folder / (name or now()))
@@ -106,13 +115,9 @@ def check(
     config: Config | None = None,
     steps: int = 6,
     budget: float = 300.0,
-    min_time: float = 0.02,
-    timeout: float = 60.0,
-    gc: str = "on",
-    clock: str = "cpu",
-    affinity: Sequence[int] | None = None,
     results: Path = RESULTS,
     name: str | None = None,
+    **options: Unpack[Options],
 ) -> Outcome:
     """Has an engine become slower, or wrong? As ``microgpt-bench check`` decides it; ``exit_status`` is the command's.
 
@@ -126,7 +131,7 @@ def check(
     )
     gate = Gate(base.threshold if threshold is None else threshold)
     rules = Rules(gate, holds.choose(hold, base.way), instructions, strict, allow_mismatch)
-    plan = _plan(steps, gate.looks[-1], budget, min_time, timeout, gc, clock, affinity)
+    plan = _plan(steps, gate.looks[-1], budget, options)
     request = _request("check", engines, pythons, env, data, config, plan, inject or {})
     notes = [f"injected: {engine}={share:g}" for engine, share in (inject or {}).items()]
     with Session() as session:
@@ -146,19 +151,15 @@ def scale(
     steps: int = 3,
     rounds: int = 3,
     budget: float = 3600.0,
-    min_time: float = 0.02,
-    timeout: float = 60.0,
-    gc: str = "on",
-    clock: str = "cpu",
-    affinity: Sequence[int] | None = None,
     results: Path = RESULTS,
     name: str | None = None,
+    **options: Unpack[Options],
 ) -> Scaling:
     """How each engine's time grows with the model, as ``microgpt-bench scale`` measures it."""
     store.check_name(name)
     factors = {factor: list(values) for factor, values in zip(FACTORS, (n_embd, n_layer, block_size))}
     check_factors(factors)
-    plan = _plan(steps, rounds, budget, min_time, timeout, gc, clock, affinity)
+    plan = _plan(steps, rounds, budget, options)
     request = _request("scale", engines, [python or interpreters.newest()], (), data, None, plan)
     with Session() as session:
         return scaling.run(session, request, factors, pathlib.Path(results) / (name or f"scale-{now()}"))
@@ -175,13 +176,9 @@ def peers(
     steps: int = 100,
     rounds: int = 3,
     budget: float = 600.0,
-    min_time: float = 0.02,
-    timeout: float = 60.0,
-    gc: str = "on",
-    clock: str = "cpu",
-    affinity: Sequence[int] | None = None,
     results: Path = RESULTS,
     name: str | None = None,
+    **options: Unpack[Options],
 ) -> tuple[Run, PeersRecord]:
     """Time the programs of a TOML file beside engines, as ``microgpt-bench peers`` does.
 
@@ -191,7 +188,7 @@ def peers(
     store.check_name(name)
     programs = peer_file.read_file(pathlib.Path(file))
     config = config or Config(rng=programs[0].rng, gaussian=programs[0].gaussian)
-    plan = _plan(steps, rounds, budget, min_time, timeout, gc, clock, affinity)
+    plan = _plan(steps, rounds, budget, options)
     request = _request(
         "peers", engines or [REFERENCE], list(pythons) or [interpreters.newest()], env, data, config, plan
     )
@@ -243,82 +240,24 @@ def count(
         return counters.run(session, folder, engines, runtimes, timeout)[0]
 
 
-def compare(
-    first: Path | Run, second: Path | Run, *, allow_mismatch: bool = False, results: Path = RESULTS
-) -> list[Comparison]:
-    """How many times as fast the second side is, for each runtime that both have: ``RUN``, ``RUN:RUNTIME`` or pyperf's file."""
-    one, other = (os.fspath(side.folder if isinstance(side, Run) else side) for side in (first, second))
-    return compare_sides(one, other, lambda path: kinds.find(path, pathlib.Path(results)), allow_mismatch)
-
-
-def load_run(run: Path = "latest", *, results: Path = RESULTS) -> Run:
-    """A run on disk: a folder, the name of one under ``results``, or the latest one there that run or check made."""
-    return store.load(kinds.find(pathlib.Path(run), pathlib.Path(results), ["run", "check"]))
-
-
-@functools.singledispatch
-def render(what: object, style: str = "plain", base: str | None = None) -> str:
-    """The tables of a run, a check's outcome, comparisons or a scaling as text: "plain", "github", "html" or "json".
-
-    ``base``: the runtime that a run's others are compared with. Raises UsageError for a style that there is not.
-    """
-    raise UsageError(
-        f"cannot make a table of a {type(what).__name__}: give a result of measure, check, compare or scale"
-    )
-
-
-@render.register
-def _(what: Run, style: str = "plain", base: str | None = None) -> str:
-    return run_tables.render(what, _style(style), base)
-
-
-@render.register
-def _(what: Outcome, style: str = "plain", base: str | None = None) -> str:
-    return rendering.render_table(verdicts.table(what), _style(style))
-
-
-@render.register
-def _(what: Scaling, style: str = "plain", base: str | None = None) -> str:
-    return "\n\n".join(rendering.render_table(table, _style(style)) for table in scaling_page.tables(what))
-
-
-@render.register
-def _(what: Comparison, style: str = "plain", base: str | None = None) -> str:
-    return rendering.render_table(comparison.table(what), _style(style))
-
-
-@render.register
-def _(what: list, style: str = "plain", base: str | None = None) -> str:  # type: ignore[type-arg]
-    return "\n\n".join(render(one, style) for one in what)
-
-
-def report(run: Run) -> str:
-    """A run as one HTML page, as ``microgpt-bench report`` makes it."""
-    return reporting.page(run)
-
-
 # --------------------------------------------------------------------- parts
 
 
-def _style(style: str) -> str:
-    if style not in rendering.FORMATS:
-        raise UsageError(f"no style {style!r}: choose from {', '.join(rendering.FORMATS)}")
-    return style
-
-
-def _plan(
-    steps: int,
-    rounds: int,
-    budget: float | None,
-    min_time: float,
-    timeout: float,
-    gc: str,
-    clock: str,
-    affinity: Iterable[int] | None,
-) -> PlanRecord:
-    """Raises UsageError for what the command line would refuse."""
+def _plan(steps: int, rounds: int, budget: float | None, options: Options) -> PlanRecord:
+    """Raises UsageError for what the command line would refuse, TypeError for an option that there is not."""
+    if unknown := [name for name in options if name not in DEFAULTS]:
+        raise TypeError(f"there is no option {unknown[0]}: choose from {', '.join(DEFAULTS)}")
+    chosen: Options = {**DEFAULTS, **options}
     plan = PlanRecord(
-        steps, rounds, min_time, timeout, budget, gc, 0, None if affinity is None else sorted(affinity), clock
+        steps=steps,
+        rounds=rounds,
+        turn_seconds=chosen["min_time"],
+        timeout_seconds=chosen["timeout"],
+        budget_seconds=budget,
+        gc=chosen["gc"],
+        order_seed=0,
+        affinity=None if chosen["affinity"] is None else sorted(chosen["affinity"]),
+        clock=chosen["clock"],
     )
     try:
         checks.check_plan(plan)

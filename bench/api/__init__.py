@@ -1,0 +1,1 @@
+"""The library: `measuring` makes runs, `reading` answers questions about them. Its names are those of `bench`."""
