@@ -33,7 +33,10 @@ def test_profile_and_explain(bench_command, small_run, documents):
     assert "## fused_dot" in text and "own time on" in text and "fused_dot over reference" in text
     short = bench_command("explain", "small", "--seconds", "0.2s", "--long", "small")
     assert short.exit_code == 2 and "measure with --from-start" in short.stderr
-    assert small_run("--from-start", "--engine", "fused_dot", "--steps", "60", "--rounds", "2", "--name", "long").exit_code == 0
+    assert (
+        small_run("--from-start", "--engine", "fused_dot", "--steps", "60", "--rounds", "2", "--name", "long").exit_code
+        == 0
+    )
     done = bench_command("explain", "small", "--seconds", "0.2s", "--long", "long")
     assert done.exit_code == 0, done.output
     text = pathlib.Path("results/engines.md").read_text()
