@@ -52,26 +52,9 @@ class CommandLine:
 
 @pytest.fixture
 def small_run(bench_command, documents):
-    """A finished run of three engines, two rounds of three steps; its folder."""
-
-    def run(*extra):
-        return bench_command(
-            "run",
-            "--python",
-            sys.executable,
-            "--data",
-            documents,
-            *SMALL,
-            "--steps",
-            3,
-            "--rounds",
-            2,
-            "--name",
-            "small",
-            *extra,
-        )
-
-    return run
+    """A finished run of the reference and the engines given, two rounds of three steps, called ``small`` unless named."""
+    options = ["--python", sys.executable, "--data", documents, *SMALL, "--steps", 3, "--rounds", 2, "--name", "small"]
+    return lambda *extra: bench_command("run", *options, *extra)
 
 
 def engine_file(tmp_path, name, text):

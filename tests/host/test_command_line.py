@@ -162,24 +162,10 @@ def test_timings_are_pyperfs(small_run):
 
 def test_compare(small_run, bench_command, documents):
     assert small_run("--engine", "tape").exit_code == 0
-    again = [
-        "run",
-        "--python",
-        sys.executable,
-        "--data",
-        documents,
-        *SMALL,
-        "--steps",
-        3,
-        "--rounds",
-        2,
-        "--engine",
-        "tape",
-    ]
-    assert bench_command(*again, "--name", "other").exit_code == 0
+    assert small_run("--engine", "tape", "--name", "other").exit_code == 0
     done = bench_command("compare", "small", "other")
     assert done.exit_code == 0 and "small cpython" in done.stdout and "geometric mean" in done.stdout
-    assert bench_command(*again, "--name", "longer", "--seed", "7").exit_code == 0
+    assert small_run("--engine", "tape", "--name", "longer", "--seed", "7").exit_code == 0
     refused = bench_command("compare", "small", "longer")
     assert refused.exit_code == 2 and "different workloads" in refused.stderr
     assert "NOT LIKE WITH LIKE" in bench_command("compare", "small", "longer", "--allow-mismatch").stdout

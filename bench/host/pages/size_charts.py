@@ -15,7 +15,7 @@ from bench.host.pages.chart_parts import (
     spec,
     tooltip,
 )
-from bench.host.pages.speedup_charts import engines_by_speedup
+from bench.host.pages.speedup_charts import engine_axis
 from bench.host.results.records import key
 from bench.host.results.run import Run
 
@@ -56,13 +56,7 @@ def sizes(run: Run) -> list[Chart]:
     charts_ = []
     for name, (title, axis, caption) in about.items():
         several = len({value.get("runtime") for value in bars[name]}) > 1
-        y = {
-            "field": "engine",
-            "type": "nominal",
-            "sort": engines_by_speedup(run),
-            "title": None,
-            "axis": {"labelLimit": 200},
-        }
+        y = engine_axis(run)
         tip = tooltip(("engine", "engine"), *([("runtime", "runtime")] if name != "nodes" else []), ("shown", axis))
         x = quantitative("value", f"{axis}, log scale", LOG, axis={"format": "~s", **DECADES})
         encoding: Spec = {"x": x, "y": y, "tooltip": tip}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -98,20 +100,25 @@ def _hollow(values: list[Spec]) -> str:
     return HOLLOW if any(value["uncertain"] for value in values) else ""
 
 
+def engine_axis(run: Run) -> Spec:
+    """A row for each engine, the fastest first."""
+    sort = engines_by_speedup(run)
+    return {"field": "engine", "type": "nominal", "sort": sort, "title": None, "axis": {"labelLimit": 200}}
+
+
+def _side_by_side(runtimes: Sequence[str]) -> tuple[Spec, Any]:
+    """The offset of each runtime within an engine's row, and the rows' height."""
+    offset = {"field": "runtime", "type": "nominal", "scale": {"domain": list(runtimes)}}
+    return offset, {"step": max(3, min(8, 34 // len(runtimes))), "for": "offset"} if len(runtimes) > 1 else ROWS
+
+
 def speedups(run: Run) -> Chart:
     """Each engine over the reference, on each runtime."""
     values, (_, runtimes) = speedup_values(run), names(run)
-    y = {
-        "field": "engine",
-        "type": "nominal",
-        "sort": engines_by_speedup(run),
-        "title": None,
-        "axis": {"labelLimit": 200},
-    }
-    offset = {"field": "runtime", "type": "nominal", "scale": {"domain": runtimes}}
+    y = engine_axis(run)
+    offset, rows = _side_by_side(runtimes)
     x = ratio_axis(f"{RATIO}, log scale")
     rest = {"layer": _intervals(run, x, {"y": y, "yOffset": offset}, tooltip(*SPEEDUP_TIP))}
-    rows = {"step": max(3, min(8, 34 // len(runtimes))), "for": "offset"} if len(runtimes) > 1 else ROWS
     return Chart(
         "speed",
         "Speedup of each engine",
@@ -257,9 +264,8 @@ def bought(run: Run) -> Chart:
         ("speed", "speedup"),
         ("interval", "95 % interval"),
     )
-    offset = {"field": "runtime", "type": "nominal", "scale": {"domain": runtimes}}
+    offset, rows = _side_by_side(runtimes)
     rest = {"layer": _intervals(run, x, {"y": y, "yOffset": offset}, tip)}
-    rows = {"step": max(3, min(8, 34 // len(runtimes))), "for": "offset"} if len(runtimes) > 1 else ROWS
     return Chart(
         "bought",
         "Speedup of each change",

@@ -15,19 +15,13 @@ from bench.host.pages.chart_parts import (
     spec,
     tooltip,
 )
-from bench.host.pages.speedup_charts import engines_by_speedup
+from bench.host.pages.speedup_charts import engine_axis
 from bench.host.results.run import Run
 
 
 def spread(run: Run) -> Chart:
     """How much the steps of each engine vary."""
-    y = {
-        "field": "engine",
-        "type": "nominal",
-        "sort": engines_by_speedup(run),
-        "title": None,
-        "axis": {"labelLimit": 200},
-    }
+    y = engine_axis(run)
     x = quantitative("percent", "% above the median of the same step", {"zero": False})
     box = {"mark": {"type": "boxplot", "extent": 1.5, "size": 12, "outliers": {"size": 12, "opacity": 0.5}}}
     return Chart(

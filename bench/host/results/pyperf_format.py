@@ -31,7 +31,7 @@ def export_pyperf(run: Run) -> None:
                 "cpu_model_name": str(run.record.machine["cpu"]),
                 "platform": str(run.record.machine["platform"]),
                 "parity": str(finding.parity) if finding else "",
-                "workload": f"{run.record.workload.data}, {run.record.plan.steps} steps from the seeded state",
+                "workload": f"{run.record.workload.data}, {_steps(run)}",
                 "jit": jits(about.described),
                 "gil": int(about.described["gil"]),
             }
@@ -46,3 +46,11 @@ def export_pyperf(run: Run) -> None:
             part = folder / f".{runtime}.json.part"
             pyperf.BenchmarkSuite(benchmarks).dump(str(part), compact=False, replace=True)
             os.replace(part, folder / f"{runtime}.json")
+
+
+def _steps(run: Run) -> str:
+    """Which steps were timed."""
+    plan = run.record.plan
+    if plan.at is None:
+        return f"{plan.steps} steps from the seeded state"
+    return f"steps {', '.join(map(str, plan.at))} of the training run, after {plan.lead_in} untimed ones"
