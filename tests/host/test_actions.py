@@ -127,7 +127,7 @@ def test_an_input_is_never_part_of_a_program(gate, names, value):
         ({"engines": "engines/none*.py"}, "no file is named 'engines/none*.py'"),
         ({"strict": "yes"}, "write true or false"),
         ({"arguments": "--rounds '"}, "not quoted as in a shell"),
-        ({"against": "HEAD", "baseline": "x"}, "give one"),
+        ({"against": "HEAD", "baseline": "x"}, "give only one"),
     ],
 )
 def test_bad_input_is_one_line(gate, inputs, words):

@@ -130,7 +130,7 @@ def test_against_a_run_and_what_is_not_like_with_like(check, small_run, bench_co
     row = next(line for line in done.stdout.splitlines() if line.startswith("fused_dot "))
     assert "PASS" in row and " to " in row
     for option, words in [
-        (["--steps", "2"], "has 3 steps a round"),
+        (["--steps", "2"], "was measured with --steps 3"),
         (["--seed", "7"], "another workload"),
         (["--gc", "off"], "--gc on"),
     ]:
@@ -149,7 +149,7 @@ def test_against_a_run_and_what_is_not_like_with_like(check, small_run, bench_co
     "options, words",
     [
         (["--against", "no-such-revision"], "no such revision"),
-        (["--against", "HEAD", "--baseline", "x"], "give one"),
+        (["--against", "HEAD", "--baseline", "x"], "give only one"),
         (["--baseline", "nowhere"], "is not a run"),
         (["--against", "HEAD", "--inject", "tape"], "is not ENGINE=SHARE"),
         (["--against", "HEAD", "--engine", "tape", "--inject", "closures=0.1"], "no engine closures in this run"),
@@ -158,7 +158,7 @@ def test_against_a_run_and_what_is_not_like_with_like(check, small_run, bench_co
         (["--against", "HEAD", "--affinity", "two"], "not a list of CPUs"),
         (["--against", "HEAD", "--env", "JIT"], "is not NAME=VALUE"),
         (["--against", "HEAD", "--json", "nowhere/x.json"], "not a folder"),
-        (["--against", "HEAD", "--name", "a/b"], "name of one folder"),
+        (["--against", "HEAD", "--name", "a/b"], "cannot name a folder"),
     ],
 )
 def test_bad_input_is_one_line(project, check, options, words):
@@ -360,4 +360,4 @@ def test_one_build_of_python_against_another(bench_command, documents):
     assert {(cell["engine"], cell["runtime"]) for cell in found["cells"]} == {("tape", "head")}
     assert found["against"] == "base" and {cell["word"] for cell in found["cells"]} == {"PASS"}
     done = bench_command("check", *two, "--against", "HEAD", *small)
-    assert done.exit_code == 2 and "give one of them" in done.stderr
+    assert done.exit_code == 2 and "give only one" in done.stderr
