@@ -21,7 +21,7 @@ def test_the_running_interpreter_by_path():
 
 def test_a_name_of_ones_own():
     assert interpreters.resolve(f"mine={sys.executable}", {}).name == "mine"
-    with pytest.raises(UsageError, match="may have letters"):
+    with pytest.raises(UsageError, match="may contain only letters"):
         interpreters.resolve(f"a b={sys.executable}", {})
 
 
