@@ -10,7 +10,7 @@ SAID = []
 def backward(loss):
     loss.backward()
     SAID.append(loss.data)
-    loss.data += 1e-15 * len(SAID)
+    loss.data += 4e-15 * len(SAID)  # more than half a last bit of any loss here, and below what counts as rounding
 
 
 ENGINE = dataclasses.replace(engines.load("reference"), name="repeats_differ", backward=backward)
