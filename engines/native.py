@@ -47,6 +47,8 @@ def find_core():
     except ImportError as error:
         reason = " ".join(str(error).split())
         return None, f"{spec.origin} does not load ({reason}): {HOW}"
+    if not hasattr(core.Adam, "load"):
+        return None, f"{spec.origin} is of an older version: {HOW}"
     sys.modules[NAME] = core
     return core, None
 

@@ -8,6 +8,8 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from bench.host.measure.worker_process import WorkerProcess
 from bench.host.results import parity
 from bench.host.results.parity import Agreement, Finding
@@ -20,6 +22,9 @@ ASIDE = 0.75  # of a step, that going back to the state before it may take
 UNSAID = 1.3  # times the processor time of its steps that an order may take
 UNSAID_NS = 12_000_000  # and so much more: for the order itself, its documents, and a look at what is sealed
 LOAD_NS = 1_000  # a parameter, that taking over a state may take
+# by which the weights may be read later than again: an update that was put off till then takes longer
+LATE_NS = 500_000
+LATE_READS = 4  # of which three quarters must be so late: JITs and the collector are so now and then
 
 
 class CellState:
@@ -47,6 +52,7 @@ class CellState:
         self.finished: dict[str, Any] = {}
         self.leads: list[float] = []  # losses of the steps that lead in
         self.weights: list[str] = []  # packed: before the first state that was taken over, after each stretch of steps
+        self.late: list[float] = []  # ns by which each of them was read later than again
         self.nodes: list[int] | None = None
         self.drawn: dict[str, Any] = {}
 
@@ -112,8 +118,14 @@ class CellState:
         return next((why for why, so in reasons.items() if so), "") if again else ""
 
     def keep_weights(self, answer: Mapping[str, Any]) -> None:
-        """Add the weights after a stretch of steps to those so far."""
+        """Add the weights after a stretch of steps to those so far, and how late they were read."""
         self.weights.append(answer["parameters"])
+        self.late.append(answer.get("late_ns", 0.0))
+
+    @property
+    def puts_off(self) -> bool:
+        """Whether it works when its weights are read, outside the clock: the state that follows needs no update any more."""
+        return len(self.late) >= LATE_READS and float(np.quantile(self.late, 0.25)) > LATE_NS
 
     def suspect_load(self, answer: Mapping[str, Any], computed: float) -> str:
         """In words, the work that is done while a state is taken over, two times running; "" for none or the first.
