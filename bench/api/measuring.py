@@ -13,6 +13,7 @@ import pathlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict, Unpack
 
+from bench.api import RESULTS, Path
 from bench.host.gate import check as gating
 from bench.host.gate import holds
 from bench.host.gate import trials as trying
@@ -34,9 +35,6 @@ from bench.host.system import interpreters
 from bench.host.system.errors import UsageError
 from bench.workload.config import Config
 from bench.workload.data import DEFAULT
-
-Path = str | os.PathLike[str]
-RESULTS = "results"
 
 
 class Options(TypedDict, total=False):

@@ -13,6 +13,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
+from bench.api import RESULTS, Path
 from bench.host.measure import experiments, training
 from bench.host.measure import ladder as climbing
 from bench.host.measure import profiler as profiling
@@ -40,9 +41,6 @@ from bench.host.system.progress import RunProgress
 from bench.host.system.workspace import Workspace
 from bench.workload.config import Config
 from bench.workload.data import DEFAULT
-
-Path = str | os.PathLike[str]
-RESULTS = "results"
 
 
 def compare(

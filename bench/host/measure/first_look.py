@@ -9,14 +9,14 @@ from bench.host.results.records import REFERENCE, Cell
 
 
 def first_look(runtime: str, states: Mapping[Cell, CellState]) -> str:
-    """About how long the reference takes and how many times as fast the others are; tables come from the rounds alone."""
+    """About how long the reference takes and how many times as fast the others are; "" without it. Tables come from the rounds alone."""
     estimates = {
         engine: state.started["estimate_ns"]
         for (engine, where), state in states.items()
         if where == runtime and state.status == "ok"
     }
     if REFERENCE not in estimates:
-        return f"{runtime}: no reference"
+        return ""
     reference = estimates.pop(REFERENCE)
     rough = ", ".join(
         f"{engine} {reference / max(1, ns):.1f}x" for engine, ns in sorted(estimates.items(), key=lambda item: item[1])

@@ -31,9 +31,6 @@ from bench.workload.config import Config
 from bench.workload.trainer import Trainer
 
 ENGINE = "compiled"  # bit-identical with the reference, and needs nothing but Python
-LEAD_IN = (
-    3  # untimed steps before the first timed one of a process: about as many until its floats lie as in a long run
-)
 ESTIMATED = 5  # steps, before it is said how long all will take
 KEPT = 20  # trajectories in the cache
 GOLDEN = (math.sqrt(5) - 1) / 2

@@ -70,9 +70,8 @@ def _incomplete_beta(x: float, a: float, b: float) -> float:
     if x > (a + 1) / (a + b + 2):
         return 1 - _incomplete_beta(1 - x, b, a)
     logs = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    fraction = c = 1.0
-    d = 1 / (1 - (a + b) * x / (a + 1))
-    fraction = d
+    c = 1.0
+    fraction = d = 1 / (1 - (a + b) * x / (a + 1))
     for m in range(1, 500):
         for part in (
             m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
