@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from bench.cli.ending import FOUND, OK
-from bench.cli.options import BASE, FORMAT, RESULTS, measuring_options, request_from
+from bench.cli.options import BASE, FORMAT, RESULTS, given, measuring_options, request_from
 from bench.cli.values import Whole
 from bench.host.measure import lockstep
 from bench.host.measure.session import Session, now
 from bench.host.pages import rendering, run_tables
 from bench.host.results import kinds, store
 from bench.host.results.records import LEAD_IN
+from bench.host.system.errors import UsageError
 
 
 @click.command("run")
@@ -54,6 +55,10 @@ def command(
 ) -> int:
     """Measure engines on runtimes in lockstep and print the tables."""
     store.check_name(name)
+    if from_start and given("lead_in"):
+        raise UsageError(
+            "--lead-in is for steps spread over the training run, --from-start for its first: give one of them"
+        )
     with Session() as session:
         if resume is not None:
             measured = lockstep.resume(session, kinds.find(resume, folder))

@@ -75,6 +75,11 @@ def test_from_start_takes_the_first_steps(bench_command, documents):
     assert store.load(pathlib.Path("results/first")).record.plan.at is None
 
 
+def test_first_steps_have_no_lead_in(bench_command, documents):
+    done = bench_command("run", *ONE, "--data", documents, *SMALL, "--from-start", "--lead-in", "3")
+    assert done.exit_code == 2 and "give one of them" in done.stderr and done.stderr.count("\n") == 1
+
+
 def test_a_short_schedule_is_timed_whole(bench_command, documents):
     options = [*ONE, "--data", documents, *SMALL, "--schedule-steps", "3", "--steps", "3", "--rounds", "1"]
     done = bench_command("run", *options, "--name", "whole")
