@@ -415,7 +415,10 @@ def test_a4_a_built_in_engine_that_is_gone_or_renamed(project, check, monkeypatc
 
 def test_a4_an_engine_that_a_run_on_disk_had_and_that_is_gone(small_run, check, monkeypatch, tmp_path):
     own = in_folder(tmp_path, "v", "own")
-    assert small_run("--engine", "fused_dot", "--engine", "tape", "--engine", own, "--rounds", 3).exit_code == 0
+    assert (
+        small_run("--from-start", "--engine", "fused_dot", "--engine", "tape", "--engine", own, "--rounds", 3).exit_code
+        == 0
+    )
     monkeypatch.setattr(engines, "NAMES", ("reference", "fused_dot"))
     check("--baseline", "small", *QUICK)
     assert words()["tape"] == "REMOVED" and set(words()) == {"fused_dot", "tape"}

@@ -504,7 +504,7 @@ def test_b6_numbers_that_are_none(bench_command, arguments):
         (["--weight-decay", "1e300"], "weight decay"),
         (["--learning-rate", "1e300"], "learning rate"),
         (["--learning-rate", "1e150", "--weight-decay", "1e150"], "learning rate"),
-        (["--n-layer", "12", "--engine", "reference"], "the engine iterative"),
+        (["--n-layer", "12", "--engine", "reference"], "another engine, such as iterative"),
         (["--n-layer", "99999"], "n_layer"),
         (["--n-embd", "999999999999", "--n-head", "1"], "n_embd"),
     ],

@@ -191,6 +191,8 @@ class Keeping:
         return self.adam.snapshot()
     def restore(self, snapshot):
         self.adam.restore(snapshot)
+    def load(self, *state):
+        self.adam.load(*state)
 ENGINE = replace(optimizer=Keeping)
 """
 

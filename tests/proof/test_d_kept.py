@@ -209,10 +209,13 @@ def remove_all(folder):
 
 
 MEDDLING = {
-    "removed": (lambda folder: (folder / "rounds" / "001.json").unlink(), "001.json was removed, and is written again"),
+    "removed": (
+        lambda folder: (folder / "rounds" / "001.json").unlink(),
+        "001.json was removed, and was written again",
+    ),
     "changed": (lambda folder: (folder / "rounds" / "001.json").write_text("{}"), "001.json was changed"),
     "emptied": (lambda folder: (folder / "rounds" / "001.json").write_text(""), "001.json was changed"),
-    "folder": (remove_all, "001.json was removed, and is written again"),
+    "folder": (remove_all, "001.json was removed, and was written again"),
     "moved": (lambda folder: folder.rename(folder.with_name("elsewhere")), "001.json was removed"),
 }
 

@@ -51,13 +51,13 @@ def test_d18_a_run_of_a_version_that_asked_for_fewer_facts_goes_on(kept, bench_c
     done = bench_command("run", "--resume", "small")
     assert done.exit_code == 0 and len(store.load(kept).rounds) == 3, done.output
     changed(kept, lambda record: next(iter(record["runtimes"].values()))["described"].update(compiler="another"))
-    assert "another build" in bench_command("run", "--resume", "small").stderr
+    assert "a different build than when" in bench_command("run", "--resume", "small").stderr
 
 
 def test_b6_a_run_on_a_cpu_that_is_not_there(kept, bench_command):
     changed(kept, lambda record: record["plan"].update(rounds=3, affinity=[99999]))
     done = bench_command("run", "--resume", "small")
-    assert done.exit_code == 2 and "was to run on CPU 99999" in done.stderr
+    assert done.exit_code == 2 and "needs CPU 99999, which is not available here" in done.stderr
     assert len(store.load(kept).rounds) == 2
 
 
@@ -72,10 +72,10 @@ def test_b6_of_few_rounds_no_rule_says_slower(values):
 @pytest.mark.parametrize(
     "options, said",
     [
-        ({"learning_rate": 1e300}, "numbers can hold"),
-        ({"weight_decay": 1e300}, "numbers can hold"),
+        ({"learning_rate": 1e300}, "too large or undefined"),
+        ({"weight_decay": 1e300}, "too large or undefined"),
         ({"engine": "reference", "n_layer": 12}, "too deep for reference"),
-        ({"engine": "vector", "learning_rate": 1e300}, "numbers can hold"),
+        ({"engine": "vector", "learning_rate": 1e300}, "too large or undefined"),
     ],
 )
 def test_b6_a_model_in_python_says_it_in_a_line(options, said):
@@ -94,7 +94,7 @@ def test_b6_a_model_without_numbers_draws_nothing():
 
 def test_d22_plots_are_several_files(kept, bench_command):
     done = bench_command("report", "small", "--plots", "-")
-    assert done.exit_code == 2 and "give a folder" in done.stderr and not pathlib.Path("-").exists()
+    assert done.exit_code == 2 and "--plots needs a folder" in done.stderr and not pathlib.Path("-").exists()
 
 
 @posix
@@ -135,7 +135,7 @@ def test_e28_a_summary_that_is_a_pipe_is_not_waited_for(tmp_path, monkeypatch, c
 
 def test_c17_a_tick_a_step_where_there_are_few(kept):
     run = store.load(kept)
-    assert '"values": [1, 2, 3]' in json.dumps(chart_parts.picture(run, loss_charts.losses(run), 720))
+    assert f'"values": {run.record.plan.numbers}' in json.dumps(chart_parts.picture(run, loss_charts.losses(run), 720))
 
 
 def test_d18_a_calibration_trial_of_one_round_is_read_again(tmp_path):
