@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 import bench.workload.beside  # noqa: F401 (before anything imports engines)
@@ -100,5 +101,8 @@ _LATER = {
 def __getattr__(name: str) -> Any:
     """What is imported when it is asked for. The host's functions need Python 3.11 and the package's dependencies."""
     if name in _LATER:
+        if sys.version_info < (3, 11) and not _LATER[name].startswith(("bench.workload", "engines")):
+            this = ".".join(map(str, sys.version_info[:2]))
+            raise ImportError(f"bench.{name} needs Python 3.11 or newer: this is {this}")
         return getattr(importlib.import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

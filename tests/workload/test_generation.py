@@ -5,6 +5,7 @@ import functools
 import json
 import math
 import pathlib
+import sys
 
 import pytest
 
@@ -270,9 +271,12 @@ def test_options_of_the_object():
 
 
 def test_the_package_offers_its_parts():
-    host = {"Interrupted", "Run", "UsageError"}  # and functions: of the host, which needs its dependencies
-    host |= {"calibrate", "check", "compare", "count", "load_run", "measure", "peers", "render", "report", "scale"}
-    assert all(getattr(bench, name) is not None for name in {*bench.__all__} - host)
+    needs_host = {name for name, where in bench._LATER.items() if where.startswith(("bench.api", "bench.host"))}
+    assert all(getattr(bench, name) is not None for name in {*bench.__all__} - needs_host)
+    assert needs_host < {*bench.__all__}
+    if sys.version_info < (3, 11):
+        with pytest.raises(ImportError, match=r"^bench.measure needs Python 3.11 or newer: this is 3"):
+            bench.measure  # noqa: B018
     with pytest.raises(AttributeError):
         bench.nothing  # noqa: B018
 
