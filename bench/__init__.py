@@ -13,7 +13,8 @@ from bench.workload.random_streams import Mulberry32
 from bench.workload.trainer import Step, Trainer
 
 if TYPE_CHECKING:
-    from bench.api.measuring import calibrate, check, count, measure, peers, scale
+    from bench.api.gating import calibrate, check, evaluate
+    from bench.api.measuring import count, measure, peers, scale
     from bench.api.reading import (
         claims,
         compare,
@@ -22,12 +23,15 @@ if TYPE_CHECKING:
         history,
         ladder,
         list_engines,
+        load_peers,
         load_run,
+        load_scaling,
+        plots,
         profile,
-        render,
         report,
         warmup,
     )
+    from bench.api.tables import render
     from bench.host.results.run import Run
     from bench.host.system.errors import Interrupted, UsageError
     from bench.workload.model import Model
@@ -53,15 +57,19 @@ __all__ = [
     "claims",
     "compare",
     "count",
+    "evaluate",
     "explain",
     "generated_source",
     "history",
     "ladder",
     "linear",
     "list_engines",
+    "load_peers",
     "load_run",
+    "load_scaling",
     "measure",
     "peers",
+    "plots",
     "profile",
     "render",
     "report",
@@ -71,31 +79,33 @@ __all__ = [
     "warmup",
 ]
 # what a worker has no use for is imported when it is asked for
-_LATER = {
-    "Model": "bench.workload.model",
-    "Value": "engines.reference",
-    "Run": "bench.host.results.run",
-    "EngineError": "engines",
-    **dict.fromkeys(("UsageError", "Interrupted"), "bench.host.system.errors"),
-    **dict.fromkeys(("calibrate", "check", "count", "measure", "peers", "scale"), "bench.api.measuring"),
-    **dict.fromkeys(
-        (
-            "claims",
-            "compare",
-            "explain",
-            "generated_source",
-            "history",
-            "ladder",
-            "list_engines",
-            "load_run",
-            "profile",
-            "render",
-            "report",
-            "warmup",
-        ),
-        "bench.api.reading",
-    ),
+_MODULES = {
+    "bench.api.gating": ["calibrate", "check", "evaluate"],
+    "bench.api.measuring": ["count", "measure", "peers", "scale"],
+    "bench.api.reading": [
+        "claims",
+        "compare",
+        "explain",
+        "generated_source",
+        "history",
+        "ladder",
+        "list_engines",
+        "load_peers",
+        "load_run",
+        "load_scaling",
+        "plots",
+        "profile",
+        "report",
+        "warmup",
+    ],
+    "bench.api.tables": ["render"],
+    "bench.host.results.run": ["Run"],
+    "bench.host.system.errors": ["Interrupted", "UsageError"],
+    "bench.workload.model": ["Model"],
+    "engines": ["EngineError"],
+    "engines.reference": ["Value"],
 }
+_LATER = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,34 +7,33 @@ written: a page is returned as text.
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import os
 import pathlib
 from collections.abc import Sequence
 
 from bench.api import RESULTS, Path
+from bench.api.results import History, Profile, WarmUps
 from bench.host.measure import experiments, training
 from bench.host.measure import ladder as climbing
 from bench.host.measure import profiler as profiling
 from bench.host.measure.arithmetic import arithmetic, positions
 from bench.host.pages import claims as claims_page
-from bench.host.pages import comparison, engine_list, history_chart, rendering, run_tables, verdicts
+from bench.host.pages import engine_list
 from bench.host.pages import explain as explaining
 from bench.host.pages import history as following
-from bench.host.pages import ladder as ladder_page
 from bench.host.pages import report as reporting
-from bench.host.pages import scaling as scaling_page
-from bench.host.results import kinds, peers, store
+from bench.host.results import peers as peers_file
+from bench.host.results import scaling, store
 from bench.host.results.comparison import Comparison
 from bench.host.results.comparison import compare as compare_sides
+from bench.host.results.kinds import find
 from bench.host.results.ladder import Ladder
+from bench.host.results.peers import PeersRun
 from bench.host.results.records import SCHEMA, ClaimsRecord
 from bench.host.results.run import Run
 from bench.host.results.scaling import Scaling
 from bench.host.results.table import Table
-from bench.host.results.verdicts import Outcome
-from bench.host.results.warm_up import WarmUp, warm_ups
+from bench.host.results.warm_up import warm_ups
 from bench.host.system import datasets
 from bench.host.system.errors import UsageError
 from bench.host.system.progress import RunProgress
@@ -48,63 +47,37 @@ def compare(
 ) -> list[Comparison]:
     """How many times as fast the second side is, for each runtime that both have: ``RUN``, ``RUN:RUNTIME`` or pyperf's file."""
     one, other = (os.fspath(side.folder if isinstance(side, Run) else side) for side in (first, second))
-    return compare_sides(one, other, lambda path: kinds.find(path, pathlib.Path(results)), allow_mismatch)
+    return compare_sides(one, other, lambda path: find(path, pathlib.Path(results)), allow_mismatch)
 
 
-def load_run(run: Path = "latest", *, results: Path = RESULTS) -> Run:
-    """A run on disk: a folder, the name of one under ``results``, or the latest one there that run or check made."""
-    return store.load(kinds.find(pathlib.Path(run), pathlib.Path(results), ["run", "check"]))
+def load_run(run: Path = "latest", *, kinds: Sequence[str] = ("run", "check"), results: Path = RESULTS) -> Run:
+    """A run on disk: a folder, the name of one under ``results``, or the latest one there.
 
-
-@functools.singledispatch
-def render(what: object, style: str = "plain", base: str | None = None) -> str:
-    """The tables of a run, a check's outcome, comparisons or a scaling as text: "plain", "github", "html" or "json".
-
-    ``base``: the runtime that a run's others are compared with. Raises UsageError for a style that there is not.
+    ``kinds``: the commands that may have made it.
     """
-    raise UsageError(
-        f"cannot make a table of a {type(what).__name__}: give a result of measure, check, compare or scale"
-    )
+    return store.load(find(pathlib.Path(run), pathlib.Path(results), kinds))
 
 
-@render.register
-def _(what: Run, style: str = "plain", base: str | None = None) -> str:
-    return run_tables.render(what, _style(style), base)
+def load_scaling(run: Path = "latest", *, results: Path = RESULTS) -> Scaling:
+    """What `bench.scale` made, from disk."""
+    return scaling.load(find(pathlib.Path(run), pathlib.Path(results), ["scale"]))
 
 
-@render.register
-def _(what: Outcome, style: str = "plain", base: str | None = None) -> str:
-    return rendering.render_table(verdicts.table(what), _style(style))
-
-
-@render.register
-def _(what: Scaling, style: str = "plain", base: str | None = None) -> str:
-    return "\n\n".join(rendering.render_table(table, _style(style)) for table in scaling_page.tables(what))
-
-
-@render.register
-def _(what: Comparison, style: str = "plain", base: str | None = None) -> str:
-    return rendering.render_table(comparison.table(what), _style(style))
-
-
-@render.register
-def _(table: Table, style: str = "plain", base: str | None = None) -> str:
-    return rendering.render_table(table, _style(style))
-
-
-@render.register
-def _(ladder: Ladder, style: str = "plain", base: str | None = None) -> str:
-    return rendering.render_table(ladder_page.table(ladder), _style(style))
-
-
-@render.register
-def _(what: list, style: str = "plain", base: str | None = None) -> str:  # type: ignore[type-arg]
-    return "\n\n".join(render(one, style) for one in what)
+def load_peers(run: Path = "latest", *, results: Path = RESULTS) -> PeersRun:
+    """What `bench.peers` made, from disk."""
+    return peers_file.load(find(pathlib.Path(run), pathlib.Path(results), ["peers"]))
 
 
 def report(run: Run) -> str:
     """A run as one HTML page, as ``microgpt-bench report`` makes it."""
     return reporting.page(run)
+
+
+def plots(run: Run, folder: Path, charts: Sequence[str] = (), *, style: str = "svg") -> list[pathlib.Path]:
+    """The charts of a run's report, or those named, as files of a folder: "svg" or "png". Returns their paths."""
+    if style not in ("svg", "png"):
+        raise UsageError(f"no style {style!r}: choose from svg, png")
+    return reporting.write_plots(run, pathlib.Path(folder), style, charts)
 
 
 def explain(
@@ -138,7 +111,7 @@ def claims(run: Run | Path, *, peers: Path | None = None, again: bool = False, r
     ``again``, are done on its runtimes, and kept with it.
     """
     measured = _run(run, results)
-    beside = None if peers is None else _peers(peers, results)
+    beside = None if peers is None else load_peers(peers, results=results)
     claims_page.page(measured, ClaimsRecord(SCHEMA, {}), beside)  # can it be written?
     with Workspace() as workspace, RunProgress(len(measured.record.runtimes)) as progress:
         workspace.lock(measured.folder)
@@ -146,28 +119,10 @@ def claims(run: Run | Path, *, peers: Path | None = None, again: bool = False, r
     return claims_page.page(measured, done, beside)
 
 
-def warmup(run: Run | Path = "latest", *, results: Path = RESULTS) -> list[WarmUp]:
+def warmup(run: Run | Path = "latest", *, results: Path = RESULTS) -> WarmUps:
     """After how many steps each cell of a run is at its steady speed, as ``microgpt-bench warmup`` shows it."""
     measured = _run(run, results)
-    return warm_ups(measured, positions(measured))
-
-
-@dataclasses.dataclass(frozen=True)
-class History:
-    """Runs on disk with the ratios to follow; ``table`` has a row a run, and lines about where a ratio changed."""
-
-    runs: list[Run]
-    ratios: list[following.FollowedRatio]
-    table: Table
-
-    def changes(self) -> list[str]:
-        """The runs at which a ratio changed, a line each."""
-        return following.changes(self.runs, self.ratios)
-
-    def plot(self, path: Path) -> None:
-        """Write the ratios as a chart: .svg, .png or .html. Raises UsageError where it cannot be written."""
-        history_chart.check_plot(pathlib.Path(path))
-        history_chart.plot(self.runs, self.ratios, pathlib.Path(path))
+    return WarmUps(measured, warm_ups(measured, positions(measured)))
 
 
 def history(ratios: Sequence[str] | None = None, python: str | None = None, *, results: Path = RESULTS) -> History:
@@ -203,16 +158,7 @@ def profile(
     name = os.fspath(engine)
     graph = profiling.graph_path(name, None if output is None else pathlib.Path(output), profiler)
     runtime, shares = profiling.profile(name, python, data, config or Config(), seconds, graph, profiler)
-    return Profile(runtime.name, shares, graph)
-
-
-@dataclasses.dataclass(frozen=True)
-class Profile:
-    """``shares``: the functions with the most samples and their share of all, from the largest; ``graph``: the flame graph."""
-
-    runtime: str
-    shares: list[tuple[str, float]]
-    graph: pathlib.Path
+    return Profile(name, runtime.name, shares, graph)
 
 
 def list_engines() -> Table:
@@ -229,14 +175,4 @@ def generated_source(engine: str) -> str:
 
 
 def _run(run: Run | Path, results: Path) -> Run:
-    return run if isinstance(run, Run) else store.load(kinds.find(pathlib.Path(run), pathlib.Path(results)))
-
-
-def _peers(run: Path, results: Path) -> tuple[Run, peers.PeersRecord]:
-    return peers.load(kinds.find(pathlib.Path(run), pathlib.Path(results), ["peers"]))
-
-
-def _style(style: str) -> str:
-    if style not in rendering.FORMATS:
-        raise UsageError(f"no style {style!r}: choose from {', '.join(rendering.FORMATS)}")
-    return style
+    return run if isinstance(run, Run) else store.load(find(pathlib.Path(run), pathlib.Path(results)))

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import pathlib
 import sys
+from typing import Any
 
 import click
 
+from bench.api import gating
+from bench.api.tables import render
 from bench.cli.ending import INTERRUPTED, OK
 from bench.cli.options import FORMAT, RESULTS, formerly
 from bench.cli.values import Finite, Seconds, Whole
-from bench.host.gate import trials as trying
-from bench.host.measure.session import Session
-from bench.host.pages import calibration as pages
-from bench.host.pages import rendering
-from bench.host.pages.recordings import checks, estimators, simulations
-from bench.host.results.calibration import path_in
-from bench.host.results.recordings import read
-from bench.host.stats.sequential import Gate
-from bench.host.system.errors import UsageError
-from bench.workload.model_file import write_atomically
+from bench.host.system.errors import Interrupted, UsageError
 
 
 @click.command("calibrate")
@@ -80,52 +74,20 @@ from bench.workload.model_file import write_atomically
 )
 @RESULTS
 @FORMAT
-def command(
-    engine: str,
-    python: str | None,
-    null_trials: int,
-    slowdowns: tuple[str, ...],
-    trials: int,
-    counts: int,
-    count_slowdown: float,
-    busy_core: bool,
-    add: bool,
-    limit: float,
-    threshold: float,
-    budget: float,
-    recordings: pathlib.Path | None,
-    folder: pathlib.Path,
-    style: str,
-) -> int:
+def command(recordings: pathlib.Path | None, slowdowns: tuple[str, ...], style: str, **options: Any) -> int:
     """Measure the gate on this machine: its false alarms, and the smallest slowdown that it detects."""
-    if recordings is not None:
-        return _against(recordings, Gate(threshold), trials, style)
-    asked = trying.Asked(
-        null_trials,
-        list(map(_parse_slowdown, slowdowns)),
-        trials,
-        counts,
-        count_slowdown,
-        busy_core,
-        limit,
-        budget,
-        Gate(threshold),
-    )
-    request = trying.request(engine, python, budget, ["microgpt-bench", *sys.argv[1:]])
-    with Session() as session:
-        calibration, interrupted = trying.run(session, request, asked, folder, add)
-    table = pages.table(calibration)
-    path = path_in(folder).with_suffix(".md")
-    write_atomically(path, rendering.render_table(table, "github") + "\n")
-    click.echo(rendering.render_table(table, style))
-    return INTERRUPTED if interrupted else OK
-
-
-def _against(path: pathlib.Path, gate: Gate, trials: int, style: str) -> int:
-    what, pairs = read(path)
-    tables = [estimators(what, pairs), simulations(12, 6, 10 * trials), checks(pairs, gate, trials)]
-    write_atomically(path.with_suffix(".md"), rendering.render_tables(tables, "github") + "\n")
-    click.echo(rendering.render_tables(tables, style))
+    shares, words = list(map(_parse_slowdown, slowdowns)), ["microgpt-bench", *sys.argv[1:]]
+    try:
+        if recordings is not None:
+            result: Any = gating.evaluate(recordings, threshold=options["threshold"], trials=options["trials"])
+        else:
+            result = gating.calibrate(slowdowns=shares, command=words, **options)
+    except Interrupted as ended:
+        if ended.finished is None:
+            raise
+        click.echo(render(ended.finished, style))
+        return INTERRUPTED
+    click.echo(render(result, style))
     return OK
 
 

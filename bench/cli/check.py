@@ -7,30 +7,24 @@ from typing import Any
 
 import click
 
+from bench.api import gating
+from bench.api.tables import render
 from bench.cli import ending, targets
-from bench.cli.options import FORMAT, RESULTS, formerly, measuring_options, request_from
+from bench.cli.options import FORMAT, RESULTS, arguments, formerly, measuring_options
 from bench.cli.values import Finite
-from bench.host.gate import check as gating
-from bench.host.gate import holds as holding
-from bench.host.measure.session import Session, now
-from bench.host.pages import rendering, verdicts
-from bench.host.results import store
-from bench.host.results.verdicts import Outcome, Rules
-from bench.host.stats.sequential import Gate
+from bench.host.results.verdicts import Outcome
 from bench.host.system.errors import UsageError
 
 
 @click.command("check")
 @click.option(
     "--against",
-    "revision",
     metavar="REV",
     help="Compare each engine with itself at this git revision, measured in the same rounds.  [default in a workflow:"
     " the base of a pull request, or the commit before a push]",
 )
 @click.option(
     "--against-python",
-    "base_python",
     metavar="[NAME=]VERSION|PATH",
     help="Compare each engine with itself on this Python, such as another build: is Python itself slower?",
 )
@@ -55,7 +49,6 @@ from bench.host.system.errors import UsageError
 )
 @click.option(
     "--hold",
-    "held_options",
     multiple=True,
     metavar="NAME=SHARE|off",
     help="Other quantities to check, and the largest increase that passes: memory, nodes, start-up, samples, waiting; repeatable."
@@ -68,55 +61,30 @@ from bench.host.system.errors import UsageError
 @formerly("--anyway", "--allow-mismatch", is_flag=True)
 @click.option(
     "--inject",
-    "injected",
     multiple=True,
     metavar="ENGINE=SHARE",
     help="Slow an engine down, as in combined=0.05, to see the gate fail; repeatable.",
 )
 @click.option("--junit-xml", "junit", type=targets.Target(), metavar="FILE", help="Write the verdicts for CI servers.")
-@click.option("--json", "json_file", type=targets.Target(), metavar="FILE", help="Write the verdicts as JSON.")
+@click.option("--json", "json", type=targets.Target(), metavar="FILE", help="Write the verdicts as JSON.")
 @RESULTS
 @click.option("--name", help="Name of the run's folder.  [default: check- with date and time]")
 @FORMAT
 def command(
-    revision: str | None,
-    base_python: str | None,
-    baseline: pathlib.Path | None,
-    threshold: float | None,
-    instructions: bool,
-    held_options: tuple[str, ...],
-    strict: bool,
-    allow_mismatch: bool,
-    injected: tuple[str, ...],
-    junit: pathlib.Path | None,
-    json_file: pathlib.Path | None,
-    folder: pathlib.Path,
-    name: str | None,
-    style: str,
-    data: str,
-    **options: Any,
+    inject: tuple[str, ...], json: pathlib.Path | None, junit: pathlib.Path | None, style: str, **options: Any
 ) -> int:
     """The gate: has an engine become slower, or wrong?
 
     Exit status: 0 no, 1 a regression or a divergence, 2 bad input or nothing measured, 3 undecided with --strict,
     70 an error of microgpt-bench itself, 130 interrupted.
     """
-    store.check_name(name)
-    for path in (junit, json_file):
+    for path in (junit, json):
         if path is not None:
             targets.check(path)
-    base = gating.baseline(revision, base_python, baseline, folder, options["engine_names"])
-    gate = Gate(base.threshold if threshold is None else threshold)
-    rules = Rules(gate, holding.choose(held_options, base.way), instructions, strict, allow_mismatch)
-    slowdowns = dict(_parse_injection(text) for text in injected)
-    request = request_from(data, options, gate.looks[-1], kind="check", slowdowns=slowdowns)
-    notes = [f"injected: {text}" for text in injected]
-    with Session() as session:
-        outcome = gating.run(session, request, base, rules, folder / (name or f"check-{now()}"), notes)
-        text, table = verdicts.keep(outcome), verdicts.table(outcome)
-    unwritten = _write(outcome, text, json_file, junit)
-    click.echo(text if style == "json" else rendering.render_table(table, style))
-    if why_not := ending.append_step_summary(rendering.render_table(table, "github")):
+    outcome = gating.check(inject=dict(map(_parse_injection, inject)), **arguments(options))
+    unwritten = _write(outcome, json, junit)
+    click.echo(render(outcome, style))
+    if why_not := ending.append_step_summary(render(outcome, "github")):
         click.echo(why_not, err=True)
     if unwritten is not None:
         raise unwritten
@@ -134,15 +102,12 @@ def _parse_injection(text: str) -> tuple[str, float]:
     return engine, slowdown
 
 
-def _write(
-    outcome: Outcome, text: str, json_file: pathlib.Path | None, junit: pathlib.Path | None
-) -> UsageError | None:
+def _write(outcome: Outcome, json: pathlib.Path | None, junit: pathlib.Path | None) -> UsageError | None:
     """Write the files that were asked for; what is to be said, once the verdicts are printed, where that fails."""
     try:
-        if json_file is not None:
-            targets.write(json_file, text)
-        if junit is not None:
-            targets.write(junit, verdicts.junit(outcome))
+        for path, style in ((json, "json"), (junit, "junit")):
+            if path is not None:
+                targets.write(path, render(outcome, style))
     except OSError as error:
         return UsageError(f"the verdicts above cannot be written to {error.filename}: {error.strerror}")
     return None

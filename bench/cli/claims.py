@@ -14,10 +14,9 @@ from bench.host.results import kinds
 
 
 @click.command("claims")
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=pathlib.Path))
+@click.argument("run", metavar="RUN", type=click.Path(path_type=pathlib.Path))
 @click.option(
     "--peers",
-    "ports",
     type=click.Path(path_type=pathlib.Path),
     metavar="RUN",
     help="A run that peers made, for the claims about other languages.",
@@ -26,12 +25,12 @@ from bench.host.results import kinds
 @click.option("--output", type=targets.Target(), help="Page to write.  [default: claims.md beside the run]")
 @RESULTS
 def command(
-    run_folder: pathlib.Path, ports: pathlib.Path | None, again: bool, output: pathlib.Path | None, folder: pathlib.Path
+    run: pathlib.Path, peers: pathlib.Path | None, again: bool, output: pathlib.Path | None, results: pathlib.Path
 ) -> int:
     """Write the page that compares others' claims with a run and with experiments on its runtimes."""
-    run = kinds.find(run_folder, folder)
-    path = output or run.parent / "claims.md"
+    found = kinds.find(run, results)
+    path = output or found.parent / "claims.md"
     targets.check(path)
-    targets.write(path, reading.claims(run, peers=ports, again=again, results=folder))
+    targets.write(path, reading.claims(found, peers=peers, again=again, results=results))
     click.echo(f"written to {path}")
     return OK

@@ -7,9 +7,9 @@ import pathlib
 import click
 
 from bench.api import reading
+from bench.api.tables import render
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, RESULTS, formerly
-from bench.host.pages import comparison, rendering
 
 
 @click.command("compare")
@@ -23,11 +23,11 @@ from bench.host.pages import comparison, rendering
 )
 @formerly("--anyway", "--allow-mismatch", is_flag=True)
 @FORMAT
-def command(first: str, second: str, folder: pathlib.Path, allow_mismatch: bool, style: str) -> int:
+def command(first: str, second: str, results: pathlib.Path, allow_mismatch: bool, style: str) -> int:
     """Compare two runs, two runtimes of one, or two pyperf files: how many times as fast the second is.
 
     Without runtimes: those of the same name. Two runtimes of one run were measured in lockstep and are paired.
     """
-    compared = reading.compare(first, second, allow_mismatch=allow_mismatch, results=folder)
-    click.echo(rendering.render_tables(list(map(comparison.table, compared)), style))
+    compared = reading.compare(first, second, allow_mismatch=allow_mismatch, results=results)
+    click.echo(render(compared, style))
     return OK

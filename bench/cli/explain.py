@@ -14,7 +14,7 @@ from bench.host.results import kinds
 
 
 @click.command("explain")
-@click.argument("run_folder", metavar="RUN", type=click.Path(path_type=pathlib.Path))
+@click.argument("run", metavar="RUN", type=click.Path(path_type=pathlib.Path))
 @click.option("--python", metavar="RUNTIME", help="Runtime of the run to profile on.  [default: its newest CPython]")
 @SECONDS
 @click.option(
@@ -30,19 +30,19 @@ from bench.host.results import kinds
 @click.option("--output", type=targets.Target(), help="Page to write.  [default: engines.md beside the run]")
 @RESULTS
 def command(
-    run_folder: pathlib.Path,
+    run: pathlib.Path,
     python: str | None,
     seconds: float,
     gc_off: pathlib.Path | None,
     longer: pathlib.Path | None,
     output: pathlib.Path | None,
-    folder: pathlib.Path,
+    results: pathlib.Path,
 ) -> int:
     """Write the page that explains the engines: what each does, its speedup in a run, and where its time goes."""
-    run = kinds.find(run_folder, folder)
-    path = output or run.parent / "engines.md"
+    found = kinds.find(run, results)
+    path = output or found.parent / "engines.md"
     targets.check(path)
-    page = reading.explain(run, python, seconds=seconds, gc_off=gc_off, longer=longer, results=folder)
+    page = reading.explain(found, python, seconds=seconds, gc_off=gc_off, longer=longer, results=results)
     targets.write(path, page)
     click.echo(f"written to {path}")
     return OK

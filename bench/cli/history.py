@@ -7,6 +7,7 @@ import pathlib
 import click
 
 from bench.api import reading
+from bench.api.tables import render
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, RESULTS, given
@@ -23,22 +24,20 @@ from bench.host.pages import history, history_chart
     metavar="ENGINE[/BASE]",
     help="Ratio to follow: the speedup of ENGINE over BASE, by default the reference; repeatable.",
 )
-@click.option(
-    "--python", "runtime", metavar="RUNTIME", help="Runtime to follow it on.  [default: the newest of each run]"
-)
+@click.option("--python", metavar="RUNTIME", help="Runtime to follow it on.  [default: the newest of each run]")
 @click.option("--plot", type=targets.Target(), metavar="FILE", help="Also plot the ratios: .svg, .png or .html.")
 @FORMAT
 @RESULTS
 def command(
-    ratios: tuple[str, ...], runtime: str | None, plot: pathlib.Path | None, style: str, folder: pathlib.Path
+    ratios: tuple[str, ...], python: str | None, plot: pathlib.Path | None, style: str, results: pathlib.Path
 ) -> int:
     """List the runs on disk with chosen ratios, and the runs at which a ratio changed."""
     if plot is not None:
         history_chart.check_plot(plot)
         targets.check(plot)
     chosen = list(ratios) if given("ratios") else None
-    followed = reading.history(chosen, runtime, results=folder)
-    click.echo(reading.render(followed.table, style))
+    followed = reading.history(chosen, python, results=results)
+    click.echo(render(followed, style))
     if plot is not None:
         followed.plot(plot)
         click.echo(f"written to {plot}", err=True)

@@ -7,6 +7,7 @@ import pathlib
 import click
 
 from bench.api import reading
+from bench.api.tables import render
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT
@@ -35,5 +36,5 @@ def command(data: str, steps: int, output: pathlib.Path | None, style: str) -> i
     trained = reading.ladder(data, steps=steps)
     if output is not None:
         targets.write(output, ladder.page(ladder.table(trained)))
-    click.echo(reading.render(trained, style))
+    click.echo(render(trained, style))
     return OK

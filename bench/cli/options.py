@@ -5,7 +5,7 @@ from __future__ import annotations
 import pathlib
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
@@ -13,12 +13,8 @@ from click.core import ParameterSource
 from bench.cli.values import Cpus, Finite, Seconds, Whole
 from bench.cli.workload_options import config_from, workload_options
 from bench.host.pages import rendering
-from bench.host.results.records import PlanRecord
 from bench.host.system.errors import UsageError
 from bench.workload.generation import Sampling
-
-if TYPE_CHECKING:
-    from bench.host.measure.prepare import Request
 
 
 def formerly(old: str, new: str, is_flag: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -39,7 +35,7 @@ def measuring_options(
     options = [
         click.option(
             "--engine",
-            "engine_names",
+            "engines",
             multiple=True,
             metavar="NAME|FILE.py",
             help=f"Engine to measure; repeatable.  [default: {engines}]",
@@ -53,7 +49,7 @@ def measuring_options(
         ),
         click.option(
             "--env",
-            "switches",
+            "env",
             multiple=True,
             metavar="[RUNTIME:]NAME=VALUE",
             help="Also measure each runtime with this environment variable, as in PYTHON_JIT=1; repeatable.",
@@ -129,32 +125,9 @@ def worker_options() -> list[Callable[..., Any]]:
     ]
 
 
-def plan_record(options: dict[str, Any], rounds: int) -> PlanRecord:
-    """Take the measuring options out of ``options``."""
-    return PlanRecord(
-        steps=options.pop("steps"),
-        rounds=options.pop("rounds", rounds),
-        turn_seconds=options.pop("min_time"),
-        timeout_seconds=options.pop("timeout"),
-        budget_seconds=options.pop("budget"),
-        gc=options.pop("gc"),
-        order_seed=0,
-        affinity=options.pop("affinity"),
-        clock=options.pop("clock"),
-    )
-
-
-def request_from(data: str, options: dict[str, Any], rounds: int = 1, **more: Any) -> Request:
-    """What to measure, of a command with the measuring options, and ``more`` of it. Raises WorkloadError.
-
-    ``rounds`` where --rounds is no option.
-    """
-    from bench.host.measure.prepare import Request  # here: commands that only read have no use for it
-
-    if "config" not in more:
-        more["config"] = config_from(options)
-    command = ["microgpt-bench", *sys.argv[1:]]
-    return Request(**{"data": data, "measuring": plan_record(options, rounds), "base": None, "command": command, **options, **more})  # fmt: skip
+def arguments(options: dict[str, Any]) -> dict[str, Any]:
+    """The library's arguments of a measuring command's options: the workload's become its ``config``. Raises WorkloadError."""
+    return {"config": config_from(options), "command": ["microgpt-bench", *sys.argv[1:]], **options}
 
 
 FORMAT = click.option(
@@ -168,7 +141,6 @@ FORMAT = click.option(
 BASE = click.option("--base", metavar="RUNTIME", help="Runtime to compare the others with.  [default: the run's first]")
 RESULTS = click.option(
     "--results",
-    "folder",
     type=click.Path(path_type=pathlib.Path),
     default="results",
     show_default=True,

@@ -7,16 +7,11 @@ from typing import Any
 
 import click
 
+from bench.api import measuring, reading
+from bench.api.tables import render
 from bench.cli.ending import FOUND, OK
-from bench.cli.options import FORMAT, RESULTS, given, measuring_options, request_from
+from bench.cli.options import FORMAT, RESULTS, arguments, given, measuring_options
 from bench.host.measure import peer_file
-from bench.host.measure import peers as peering
-from bench.host.measure.session import Session, now
-from bench.host.pages import peers as pages
-from bench.host.pages import rendering
-from bench.host.results import kinds, store
-from bench.host.results import peers as records
-from bench.host.system import interpreters
 from bench.host.system.errors import UsageError
 
 
@@ -32,9 +27,7 @@ from bench.host.system.errors import UsageError
 @FORMAT
 def command(
     file: pathlib.Path | None,
-    data: str,
-    folder: pathlib.Path,
-    name: str | None,
+    results: pathlib.Path,
     base: str | None,
     shown: pathlib.Path | None,
     style: str,
@@ -46,23 +39,11 @@ def command(
     """
     if (file is None) == (shown is None):
         raise UsageError("give a FILE that lists programs, or --show RUN to print an earlier table")
-    if shown is not None:
-        measured, record = records.load(kinds.find(shown, folder, ["peers"]))
+    if file is None:
+        peers = reading.load_peers(shown or "latest", results=results)
     else:
-        assert file is not None
-        store.check_name(name)
-        programs = peer_file.read_file(file)
-        options["engine_names"] = options["engine_names"] or ["reference"]
-        options["pythons"] = options["pythons"] or [interpreters.newest()]
         if not given("rng"):
-            options["rng"], options["gaussian"] = programs[0].rng, programs[0].gaussian
-        request = request_from(data, options, kind="peers", base=None)
-        with Session() as session:
-            record = peering.run(session, request, programs, file.parent, base, folder / (name or f"peers-{now()}"))
-        measured = session.run
-        rendering.keep(measured.folder, rendering.render_table(pages.table(measured, record, base), "github"))
-    if style == "json":
-        click.echo(records.to_json(measured, record))
-    else:
-        click.echo(rendering.render_table(pages.table(measured, record, base), style))
-    return OK if records.good(measured, record) else FOUND
+            options |= peer_file.random_numbers(peer_file.read_file(file))
+        peers = measuring.peers(file, base=base, results=results, **arguments(options))
+    click.echo(render(peers, style, base))
+    return OK if peers.good() else FOUND

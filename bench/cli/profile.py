@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 
 import click
 
 from bench.api import reading
+from bench.api.tables import render
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import FORMAT, SECONDS
 from bench.cli.workload_options import config_from, workload_options
 from bench.host.measure.profiler import PROFILERS, graph_path
-from bench.host.pages import profiles, rendering
 
 
 @click.command("profile")
@@ -48,6 +47,5 @@ def command(
     targets.check(path)
     config = config_from(sizes)
     profile = reading.profile(engine, python, data=data, config=config, seconds=seconds, output=path, profiler=profiler)
-    table = profiles.table(f"{engine} on {profile.runtime}", profile.shares, path)
-    click.echo(json.dumps(profile.shares, indent=1) if style == "json" else rendering.render_table(table, style))
+    click.echo(render(profile, style))
     return OK

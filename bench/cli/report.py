@@ -6,21 +6,20 @@ import pathlib
 
 import click
 
+from bench.api import reading
 from bench.cli import targets
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import RESULTS
-from bench.host.pages import report as reporting
-from bench.host.results import kinds, store
 from bench.host.system.errors import UsageError
 
 
 @click.command("report")
-@click.argument("run_folder", metavar="[RUN]", default="latest", type=click.Path(path_type=pathlib.Path))
+@click.argument("run", metavar="[RUN]", default="latest", type=click.Path(path_type=pathlib.Path))
 @click.option("--output", type=targets.Target(), help="File to write.  [default: report.html in the run's folder]")
 @click.option(
     "--plots", type=click.Path(path_type=pathlib.Path), metavar="FOLDER", help="Also write every chart as a file."
 )
-@click.option("--plot", "wanted", multiple=True, metavar="CHART", help="Write this chart only; repeatable.")
+@click.option("--plot", "charts", multiple=True, metavar="CHART", help="Write this chart only; repeatable.")
 @click.option(
     "--plot-format",
     type=click.Choice(["svg", "png"]),
@@ -30,25 +29,24 @@ from bench.host.system.errors import UsageError
 )
 @RESULTS
 def command(
-    run_folder: pathlib.Path,
+    run: pathlib.Path,
     output: pathlib.Path | None,
     plots: pathlib.Path | None,
-    wanted: tuple[str, ...],
+    charts: tuple[str, ...],
     plot_format: str,
-    folder: pathlib.Path,
+    results: pathlib.Path,
 ) -> int:
     """Write a run as one HTML file, which needs no other file and no network.
 
     RUN is a folder, or the name of one under results/; the default is the latest of run or check.
     """
-    run = store.load(kinds.find(run_folder, folder, ["run", "check"]))
-    path = output or run.folder / "report.html"
+    measured = reading.load_run(run, results=results)
+    path = output or measured.folder / "report.html"
     targets.check(path)
-    if wanted and plots is None:
+    if charts and plots is None:
         raise UsageError("--plot needs --plots FOLDER, where the charts are written: give both")
-    targets.write(path, reporting.page(run))
+    targets.write(path, reading.report(measured))
     click.echo(f"written to {'standard output' if path == targets.DASH else path}")
-    if plots is not None:
-        for plotted in reporting.write_plots(run, plots, plot_format, wanted):
-            click.echo(f"written to {plotted}")
-    return OK if run.good() else FOUND
+    for plotted in reading.plots(measured, plots, charts, style=plot_format) if plots is not None else []:
+        click.echo(f"written to {plotted}")
+    return OK if measured.good() else FOUND

@@ -7,15 +7,12 @@ from typing import Any
 
 import click
 
+from bench.api import measuring
+from bench.api.tables import render
 from bench.cli.ending import FOUND, OK
-from bench.cli.options import BASE, FORMAT, RESULTS, given, measuring_options, request_from
+from bench.cli.options import BASE, FORMAT, RESULTS, arguments, given, measuring_options
 from bench.cli.values import Whole
-from bench.host.measure import lockstep
-from bench.host.measure.session import Session, now
-from bench.host.pages import rendering, run_tables
-from bench.host.results import kinds, store
 from bench.host.results.records import LEAD_IN
-from bench.host.system.errors import UsageError
 
 
 @click.command("run")
@@ -42,30 +39,9 @@ from bench.host.system.errors import UsageError
 )
 @FORMAT
 @BASE
-def command(
-    data: str,
-    folder: pathlib.Path,
-    name: str | None,
-    resume: pathlib.Path | None,
-    from_start: bool,
-    lead_in: int,
-    style: str,
-    base: str | None,
-    **options: Any,
-) -> int:
+def command(lead_in: int, style: str, base: str | None, **options: Any) -> int:
     """Measure engines on runtimes in lockstep and print the tables."""
-    store.check_name(name)
-    if from_start and given("lead_in"):
-        raise UsageError(
-            "--lead-in is for steps spread over the training run, --from-start for its first: give one of them"
-        )
-    with Session() as session:
-        if resume is not None:
-            measured = lockstep.resume(session, kinds.find(resume, folder))
-        else:
-            request = request_from(data, options, base=base, spread=not from_start, lead_in=lead_in)
-            measured = lockstep.run(session, request, folder / (name or now()))
-    rendering.keep(measured.folder, run_tables.render(measured, "github", base))
-    click.echo(run_tables.render(measured, style, base))
-    click.echo(f"saved in {measured.folder}", err=True)
-    return OK if measured.good() else FOUND
+    run = measuring.measure(base=base, lead_in=lead_in if given("lead_in") else None, **arguments(options))
+    click.echo(render(run, style, base))
+    click.echo(f"saved in {run.folder}", err=True)
+    return OK if run.good() else FOUND

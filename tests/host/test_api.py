@@ -11,7 +11,7 @@ import sys
 import pytest
 
 import bench
-from bench.api.measuring import DEFAULTS
+from bench.api.requests import DEFAULTS
 from bench.cli import (
     calibrate,
     check,
@@ -23,6 +23,7 @@ from bench.cli import (
     ladder,
     peers,
     profile,
+    report,
     run,
     scale,
     warmup,
@@ -43,40 +44,30 @@ def test_the_page_runs_as_it_stands():
     assert found.attempted > 20 and found.failed == 0
 
 
-# the options that are of the command line alone: how it prints, and where it writes beside the run
-PRINTING = {"style", "base", "shown", "junit", "json_file", "plot"}
-# of calibrate: tables of recordings, which measure nothing; and slowdowns, which are texts there and numbers here
-PRINTING |= {"recordings", "slowdowns"}
-RENAMED = {
-    "engine_names": "engines",
-    "switches": "env",
-    "revision": "against",
-    "base_python": "against_python",
-    "held_options": "hold",
-    "injected": "inject",
-    "run_folder": "run",
-    "folder": "results",
-}
+# the options that are of the command line alone: how it prints, where it writes, and what another function is for
+PRINTING = {"style", "shown", "junit", "json", "plot", "recordings", "plots", "charts", "plot_format", "headline"}
+TEXTS = {"slowdowns", "inject"}  # there; numbers here
 COMMANDS = {
-    bench.measure: (run, [], {}),
-    bench.check: (check, [], {}),
-    bench.scale: (scale, [], {"pythons": "python", "switches": "python"}),  # it looks at one runtime
-    bench.count: (count, [], {"pythons": "runtimes"}),
-    bench.peers: (peers, ["programs.toml"], {}),
-    bench.calibrate: (calibrate, [], {}),
-    bench.compare: (compare, ["one", "other"], {}),
-    bench.explain: (explain, ["one"], {}),
-    bench.claims: (claims, ["one"], {"ports": "peers"}),
-    bench.warmup: (warmup, [], {}),
-    bench.history: (history, [], {"runtime": "python"}),
-    bench.ladder: (ladder, [], {}),
-    bench.profile: (profile, ["compiled"], {}),
+    bench.measure: (run, []),
+    bench.check: (check, []),
+    bench.scale: (scale, []),
+    bench.count: (count, []),
+    bench.peers: (peers, ["programs.toml"]),
+    bench.calibrate: (calibrate, []),
+    bench.compare: (compare, ["one", "other"]),
+    bench.explain: (explain, ["one"]),
+    bench.claims: (claims, ["one"]),
+    bench.warmup: (warmup, []),
+    bench.history: (history, []),
+    bench.ladder: (ladder, []),
+    bench.profile: (profile, ["compiled"]),
+    bench.load_run: (report, []),
 }
 
 
 @pytest.mark.parametrize("function", COMMANDS)
 def test_functions_have_the_commands_options_and_defaults(function):
-    module, arguments, renamed = COMMANDS[function]
+    module, arguments = COMMANDS[function]
     ours = inspect.signature(function).parameters
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in ours.values()):  # those of every measuring function
         named = {
@@ -90,9 +81,8 @@ def test_functions_have_the_commands_options_and_defaults(function):
             continue
         if option == "output" and function is not bench.profile:  # a page is returned
             continue
-        name = {**RENAMED, **renamed}.get(option, option)
-        assert name in ours, f"{function.__name__} has no {name}"
-        default = ours[name].default
+        assert option in ours, f"{function.__name__} has no {option}"
+        default = None if option in TEXTS else ours[option].default
         if default is not inspect.Parameter.empty and default is not None and default != ():
             assert value == (list(default) if isinstance(default, tuple) else default) or str(value) == default
 
@@ -150,7 +140,7 @@ def test_render_says_what_it_takes():
     with pytest.raises(bench.UsageError, match="cannot make a table of a int"):
         bench.render(3)
     with pytest.raises(bench.UsageError, match="no style 'pdf'"):
-        bench.render([], "pdf") or bench.render(object.__new__(bench.Run), "pdf")
+        bench.render([], "pdf")
 
 
 def test_programs_beside_engines(tmp_path, documents):
@@ -159,11 +149,28 @@ def test_programs_beside_engines(tmp_path, documents):
     command = [sys.executable, str(port), "{data}", "{steps}"]
     file.write_text(f"[peers.port]\ncommand = {json.dumps(command)}\n")
     config = bench.Config(n_embd=8, n_head=2, block_size=6)
-    own, found = bench.peers(
-        file, [], [sys.executable], data=str(documents), config=config, steps=3, rounds=1, name="ports"
+    found = bench.peers(file, [], [sys.executable], data=str(documents), config=config, steps=3, rounds=1, name="ports")
+    assert found.run.folder.name == "ports" and [peer.name for peer in found.record.peers] == ["port"]
+    assert [entry["port"].status for entry in found.record.rounds] == ["ok"] and found.good()
+    assert (found.run.folder / "tables.md").read_text() == bench.render(found, "github") + "\n"
+    (runtime,) = found.run.record.runtimes
+    assert found.over(("reference", runtime), "port").value > 0
+    again = bench.load_peers("ports")
+    assert again.record == found.record
+    assert json.loads(bench.render(again, "json"))["good"] and "port" in bench.render(again, base="port")
+    with pytest.raises(bench.UsageError, match="no row 'prot' to compare with: did you mean 'port'"):
+        bench.render(again, base="prot")
+
+
+def test_scale(tmp_path):
+    found = bench.scale(
+        ["vector_exact"], [sys.executable], n_embd=[4, 8], n_layer=[1], block_size=[4], steps=1, rounds=1, name="sizes"
     )
-    assert own.folder.name == "ports" and [peer.name for peer in found.peers] == ["port"]
-    assert [entry["port"].status for entry in found.rounds] == ["ok"] and own.good()
+    assert found.good() and bench.load_scaling("sizes").points == found.points
+    assert (tmp_path / "results" / "sizes" / "tables.md").read_text() == bench.render(found, "github") + "\n"
+    assert len(json.loads(bench.render(found, "json"))["points"]) == len(found.points) == 4
+    with pytest.raises(bench.UsageError, match="one --python and no --env"):
+        bench.scale(["vector_exact"], [sys.executable], env=["X=1"])
 
 
 def test_calibrate(tmp_path):
@@ -171,4 +178,6 @@ def test_calibrate(tmp_path):
         "native" if importlib.util.find_spec("_microgpt_native") else "compiled", sys.executable, null_trials=2,
         slowdowns=[(0.5, 1.0)], trials=1, budget=10.0, limit=25.0, threshold=0.05,
     )  # fmt: skip
+    (page,) = (tmp_path / "results" / "calibration").glob("*.md")
+    assert page.read_text() == bench.render(found, "github") + "\n"
     assert found.trials and {trial.slowdown for trial in found.trials} <= {0.0, 0.5}

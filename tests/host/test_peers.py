@@ -57,8 +57,9 @@ def test_ports_beside_engines(measure, bench_command):
     assert done.exit_code == 0, done.output
     assert "5 losses agree to 4 digits" in done.stdout and "tape" in done.stdout
     assert "5 losses agree to 6 digits" in done.stdout
-    run, found = records.load(pathlib.Path("results/p"))
-    assert run.good() and len(found.rounds) == 2
+    loaded = records.load(pathlib.Path("results/p"))
+    found = loaded.record
+    assert loaded.good() and len(found.rounds) == 2
     for entry in found.rounds:
         for name in ("plain", "rewriting", "worded"):
             assert entry[name].status == "ok" and len(entry[name].losses) == 5
@@ -126,7 +127,7 @@ def test_lines_that_come_in_a_bunch_are_timed_as_a_whole(measure):
     done = measure(file)
     assert done.exit_code == 0, done.output
     assert "bunched buffers its output" in done.stdout and "slow buffers" not in done.stdout
-    _, found = records.load(pathlib.Path("results/p"))
+    found = records.load(pathlib.Path("results/p")).record
     whole, steps = (records.step_seconds(found, name) for name in ("bunched", "slow"))
     assert whole.shape == (2, 1) and steps.shape == (2, 4)
     last = [entry["bunched"].arrived[-1] for entry in found.rounds]

@@ -57,10 +57,11 @@ def request(engine: str, python: str | None, budget: float, command: Sequence[st
     )
 
 
-def run(session: Session, what: Request, asked: Asked, folder: pathlib.Path, add: bool) -> tuple[Calibration, bool]:
-    """Do the trials; the calibration as it is kept in this results folder, and whether the user ended it early.
+def run(session: Session, what: Request, asked: Asked, folder: pathlib.Path, add: bool) -> Calibration:
+    """Do the trials; the calibration as it is kept in this results folder.
 
-    ``add``: to the calibration that is there. Raises UsageError, WorkloadError, EngineError.
+    ``add``: to the calibration that is there. Raises UsageError, WorkloadError, EngineError; Interrupted, with the
+    finished trials, where the user ends it early.
     """
     session.prepare(what)
     (row,) = engine_files.rows(what.engine_names)
@@ -80,7 +81,9 @@ def run(session: Session, what: Request, asked: Asked, folder: pathlib.Path, add
         raise UsageError("no trial finished: give more time with --limit")
     concluded = power.concluded(now)
     calibration.save(path, concluded)
-    return concluded, interrupted
+    if interrupted:
+        raise Interrupted(concluded)
+    return concluded
 
 
 def _wanted(row: str, asked: Asked) -> dict[str, TrialPlan]:

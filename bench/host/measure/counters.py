@@ -42,8 +42,8 @@ def run(
     engines: Sequence[str] = (),
     runtimes: Sequence[str] = (),
     timeout: float = TIMEOUT,
-) -> tuple[Run, bool]:
-    """Count what a run on disk measured, or those of its engines and runtimes; whether all went well.
+) -> Run:
+    """Count what a run on disk measured, or those of its engines and runtimes; `Run.uncounted` has those that failed.
 
     Raises UsageError, Interrupted.
     """
@@ -54,7 +54,8 @@ def run(
     measured = session.resume(folder, {runtime for _, runtime in cells})
     kept = f"interrupted: the cells counted so far are kept in {folder}"
     with session.measuring(ORDERS * len(cells), lambda: kept) as progress:
-        return measured, count(session.plan, measured, cells, progress, timeout)
+        count(session.plan, measured, cells, progress, timeout)
+    return measured
 
 
 def restrict(run: Run, engines: Sequence[str], pythons: Sequence[str]) -> list[Cell]:
@@ -78,8 +79,8 @@ def restrict(run: Run, engines: Sequence[str], pythons: Sequence[str]) -> list[C
     ]
 
 
-def count(plan: Plan, run: Run, cells: Sequence[Cell], progress: Progress, timeout: float = TIMEOUT) -> bool:
-    """Count these cells and save after each; those counted before are replaced. False if a worker failed.
+def count(plan: Plan, run: Run, cells: Sequence[Cell], progress: Progress, timeout: float = TIMEOUT) -> None:
+    """Count these cells and save after each; those counted before are replaced.
 
     Without a Valgrind, instructions counted before are kept.
     """
@@ -88,14 +89,12 @@ def count(plan: Plan, run: Run, cells: Sequence[Cell], progress: Progress, timeo
     except CannotCount as why:
         valgrind, missing = "", str(why)
         progress.say(missing)
-    good = True
     for cell in cells:
         before = run.counters.cells if run.counters else {}
         counter = _of_cell(plan, cell, bool(valgrind), progress, timeout)
         if not valgrind and key(cell) in before:  # the engine is the same: so are they
             old = before[key(cell)]
             counter = dataclasses.replace(counter, instructions=old.instructions, steps=old.steps)
-        good = good and not counter.failed
         store.save_counters(
             run,
             CountersRecord(
@@ -106,7 +105,6 @@ def count(plan: Plan, run: Run, cells: Sequence[Cell], progress: Progress, timeo
                 cells={**before, key(cell): counter},
             ),
         )
-    return good
 
 
 def _of_cell(plan: Plan, cell: Cell, instructions: bool, progress: Progress, timeout: float) -> CounterRecord:

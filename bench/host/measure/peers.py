@@ -25,7 +25,7 @@ from bench.host.measure.prepare import Request
 from bench.host.measure.rounds import Rounds
 from bench.host.measure.session import Session
 from bench.host.results import store
-from bench.host.results.peers import Peer, PeerRound, PeersRecord, bad, check_rows
+from bench.host.results.peers import Peer, PeerRound, PeersRecord, PeersRun, bad, check_rows
 from bench.host.results.records import SCHEMA
 from bench.host.results.run import Run
 from bench.host.system.errors import UsageError
@@ -44,7 +44,7 @@ def run(
     beside: pathlib.Path,
     base: str | None,
     folder: pathlib.Path,
-) -> PeersRecord:
+) -> PeersRun:
     """A whole measurement, into a new run's ``folder``; the programs stand in ``beside``, ``base`` as in `check_rows`.
 
     Raises UsageError, WorkloadError, EngineError, Interrupted.
@@ -59,7 +59,7 @@ def run(
         progress.say(
             f"{count(len(peers), 'program')} and {count(len(session.plan.cells), 'cell')}, into {created.folder}"
         )
-        return measure(session.plan, created, peers, beside, request.config, progress)
+        return PeersRun(created, measure(session.plan, created, peers, beside, request.config, progress))
 
 
 def measure(

@@ -22,7 +22,7 @@ from bench.host.pages.claim_rules import (
     steadier,
 )
 from bench.host.pages.wording import ratio_text
-from bench.host.results.peers import PeersRecord, over
+from bench.host.results.peers import PeersRun
 from bench.host.results.records import REFERENCE, ClaimsRecord
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
@@ -33,7 +33,7 @@ DIRECT, FUSED, ITERATIVE, PHANTOM = "direct_division", "fused_cross_entropy", "i
 HEADLINE = 8.0  # times as fast as CPython 3.14 that a TypeScript port says it is
 
 
-def page(run: Run, record: ClaimsRecord, ports: tuple[Run, PeersRecord] | None = None) -> str:
+def page(run: Run, record: ClaimsRecord, ports: PeersRun | None = None) -> str:
     """results/claims.md. ``ports``: a run of `peers` with a port on Node. Raises UsageError for a run that lacks engines."""
     missing = [name for name in (REFERENCE, DIRECT, FUSED, ITERATIVE, PHANTOM) if name not in run.record.engines]
     if missing:
@@ -49,15 +49,15 @@ def page(run: Run, record: ClaimsRecord, ports: tuple[Run, PeersRecord] | None =
         (_depth(run, record, names), lambda row: f"{row[1]} → {row[2]}"),
         (_phantom(run, names), lambda row: f"nodes {row[1]}"),
         (_headline(run, names), lambda row: row[0]),
-        *([(_ports(*ports), lambda row: f"{row[1]} over {row[0]}: {row[2]}")] if ports else []),
+        *([(_ports(ports), lambda row: f"{row[1]} over {row[0]}: {row[2]}")] if ports else []),
     ]
     parts = [
         "# Claims, and what is measured",
         "An optimized variant of microgpt.py lists what its changes bring, and a TypeScript port says how much faster it is."
         " This page compares each claim with a measurement, on every CPython of one run. The rule of each verdict is above its"
         " table.",
-        f"Made from {_linked(run)}{f' and {_linked(ports[0])}' if ports else ''} by `microgpt-bench claims {run.folder.name}"
-        + (f" --peers {ports[0].folder.name}" if ports else "")
+        f"Made from {_linked(run)}{f' and {_linked(ports.run)}' if ports else ''} by `microgpt-bench claims {run.folder.name}"
+        + (f" --peers {ports.run.folder.name}" if ports else "")
         + f"`; the experiments are in `{run.folder.name}`.",
         "\n".join(f"{line}<br>" for line in wording.preamble(run)[:3]),
         *(
@@ -245,13 +245,13 @@ def _headline(run: Run, names: Sequence[str]) -> Table:
     )
 
 
-def _ports(run: Run, record: PeersRecord) -> Table:
-    rows = []
+def _ports(ports: PeersRun) -> Table:
+    run, record, rows = ports.run, ports.record, []
     for engine, runtime in run.cells:
         if engine != REFERENCE or not run.ok((engine, runtime)):
             continue
         for peer in record.peers:
-            ratio = over(run, record, (engine, runtime), peer.name)
+            ratio = ports.over((engine, runtime), peer.name)
             if ratio is not None:
                 rows.append([runtime, peer.name, ratio_text(ratio), about(ratio, HEADLINE)])
     return Table(

@@ -11,7 +11,16 @@ import numpy as np
 
 from bench.host.pages.wording import number, ratio_text
 from bench.host.results.parity import parity_text
-from bench.host.results.peers import PeerRound, PeersRecord, bad, check_rows, row, step_seconds, times_as_fast
+from bench.host.results.peers import (
+    PeerRound,
+    PeersRecord,
+    PeersRun,
+    bad,
+    check_rows,
+    row,
+    step_seconds,
+    times_as_fast,
+)
 from bench.host.results.printed_losses import digits_of
 from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
@@ -35,8 +44,9 @@ class Timed:
         return float(np.mean(self.seconds))
 
 
-def table(run: Run, record: PeersRecord, base: str | None) -> Table:
+def table(peers: PeersRun, base: str | None) -> Table:
     """The table of programs and engines, fastest first. Raises UsageError for a base that is no row."""
+    run, record = peers.run, peers.record
     check_rows(run.cells, record.peers, base)
     below: list[str] = []
     timed = {row.name: row for row in [*_engines(run, below), *_programs(record, below)]}

@@ -74,30 +74,36 @@ class PeersRecord:
     rounds: list[dict[str, PeerRound]]
 
 
+@dataclasses.dataclass(frozen=True)
+class PeersRun:
+    """A run, and the peers that were measured beside its engines."""
+
+    run: Run
+    record: PeersRecord
+
+    def good(self) -> bool:
+        """Did every peer and every engine do well?"""
+        return self.run.good() and all(bad(self.record, peer.name) is None for peer in self.record.peers)
+
+    def over(self, cell: Cell, name: str) -> Ratio | None:
+        """How many times as fast as a cell of the run the peer ``name`` is; None where it did not do well."""
+        seconds = step_seconds(self.record, name)
+        return None if seconds is None else times_as_fast(self.run.seconds(cell)[:, 1:], seconds)
+
+
 def bad(record: PeersRecord, name: str) -> PeerRound | None:
     """The first round in which a peer did not do well."""
     return next((entry[name] for entry in record.rounds if name in entry and entry[name].status != "ok"), None)
 
 
-def good(run: Run, record: PeersRecord) -> bool:
-    """Did every peer and every engine do well?"""
-    return run.good() and all(bad(record, peer.name) is None for peer in record.peers)
-
-
-def load(folder: pathlib.Path) -> tuple[Run, PeersRecord]:
+def load(folder: pathlib.Path) -> PeersRun:
     """A run with its peers from disk. Raises UsageError."""
     if not (folder / "peers.json").is_file():
         raise UsageError(f"{folder} has no peers.json: microgpt-bench peers makes one")
     run = store.load(folder)
     steps = run.record.plan.steps
     record = store.read(folder / "peers.json", PeersRecord, lambda record: checks.check_peers(record, steps, digits_of))
-    return run, record
-
-
-def over(run: Run, record: PeersRecord, cell: Cell, name: str) -> Ratio | None:
-    """How many times as fast as a cell of the run a peer is; None where it did not do well."""
-    seconds = step_seconds(record, name)
-    return None if seconds is None else times_as_fast(run.seconds(cell)[:, 1:], seconds)
+    return PeersRun(run, record)
 
 
 def times_as_fast(baseline: np.ndarray, seconds: np.ndarray) -> Ratio:
@@ -148,6 +154,6 @@ def check_rows(cells: Sequence[Cell], peers: Sequence[Peer], base: str | None) -
         raise UsageError(f"no row {base!r} to compare with: {hint}choose from {', '.join(names)}")
 
 
-def to_json(run: Run, record: PeersRecord) -> str:
+def to_json(peers: PeersRun) -> str:
     """For programs."""
-    return json.dumps({"good": good(run, record), **cattrs.unstructure(record)}, indent=1, ensure_ascii=False)
+    return json.dumps({"good": peers.good(), **cattrs.unstructure(peers.record)}, indent=1, ensure_ascii=False)

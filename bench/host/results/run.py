@@ -122,8 +122,10 @@ class Run:
         if runtime not in means:
             return None
         whole = [mean for mean in means.values() if len(mean) == len(means[runtime])]
+        if not self._few or len(self.rounds) < 2:
+            return geometric_mean(means[runtime], prior=Prior())
         variances = [float(np.nanvar(np.mean([logs for logs, _ in mean], axis=0), ddof=1)) for mean in whole]
-        return geometric_mean(means[runtime], prior=prior(variances, len(self.rounds) - 1) if self._few else Prior())
+        return geometric_mean(means[runtime], prior=prior(variances, len(self.rounds) - 1))
 
     def _says(self, baseline: Cell, cell: Cell, steps: slice = slice(None)) -> tuple[Floats, int]:
         """What `round_log_ratios` finds of the two, worked out once, with that of the other engines on these runtimes."""
@@ -261,6 +263,11 @@ class Run:
             if finding and not meets_promise(finding, promised):
                 broken.append(cell)
         return broken
+
+    def uncounted(self) -> list[Cell]:
+        """The cells whose counting process failed."""
+        counted = self.counters.cells if self.counters else {}
+        return [cell for cell in self.cells if key(cell) in counted and counted[key(cell)].failed]
 
     def good(self) -> bool:
         """Did every cell that could run measure, agree and keep its promise?"""

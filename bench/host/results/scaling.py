@@ -46,6 +46,10 @@ class Scaling:
         """The engines that the budget left no time for."""
         return [engine for engine in self.record.engines if engine not in {point.engine for point in self.points}]
 
+    def good(self) -> bool:
+        """Did every engine do well at every size that it can have?"""
+        return all(point.status in ("ok", "skipped") for point in self.points)
+
     def series(self, engine: str, factor: str) -> list[SizePoint]:
         """An engine's points along one factor, the others at their smallest, by growing size."""
         rest = {name: values[0] for name, values in self.factors.items() if name != factor}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 REPORT = "jinja2 ruptures vl-convert-python"  # the extra of that name in pyproject.toml
 
 
@@ -18,4 +20,8 @@ def needs_extra(what: str, missing: str) -> UsageError:
 
 
 class Interrupted(Exception):
-    """The user ended the measuring, and was told what is kept of it."""
+    """The user ended the measuring, and was told what is kept of it; ``finished`` has it, of what can be used like that."""
+
+    def __init__(self, finished: Any = None) -> None:
+        super().__init__()
+        self.finished = finished

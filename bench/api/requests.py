@@ -1,0 +1,86 @@
+"""What every function that measures takes, and the request that is made of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypedDict
+
+from bench.host.measure.prepare import Request
+from bench.host.results import checks
+from bench.host.results.records import PlanRecord
+from bench.host.system.errors import UsageError
+from bench.workload.config import Config
+
+
+class Options(TypedDict, total=False):
+    """Of every function that measures, with DEFAULTS: how workers take their steps, and by which clock.
+
+    ``min_time``: seconds for which a shorter step is repeated; ``timeout``: seconds after which a worker that does not
+    answer has failed; ``gc``: "on", "off" or "freeze"; ``clock``: "cpu" or "wall"; ``affinity``: the only CPUs, None for all;
+    ``command``: the words that the run says it was made by, None for the function's name.
+    """
+
+    min_time: float
+    timeout: float
+    gc: str
+    clock: str
+    affinity: Iterable[int] | None
+    command: Sequence[str] | None
+
+
+DEFAULTS: Options = {"min_time": 0.02, "timeout": 60.0, "gc": "on", "clock": "cpu", "affinity": None, "command": None}
+
+
+def plan_record(steps: int, rounds: int, budget: float | None, options: Options) -> PlanRecord:
+    """Raises UsageError for what the command line would refuse, TypeError for an option that there is not."""
+    if unknown := [name for name in options if name not in DEFAULTS]:
+        raise TypeError(f"there is no option {unknown[0]}: choose from {', '.join(DEFAULTS)}")
+    chosen: Options = {**DEFAULTS, **options}
+    plan = PlanRecord(
+        steps=steps,
+        rounds=rounds,
+        turn_seconds=chosen["min_time"],
+        timeout_seconds=chosen["timeout"],
+        budget_seconds=budget,
+        gc=chosen["gc"],
+        order_seed=0,
+        affinity=None if chosen["affinity"] is None else sorted(chosen["affinity"]),
+        clock=chosen["clock"],
+    )
+    try:
+        checks.check_plan(plan)
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"cannot measure with these options: {error}") from None
+    if rounds < 1:
+        raise UsageError(f"rounds is {rounds}: give 1 or more")
+    return plan
+
+
+def request(
+    kind: str,
+    engines: Sequence[str],
+    pythons: Sequence[str],
+    env: Sequence[str],
+    data: str,
+    config: Config | None,
+    plan: PlanRecord,
+    options: Options,
+    slowdowns: Mapping[str, float] | None = None,
+) -> Request:
+    """What to measure, for a run of this ``kind``. Raises UsageError for a text where a list is wanted."""
+    for what, given in (("engines", engines), ("pythons", pythons), ("env", env)):
+        if isinstance(given, str):
+            raise UsageError(f"{what} must be a list, not the text {given!r}: give [{given!r}]")
+    return Request(
+        data=data,
+        config=config or Config(),
+        engine_names=[os.fspath(engine) for engine in engines],
+        pythons=[os.fspath(python) for python in pythons],
+        measuring=plan,
+        base=None,
+        command=options.get("command") or ["bench." + ("measure" if kind == "run" else kind)],
+        switches=env,
+        slowdowns=slowdowns or {},
+        kind=kind,
+    )
