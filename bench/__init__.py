@@ -13,24 +13,10 @@ from bench.workload.random_streams import Mulberry32
 from bench.workload.trainer import Step, Trainer
 
 if TYPE_CHECKING:
+    from bench.api.explaining import claims, explain, generated_source, ladder, list_engines, profile, warmup
     from bench.api.gating import calibrate, check, evaluate
     from bench.api.measuring import count, measure, peers, scale
-    from bench.api.reading import (
-        claims,
-        compare,
-        explain,
-        generated_source,
-        history,
-        ladder,
-        list_engines,
-        load_peers,
-        load_run,
-        load_scaling,
-        plots,
-        profile,
-        report,
-        warmup,
-    )
+    from bench.api.reading import compare, history, load_peers, load_run, load_scaling, plots, report
     from bench.api.tables import render
     from bench.host.results.run import Run
     from bench.host.system.errors import Interrupted, UsageError
@@ -82,22 +68,8 @@ __all__ = [
 _MODULES = {
     "bench.api.gating": ["calibrate", "check", "evaluate"],
     "bench.api.measuring": ["count", "measure", "peers", "scale"],
-    "bench.api.reading": [
-        "claims",
-        "compare",
-        "explain",
-        "generated_source",
-        "history",
-        "ladder",
-        "list_engines",
-        "load_peers",
-        "load_run",
-        "load_scaling",
-        "plots",
-        "profile",
-        "report",
-        "warmup",
-    ],
+    "bench.api.explaining": ["claims", "explain", "generated_source", "ladder", "list_engines", "profile", "warmup"],
+    "bench.api.reading": ["compare", "history", "load_peers", "load_run", "load_scaling", "plots", "report"],
     "bench.api.tables": ["render"],
     "bench.host.results.run": ["Run"],
     "bench.host.system.errors": ["Interrupted", "UsageError"],

@@ -1,4 +1,4 @@
-"""What functions of `bench.api.reading` return that the host has no type of its own for."""
+"""What functions of `bench.api.reading` and `bench.api.explaining` return that the host has no type of its own for."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import pathlib
 
 import click
 
-from bench.api import reading
+from bench.api import explaining
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import RESULTS
@@ -28,9 +28,9 @@ def command(
     run: pathlib.Path, peers: pathlib.Path | None, again: bool, output: pathlib.Path | None, results: pathlib.Path
 ) -> int:
     """Write the page that compares others' claims with a run and with experiments on its runtimes."""
-    found = kinds.find(run, results)
-    path = output or found.parent / "claims.md"
+    folder = kinds.find(run, results)
+    path = output or folder.parent / "claims.md"
     targets.check(path)
-    targets.write(path, reading.claims(found, peers=peers, again=again, results=results))
+    targets.write(path, explaining.claims(folder, peers=peers, again=again, results=results))
     click.echo(f"written to {path}")
     return OK

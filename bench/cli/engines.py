@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bench.api import reading
+from bench.api import explaining
 from bench.cli.ending import OK
 from bench.host.pages import rendering
 
@@ -14,7 +14,7 @@ from bench.host.pages import rendering
 def command(source: str | None) -> int:
     """List the engines: the parent of each, what it changes, and the parity it promises."""
     if source is not None:
-        click.echo(reading.generated_source(source))
+        click.echo(explaining.generated_source(source))
     else:
-        click.echo(rendering.render_table(reading.list_engines(), "plain", left=True))
+        click.echo(rendering.render_table(explaining.list_engines(), "plain", left=True))
     return OK

@@ -6,7 +6,7 @@ import pathlib
 
 import click
 
-from bench.api import reading
+from bench.api import explaining
 from bench.cli import targets
 from bench.cli.ending import OK
 from bench.cli.options import RESULTS, SECONDS
@@ -39,10 +39,10 @@ def command(
     results: pathlib.Path,
 ) -> int:
     """Write the page that explains the engines: what each does, its speedup in a run, and where its time goes."""
-    found = kinds.find(run, results)
-    path = output or found.parent / "engines.md"
+    folder = kinds.find(run, results)
+    path = output or folder.parent / "engines.md"
     targets.check(path)
-    page = reading.explain(found, python, seconds=seconds, gc_off=gc_off, longer=longer, results=results)
+    page = explaining.explain(folder, python, seconds=seconds, gc_off=gc_off, longer=longer, results=results)
     targets.write(path, page)
     click.echo(f"written to {path}")
     return OK

@@ -6,7 +6,7 @@ import pathlib
 
 import click
 
-from bench.api import reading
+from bench.api import explaining
 from bench.api.tables import render
 from bench.cli import targets
 from bench.cli.ending import OK
@@ -33,7 +33,7 @@ def command(data: str, steps: int, output: pathlib.Path | None, style: str) -> i
     """Train each model of the ladder, from counting letter pairs to the GPT, and print what each step up brings."""
     if output is not None:
         targets.check(output)
-    trained = reading.ladder(data, steps=steps)
+    trained = explaining.ladder(data, steps=steps)
     if output is not None:
         targets.write(output, ladder.page(ladder.table(trained)))
     click.echo(render(trained, style))

@@ -6,7 +6,7 @@ import pathlib
 
 import click
 
-from bench.api import reading
+from bench.api import explaining
 from bench.api.tables import render
 from bench.cli import targets
 from bench.cli.ending import OK
@@ -46,6 +46,8 @@ def command(
     path = graph_path(engine, output, profiler)
     targets.check(path)
     config = config_from(sizes)
-    profile = reading.profile(engine, python, data=data, config=config, seconds=seconds, output=path, profiler=profiler)
+    profile = explaining.profile(
+        engine, python, data=data, config=config, seconds=seconds, output=path, profiler=profiler
+    )
     click.echo(render(profile, style))
     return OK

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import click
@@ -89,14 +90,9 @@ def command(
     trainer = ladder.make(model, engine_name, datasets.locate(data), config_from(options), optimizer)
     _introduce(trainer, sampling)
     history: list[str] = []
-    failed: WorkloadError | None = None
-    with signals.wait() as interrupted:
-        try:
-            tell = functools.partial(_tell, trainer, steps, timing)
-            training.train(trainer, engine_name, steps, tell, history, interrupted)
-        except WorkloadError as error:
-            failed = error
-    _keep(trainer, history, failed, losses, save)
+    with signals.wait() as interrupted, _keeping(trainer, history, losses, save):
+        tell = functools.partial(_tell, trainer, steps, timing)
+        training.train(trainer, engine_name, steps, tell, history, interrupted)
     if interrupted:
         kept = " and ".join(str(path) for path in (losses, save) if path is not None)
         click.echo(f"interrupted after {len(history)} steps{f': saved in {kept}' if kept else ''}", err=True)
@@ -136,20 +132,24 @@ def _tell(trainer: Trainer | LadderModel, steps: int, timing: bool, done: Step) 
     click.echo(f"step {done.step:4d} / {steps:4d} | loss {done.loss:.4f}{time}{validation}")
 
 
-def _keep(
-    trainer: Trainer | LadderModel,
-    history: Sequence[str],
-    failed: WorkloadError | None,
-    losses: pathlib.Path | None,
-    save: pathlib.Path | None,
-) -> None:
-    """Write the files that were asked for: the losses also of a training that failed, which is raised then."""
-    if losses is not None:
-        targets.write(losses, "".join(f"{loss}\n" for loss in history))
-    if failed is not None:
-        raise failed
+@contextlib.contextmanager
+def _keeping(
+    trainer: Trainer | LadderModel, history: Sequence[str], losses: pathlib.Path | None, save: pathlib.Path | None
+) -> Iterator[None]:
+    """Write the files that were asked for after the training within: the losses also where it fails."""
+    try:
+        yield
+    except WorkloadError:
+        _keep_losses(history, losses)
+        raise
+    _keep_losses(history, losses)
     if save is not None and isinstance(trainer, Trainer):
         targets.write(save, model_file.text_of(trainer.saved()))
+
+
+def _keep_losses(history: Sequence[str], path: pathlib.Path | None) -> None:
+    if path is not None:
+        targets.write(path, "".join(f"{loss}\n" for loss in history))
 
 
 def _draw(trainer: Trainer | LadderModel, engine_name: str, samples: int, sampling: Sampling) -> None:

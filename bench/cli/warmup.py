@@ -6,7 +6,7 @@ import pathlib
 
 import click
 
-from bench.api import reading
+from bench.api import explaining
 from bench.api.tables import render
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import FORMAT, RESULTS
@@ -22,6 +22,6 @@ def command(run: pathlib.Path, results: pathlib.Path, style: str) -> int:
     RUN is a folder, or the name of one under results/; the default is the latest of microgpt-bench run. It needs 20 steps
     or more.
     """
-    warm_ups = reading.warmup(run, results=results)
+    warm_ups = explaining.warmup(run, results=results)
     click.echo(render(warm_ups, style))
     return OK if warm_ups.run.good() else FOUND

@@ -247,7 +247,6 @@ def test_instructions_are_a_second_verdict(project, check, monkeypatch):
     """Half a per cent more, which no clock sees in some rounds; the same files need no count."""
     monkeypatch.setattr(valgrind, "WARM_UP", 1)
     monkeypatch.setattr(valgrind, "ENOUGH", 1)  # a count of the same files is as exact over few steps
-    monkeypatch.setattr(valgrind, "WARM_UP", 1)
     monkeypatch.setattr(instructions, "LAYOUTS", (0, 1))
     rows = [
         "--engine",

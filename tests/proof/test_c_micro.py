@@ -13,7 +13,7 @@ from bench.host.system import interpreters
 
 pytest.importorskip("pytest_benchmark", reason="needs pytest-benchmark, as nox -s micro installs it")
 PARTS = ("forward", "backward", "adam", "release")
-ENGINES = ("reference", "closures", "fused_dot", "tape")  # of two of them much is left to the collector
+ENGINES = ("reference", "closures", "fused_dot")  # of closures much is left to the collector
 
 
 def micro(path):

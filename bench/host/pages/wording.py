@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.host.results.records import NODES_STEPS, SAMPLES, RuntimeRecord
+from bench.host.results.records import NODES_STEPS, RuntimeRecord
 from bench.host.results.run import Run
 from bench.host.stats.paired import Ratio
 from bench.workload.config import OPTIONS
@@ -108,7 +108,7 @@ def steps_of(run: Run) -> str:
 LEGEND = [
     "ms/step: median. speedup: time of the reference / time of the engine, with its 95 % interval.",
     f"nodes: graph nodes per step, mean of at most {NODES_STEPS} steps. MB: peak memory of the process.",
-    f"samples: wall time in ms to draw {SAMPLES} texts after the last step, measured once.",
+    "samples: wall time in ms to draw a text after the last step, mean of the first round's.",
     "parity with the reference: bit-identical (losses, first gradients, final parameters and samples), losses equal (the rest",
     "differs by rounding), or the largest difference of a loss @ the first step that differs.",
 ]

@@ -243,9 +243,9 @@ class Run:
         return float(np.mean(counts[0])) if counts else None
 
     def samples_seconds(self, cell: Cell) -> float | None:
-        """Wall seconds for all samples of the cell; measured once, None where it was not."""
-        nanoseconds = [record.samples_nanoseconds for record in self.of(cell) if record.samples_nanoseconds]
-        return nanoseconds[0] * 1e-9 if nanoseconds else None
+        """Wall seconds for one of the samples of the cell, a mean; measured once, None where it was not."""
+        drawn = ((record.samples_nanoseconds, record.samples) for record in self.of(cell))
+        return next((total * 1e-9 / len(texts) for total, texts in drawn if total and texts), None)
 
     def samples(self, cell: Cell) -> list[str] | None:
         """What the trained model drew, None where it did not."""
