@@ -35,7 +35,7 @@ from bench.host.results.records import LEAD_IN
     type=Whole(0),
     default=LEAD_IN,
     show_default=True,
-    help="First steps of the training run that each process trains untimed, so that its memory is like a long run's.",
+    help="Untimed steps that each process trains first, from the start of the training run.",
 )
 @FORMAT
 @BASE

@@ -327,7 +327,7 @@ def test_c12_a_worker_computes_nothing_between_its_orders(small_run, tmp_path):
         "threading.Thread(target=computes, daemon=True).start()\nENGINE = replace()"
     )
     run, cell, _ = only(small_run, tmp_path, text, "--engine", "closures", "--rounds", "3", "--steps", "6")
-    assert run.status(cell)[0] == "failed" and "between two orders" in run.status(cell)[1]
+    assert run.status(cell)[0] == "failed" and "between its orders" in run.status(cell)[1]
 
 
 # --------------------------------------------------------------------- samples

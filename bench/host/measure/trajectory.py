@@ -6,8 +6,8 @@ chosen such that their documents' lengths are spread like those of all documents
 
 To begin at such a step, a worker takes over the weights and Adam's moments that the training run has there. They are
 computed once, by an engine that gives the reference's own bits, and kept in the user's cache. Before the first of them every
-process trains some of the run's first steps, untimed: floats come to lie apart by updates alone, and stay so in states that
-are taken over (docs/where_weights_lie.md).
+process trains some of the run's first steps, untimed. With more than a hundred of them its numbers come to lie in memory as
+in a whole run (docs/where_weights_lie.md), and stay so in states that are taken over.
 """
 
 from __future__ import annotations

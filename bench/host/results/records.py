@@ -15,7 +15,7 @@ from bench.host.results.parity import Finding
 
 SCHEMA = 1
 REFERENCE = "reference"  # the engine that others are compared with
-LEAD_IN = 10  # untimed steps of a process before the first that is timed
+LEAD_IN = 3  # untimed steps of a process before the first that is timed
 SAMPLES = 5  # drawn from the trained model, in the first round
 NODES_STEPS = 20  # steps whose graph nodes are counted, in the first round
 Status = Literal["ok", "diverged", "failed", "skipped"]
