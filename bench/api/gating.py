@@ -103,7 +103,8 @@ def calibrate(
         with Session() as session:
             calibration = trying.run(session, wanted, asked, pathlib.Path(results), add)
     except Interrupted as ended:
-        _keep_page(ended.finished, results)
+        if ended.finished is not None:
+            _keep_page(ended.finished, results)
         raise
     _keep_page(calibration, results)
     return calibration

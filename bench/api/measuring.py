@@ -69,6 +69,8 @@ def measure(
         raise UsageError(
             "--lead-in is for steps spread over the training run, --from-start for its first: give one of them"
         )
+    if lead_in is not None and lead_in < 0:
+        raise UsageError(f"lead_in is {lead_in}: give 0 or more")
     with Session() as session:
         if resume is not None:
             run = lockstep.resume(session, kinds.find(pathlib.Path(resume), folder))
@@ -104,7 +106,7 @@ def scale(
     factors = {factor: list(values) for factor, values in zip(FACTORS, (n_embd, n_layer, block_size))}
     check_factors(factors)
     plan = plan_record(steps, rounds, budget, options)
-    wanted = request("scale", engines, list(pythons) or [interpreters.newest()], env, data, None, plan, options)
+    wanted = request("scale", engines, pythons or [interpreters.newest()], env, data, None, plan, options)
     with Session() as session:
         scaled = scaling.run(session, wanted, factors, pathlib.Path(results) / (name or f"scale-{now()}"))
     rendering.keep(session.run.folder, rendering.render_tables(scaling_page.tables(scaled), "github"))
@@ -119,6 +121,7 @@ def peers(
     env: Sequence[str] = (),
     data: str = DEFAULT,
     config: Config | None = None,
+    own_rng: bool | None = None,
     steps: int = 100,
     rounds: int = 3,
     budget: float = 600.0,
@@ -129,16 +132,17 @@ def peers(
 ) -> PeersRun:
     """Time the programs of a TOML file beside engines, as ``microgpt-bench peers`` does.
 
-    Engines, the reference for none, use the random numbers of the first program unless ``config`` says others. ``base``: the
-    row of the run's tables.md that speedups are relative to, the reference for None. `PeersRun.good` says whether all did
-    well, `PeersRun.over` how many times as fast a program is.
+    Engines, the reference for none, use the random numbers of the first program, or with ``own_rng`` those of ``config``;
+    None: of ``config`` where it is given. ``base``: the row of the run's tables.md that speedups are relative to, the
+    reference for None. `PeersRun.good` says whether all did well, `PeersRun.over` how many times as fast a program is.
     """
     store.check_name(name)
     programs = peer_file.read_file(pathlib.Path(file))
-    config = config or Config(**peer_file.random_numbers(programs))
+    if config is None or own_rng is False:
+        config = dataclasses.replace(config or Config(), rng=programs[0].rng, gaussian=programs[0].gaussian)
     plan = plan_record(steps, rounds, budget, options)
     wanted = request(
-        "peers", engines or [REFERENCE], list(pythons) or [interpreters.newest()], env, data, config, plan, options
+        "peers", engines or [REFERENCE], pythons or [interpreters.newest()], env, data, config, plan, options
     )
     folder, beside = pathlib.Path(results) / (name or f"peers-{now()}"), pathlib.Path(file).parent
     with Session() as session:

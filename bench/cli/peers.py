@@ -11,7 +11,6 @@ from bench.api import measuring, reading
 from bench.api.tables import render
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import FORMAT, RESULTS, arguments, given, measuring_options
-from bench.host.measure import peer_file
 from bench.host.system.errors import UsageError
 
 
@@ -42,8 +41,6 @@ def command(
     if file is None:
         peers = reading.load_peers(shown or "latest", results=results)
     else:
-        if not given("rng"):
-            options |= peer_file.random_numbers(peer_file.read_file(file))
-        peers = measuring.peers(file, base=base, results=results, **arguments(options))
+        peers = measuring.peers(file, base=base, results=results, own_rng=given("rng"), **arguments(options))
     click.echo(render(peers, style, base))
     return OK if peers.good() else FOUND

@@ -110,6 +110,8 @@ def test_every_name_is_there():
         ({"engines": ["reference"], "name": "latest"}, "latest"),
         ({"engines": ["reference"], "pythons": ["no/such/python"]}, "no/such/python"),
         ({"engines": ["reference"], "data": "no_such_data"}, "no_such_data"),
+        ({"engines": ["reference"], "lead_in": -1}, "lead_in is -1: give 0 or more"),
+        ({"engines": ["reference"], "lead_in": 2, "from_start": True}, "give one of them"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(wrong, words, tmp_path):
@@ -158,6 +160,8 @@ def test_programs_beside_engines(tmp_path, documents):
     again = bench.load_peers("ports")
     assert again.record == found.record
     assert json.loads(bench.render(again, "json"))["good"] and "port" in bench.render(again, base="port")
+    with pytest.raises(bench.UsageError, match="pythons must be a list"):
+        bench.peers(file, [], sys.executable)
     with pytest.raises(bench.UsageError, match="no row 'prot' to compare with: did you mean 'port'"):
         bench.render(again, base="prot")
 
@@ -171,6 +175,10 @@ def test_scale(tmp_path):
     assert len(json.loads(bench.render(found, "json"))["points"]) == len(found.points) == 4
     with pytest.raises(bench.UsageError, match="one --python and no --env"):
         bench.scale(["vector_exact"], [sys.executable], env=["X=1"])
+    with pytest.raises(bench.UsageError, match="pythons must be a list"):
+        bench.scale(["vector_exact"], sys.executable)
+    with pytest.raises(bench.UsageError, match="--n-embd : give increasing sizes"):
+        bench.scale(["vector_exact"], [sys.executable], n_embd=[])
 
 
 def test_calibrate(tmp_path):

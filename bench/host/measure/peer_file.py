@@ -41,11 +41,6 @@ def read_file(path: pathlib.Path) -> list[Peer]:
     return [_peer(f"{path}: peer {name}", name, about, path.parent) for name, about in peers.items()]
 
 
-def random_numbers(programs: Sequence[Peer]) -> dict[str, Any]:
-    """Those of the first program, as options of `Config`."""
-    return {"rng": programs[0].rng, "gaussian": programs[0].gaussian}
-
-
 def check_keys(where: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
     """Raises UsageError for an unknown key, naming the nearest known one."""
     for key in table:

@@ -78,7 +78,7 @@ def to_json(scaling: Scaling) -> str:
 def check_factors(factors: Mapping[str, Sequence[Any]]) -> None:
     """Raises UsageError for sizes that don't grow, WorkloadError for those that no model can have together."""
     for name, values in factors.items():
-        if list(values) != sorted(set(values)) or values[0] < 1:
+        if not values or list(values) != sorted(set(values)) or values[0] < 1:
             raise UsageError(
                 f"--{name.replace('_', '-')} {','.join(map(str, values))}: give increasing sizes of 1 or more"
             )
