@@ -340,7 +340,7 @@ def test_c12_a_worker_computes_nothing_between_its_orders(small_run, tmp_path):
         ("ENGINE = replace(probabilities=lambda logits, t: BASE.probabilities(logits, 1.0))", "probabilities off by"),
         (
             "CALLS = []\ndef later(logits, t):\n    CALLS.append(1)\n    p = BASE.probabilities(logits, t)\n"
-            "    return p[::-1] if len(CALLS) < 20 else p\nENGINE = replace(probabilities=later)",
+            "    return p[::-1] if len(CALLS) < 4 else p\nENGINE = replace(probabilities=later)",
             "draws with other probabilities",
         ),
     ],
