@@ -13,7 +13,7 @@ from bench.api import RESULTS, Path
 from bench.api.reading import load_peers, run_of
 from bench.api.results import Profile, WarmUps
 from bench.host.measure import experiments, training
-from bench.host.measure import ladder as climbing
+from bench.host.measure import ladder as ladder_models
 from bench.host.measure import profiler as profiling
 from bench.host.measure.arithmetic import arithmetic, positions
 from bench.host.pages import claims as claims_page
@@ -81,7 +81,7 @@ def ladder(data: str = DEFAULT, *, steps: int = 1000) -> Ladder:
     """Train each model from counting letter pairs to the GPT, as ``microgpt-bench ladder`` does."""
     path = str(datasets.locate(data))
     with RunProgress(None) as progress:
-        return climbing.train_all(path, data, steps, progress)
+        return ladder_models.train_all(path, data, steps, progress)
 
 
 def profile(

@@ -88,7 +88,7 @@ def command(
     engine_name = "vector" if model != "gpt" and not given("engine_name") else engine_name
     timing = options["preset"] == "optimized" if timing is None else timing
     trainer = ladder.make(model, engine_name, datasets.locate(data), config_from(options), optimizer)
-    _introduce(trainer, sampling)
+    _print_sizes(trainer, sampling)
     history: list[str] = []
     with signals.wait() as interrupted, _keeping(trainer, history, losses, save):
         tell = functools.partial(_tell, trainer, steps, timing)
@@ -112,7 +112,7 @@ def check_model(model: str) -> None:
             raise UsageError(f"{parameter.opts[0]} has no effect on the model {model}: leave one of them out")
 
 
-def _introduce(trainer: Trainer | LadderModel, sampling: Sampling) -> None:
+def _print_sizes(trainer: Trainer | LadderModel, sampling: Sampling) -> None:
     """Print the lines before the first step. Raises WorkloadError where no samples can be drawn like this."""
     if isinstance(trainer, Trainer):
         trainer.check(sampling)

@@ -34,10 +34,10 @@ def differences(run: Run) -> Chart:
 def _loss_values(run: Run) -> list[Spec]:
     values = []
     for engine, runtime in run.cells:
-        records, truth = run.of((engine, runtime)), run.of((REFERENCE, runtime))
-        if not records or not truth or run.status((engine, runtime))[0] not in ("ok", "diverged"):
+        records, references = run.of((engine, runtime)), run.of((REFERENCE, runtime))
+        if not records or not references or run.status((engine, runtime))[0] not in ("ok", "diverged"):
             continue
-        expected, losses = truth[0].losses, max((record.losses for record in records), key=len)
+        expected, losses = references[0].losses, max((record.losses for record in records), key=len)
         stride = max(1, len(run.cells) * len(losses) // MOST_POINTS)
         for step, loss in list(enumerate(losses, 1))[::stride]:
             value = float.fromhex(loss)
