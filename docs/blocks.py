@@ -20,6 +20,7 @@ from bench.host.results.table import Table
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RUN = ROOT / "results" / "default"
 LONG = ROOT / "results" / "long"
+AGREEMENT = ROOT / "results" / "agreement"  # the folder of three runs
 WIDTH = 100  # of help texts, in columns
 
 
@@ -41,8 +42,8 @@ def table_of(run: Run, runtime: str, engines: tuple[str, ...]) -> Table:
 
 
 def summary(runtime: str, *engines: str) -> None:
-    """The few numbers that matter: some engines on one runtime, slowest first, and what newer Pythons bring."""
-    run = committed(RUN)
+    """The few numbers that matter: some engines over a whole training run, slowest first, and what newer Pythons bring."""
+    run = committed(AGREEMENT / "whole")
     table, rows = table_of(run, runtime, engines), []
     for row in reversed(table.rows):
         engine, ms, speed = (row[table.headers.index(head)] for head in ("engine", "ms/step", "speedup"))
@@ -53,6 +54,7 @@ def summary(runtime: str, *engines: str) -> None:
     version = runtime.replace("cpython-", "CPython ")
     headers = [f"on {version}", "what it is", "ms/step", "speedup [95 % interval]", "losses"]
     print(rendering.grid(headers, rows, "github", left=True))
+    run = committed(RUN)
     names = builds.alike(run.record.runtimes)
     if len(names) < 2:
         print("\nNo two builds of Python measured here are built alike, so versions are not compared.")
@@ -85,6 +87,35 @@ def headline() -> None:
 def longer() -> None:
     """The speedups of the committed run of many steps."""
     print(_grid_of(committed(LONG)))
+
+
+def agreement() -> None:
+    """The speedups of a short run, and of one in older processes, beside those of a whole training run."""
+    *tried, whole = (committed(AGREEMENT / name) for name in ("short", "aged", "whole"))
+    rows, off = [], [list[float]() for _ in tried]
+    for runtime in whole.record.runtimes:
+        for engine in whole.record.engines:
+            if engine == REFERENCE:
+                continue
+            right = whole.speedup(engine, runtime)
+            row = [runtime, engine]
+            for run, all_of_run in zip(tried, off):
+                ratio = run.speedup(engine, runtime)
+                assert ratio and right and ratio.low and right.low and ratio.high and right.high, (run.folder, engine)
+                all_of_run.append(ratio.value / right.value - 1)
+                overlap = " (=)" if ratio.low <= right.high and right.low <= ratio.high else ""
+                row += [wording.ratio_text(ratio, short=True), f"{all_of_run[-1]:+.1%}{overlap}"]
+            assert right
+            rows.append([*row, wording.ratio_text(right, short=True)])
+    heads = [f"after {run.record.plan.lead_in} untimed steps" for run in tried]
+    headers = ["runtime", "engine", *(head for name in heads for head in (name, "off by")), "whole run"]
+    for head, all_of_run in zip(heads, off):
+        sizes = sorted(map(abs, all_of_run))
+        print(f"- {head}: off by {sizes[len(sizes) // 2]:.1%} in the median, by {sizes[-1]:.1%} at most")
+    print(f"\n{rendering.grid(headers, rows, 'github')}\n\nMeasured on {whole.record.machine['cpu']} by:\n\n```")
+    for run in (*tried, whole):
+        print("\n".join([run.record.command, *(f"# {note}" for note in run.record.notes)]))
+    print("```")
 
 
 def _grid_of(run: Run) -> str:
