@@ -33,12 +33,8 @@ SMOKE = [
     f"tests/workload/test_{part}.py" for part in ("golden", "data", "isolation", "model", "exact_engines", "native")
 ]
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-MARKED = [
-    "README.md",
-    "docs/commands.md",
-    "docs/reading.md",
-    "results/agreement.md",
-]  # have parts that a command writes
+# have parts that a command writes
+MARKED = ["README.md", "docs/commands.md", "docs/reading.md", "results/agreement.md"]
 WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("bench", "pages", "tests", "wheels")]
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
 

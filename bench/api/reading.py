@@ -81,4 +81,4 @@ def history(ratios: Sequence[str] | None = None, python: str | None = None, *, r
 
 def run_of(run: Run | Path, results: Path) -> Run:
     """A run, or the one on disk."""
-    return run if isinstance(run, Run) else store.load(find(pathlib.Path(run), pathlib.Path(results)))
+    return run if isinstance(run, Run) else load_run(run, kinds=["run"], results=results)

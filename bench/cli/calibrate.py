@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import sys
 from typing import Any
 
 import click
@@ -11,7 +10,7 @@ import click
 from bench.api import gating
 from bench.api.tables import render
 from bench.cli.ending import INTERRUPTED, OK
-from bench.cli.options import FORMAT, RESULTS, formerly
+from bench.cli.options import FORMAT, RESULTS, command_words, formerly
 from bench.cli.values import Finite, Seconds, Whole
 from bench.host.system.errors import Interrupted, UsageError
 
@@ -76,12 +75,12 @@ from bench.host.system.errors import Interrupted, UsageError
 @FORMAT
 def command(recordings: pathlib.Path | None, slowdowns: tuple[str, ...], style: str, **options: Any) -> int:
     """Measure the gate on this machine: its false alarms, and the smallest slowdown that it detects."""
-    shares, words = list(map(_parse_slowdown, slowdowns)), ["microgpt-bench", *sys.argv[1:]]
+    shares = list(map(_parse_slowdown, slowdowns))
     try:
         if recordings is not None:
             result: Any = gating.evaluate(recordings, threshold=options["threshold"], trials=options["trials"])
         else:
-            result = gating.calibrate(slowdowns=shares, command=words, **options)
+            result = gating.calibrate(slowdowns=shares, command=command_words(), **options)
     except Interrupted as ended:
         if ended.finished is None:
             raise

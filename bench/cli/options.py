@@ -127,7 +127,12 @@ def worker_options() -> list[Callable[..., Any]]:
 
 def arguments(options: dict[str, Any]) -> dict[str, Any]:
     """The library's arguments of a measuring command's options: the workload's become its ``config``. Raises WorkloadError."""
-    return {"config": config_from(options), "command": ["microgpt-bench", *sys.argv[1:]], **options}
+    return {"config": config_from(options), "command": command_words(), **options}
+
+
+def command_words() -> list[str]:
+    """What the user typed, for the run's record."""
+    return ["microgpt-bench", *sys.argv[1:]]
 
 
 FORMAT = click.option(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import sys
 from typing import Any
 
 import click
@@ -11,7 +10,7 @@ import click
 from bench.api import measuring, reading
 from bench.api.tables import render
 from bench.cli.ending import FOUND, OK
-from bench.cli.options import FORMAT, RESULTS, measuring_options
+from bench.cli.options import FORMAT, RESULTS, command_words, measuring_options
 from bench.cli.values import Numbers
 from bench.workload.data import DEFAULT
 
@@ -39,6 +38,6 @@ def command(results: pathlib.Path, shown: pathlib.Path | None, style: str, **opt
     if shown is not None:
         scaled = reading.load_scaling(shown, results=results)
     else:
-        scaled = measuring.scale(results=results, command=["microgpt-bench", *sys.argv[1:]], **options)
+        scaled = measuring.scale(results=results, command=command_words(), **options)
     click.echo(render(scaled, style))
     return OK if scaled.good() else FOUND
