@@ -7,12 +7,12 @@ The host writes one JSON object a line on standard input and reads one back, wit
            "wall_tick_ns": by how much the clock moves at a time, "cpu_tick_ns": the processor's,
            "start_ns": to import the engine, build the state and come to the first gradients, less the time in
            which it could have run and had no processor}
-    {"do": "step", "repeats": M, "nonce": HEX, "most_ns": for repeats}, perhaps "look": true, or with M = 1 "untimed": N, "skip": CHAINS
+    {"do": "step", "repeats": M, "nonce": HEX, "most_ns": for repeats}, perhaps "look": true, "read": true, or with M = 1 "untimed": N, "skip": CHAINS
         → {"loss": HEX, "ns": of one step, a mean over M, "cpu_ns": processor time of it, "delay_ns": in which it could
           have run and had no processor, "yields": how often it gave it away to wait, in all of M, "first_ns": processor time of the first of M, "own_ns": of the step itself,
           "aside_ns": of going back to the state before, "repeats": M or fewer, "repeated": [HEX, their losses]},
           with "validation": HEX after a step that a validation follows, and "late_ns": processor time by which the
-          weights were read later than they are when nothing is left to do
+          weights were read later than they are when nothing is left to do, "read_ns": the same right after the step
     {"do": "go", "state": PATH, "steps": N}
         → {"parameters": BASE64, before, "late_ns": as above, "load_ns": processor time of taking over}: goes to the training run's state after N steps, a file of weights
           and both moments as doubles in this machine's order
@@ -21,7 +21,8 @@ The host writes one JSON object a line on standard input and reads one back, wit
     {"do": "nodes", "steps": N or "at": [steps, from 1]}   → {"nodes": [graph nodes of the first N steps, or of those]}
     {"do": "memory", "steps": N}      → {"blocks": [alive after backward, a step], "peak_bytes": [a step]}
     {"do": "collector", "steps": N}   → {"share": of N steps' time spent in the cyclic collector, "collections": …}
-    {"do": "finish"}                  → {"parameters": BASE64, "peak_bytes": …, "late_ns": as above}
+    {"do": "finish"}, perhaps "cold": N → {"parameters": BASE64, "peak_bytes": …, "late_ns": as above, "cold_ns": [of N
+          passes that train nothing: what "read_ns" is when nothing was put off, and memory as cold as after a step]}
 
 With ``"cycle": D`` training goes round in the first D documents. In place of "start" comes, where a tool outside counts
 this process's instructions, an order that does nothing whose amount depends on a clock:
@@ -60,7 +61,7 @@ import os
 import random
 import sys
 import time
-from typing import Any, Callable, Dict, Iterable, List, Optional
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import engines
 from bench.workload import generation, runtime
@@ -114,6 +115,7 @@ class Worker:
     def __init__(self, sealed: Callable[[], str]) -> None:
         self.sealed, self.frozen, self.cpu_ticks_finely, self.trained_ns = sealed, 0, False, 0
         self.parts: List[Any] = []  # of the trainer
+        self.read: Optional[str] = None  # the weights right after the last step
 
     def _build(self, order: Dict[str, Any]) -> None:
         """Set the collector and build the seeded state."""
@@ -239,7 +241,7 @@ class Worker:
             if repeats > 1 and total > order.get("most_ns", math.inf):  # its first pass was faster, or looked so
                 unknown, repeats = number + 1, number + 2
             if looked:
-                answer.update(self._read_twice(processor))
+                answer["late_ns"] = self._read_twice(processor)[1]
             if number % CHAIN == CHAIN - 1 or number == unknown - 1:
                 aside -= processor()
                 trainer.restore(before)
@@ -276,6 +278,8 @@ class Worker:
         delay = since(delay)
         if delay is not None:
             answer.update(delay_ns=delay / repeats, yields=yielded)
+        if order.get("read"):
+            self.read, answer["read_ns"] = self._read_twice(processor)
         if self.cpu_ticks_finely:
             answer["cpu_ns"] = cpu / repeats
         return {**answer, "validation": trainer.validate().hex()} if trainer.validation_due() else answer
@@ -285,23 +289,29 @@ class Worker:
 
         What the last step left to the collector stays: it is the next step's to pay for, as in training.
         """
-        late = self._read_twice(processor)
-        before = pack(self.trainer.weights().values())
+        before, late = self._read_twice(processor)
         state = array.array("d")
         with open(order["state"], "rb") as file:
             state.frombytes(file.read())
         third = len(state) // 3
         started = processor()
         self.trainer.load(order["steps"], state[:third], state[third : 2 * third], state[2 * third :])
-        return {"parameters": before, "load_ns": processor() - started, **late}
+        return {"parameters": before, "load_ns": processor() - started, "late_ns": late}
 
-    def _read_twice(self, processor: Callable[[], int]) -> Dict[str, Any]:
-        """How much longer reading the weights takes than reading them again: work that was put off till then."""
+    def _read_twice(self, processor: Callable[[], int]) -> Tuple[str, int]:
+        """The weights, packed, and how much longer it takes to read them than to read them again: for work put off till then.
+
+        Raises RuntimeError where they have changed since they were read right after the last step.
+        """
         started = processor()
-        pack(self.trainer.weights().values())
+        weights = pack(self.trainer.weights().values())
         read = processor()
-        pack(self.trainer.weights().values())
-        return {"late_ns": max(0, 2 * read - started - processor())}
+        again = pack(self.trainer.weights().values())
+        late = max(0, 2 * read - started - processor())
+        before, self.read = self.read, None
+        if weights != again or before not in (None, weights):
+            raise RuntimeError("the engine works outside the clock: its weights changed after the step")
+        return weights, late
 
     def _again(self, document: str, loss: float, before: Any) -> None:
         """The same step from the same state, outside the clock, with a look at the collector within it.
@@ -413,11 +423,28 @@ class Worker:
         return {"share": spent / total, "collections": len(moments) // 2}
 
     def finish(self, order: Dict[str, Any]) -> Dict[str, Any]:
-        """Hand over what the parity check and the table want at the end."""
+        """Hand over what the parity check and the table want at the end. No step follows it."""
         peak = peak_bytes()
         gc.collect()  # what the last step left behind is no work that was put off
-        late = self._read_twice(time.process_time_ns)
-        return {"parameters": pack(self.trainer.weights().values()), "peak_bytes": peak, **late}
+        weights, late = self._read_twice(time.process_time_ns)
+        cold = [self._cold_read() for _ in range(order.get("cold", 0))]
+        return {"parameters": weights, "peak_bytes": peak, "cold_ns": cold, "late_ns": late}
+
+    def _cold_read(self, processor: Callable[[], int] = time.process_time_ns) -> int:
+        """What `_read_twice` finds after a forward and backward pass when all is done that could be put off.
+
+        It makes the processor's caches as cold as a step does: the weights are read where a step updates them, and then
+        the graph is freed.
+        """
+        trainer, engine = self.trainer, self.trainer.engine
+        loss = trainer.model.loss(
+            trainer.vocabulary.encode(trainer.documents[trainer.steps_done % len(trainer.documents)])
+        )
+        engine.backward(loss)
+        pack(trainer.weights().values())
+        del loss
+        engine.reset()
+        return self._read_twice(processor)[1]
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 
+import engines
 from bench.host.measure.answers import FIELDS, one_line, problem
 from bench.host.results import store, suspicion
 from bench.host.results.parity import Agreement, compare_samples
@@ -492,6 +493,69 @@ ENGINE = replace(optimizer=make, embedding=embedding, read_values=read_values)
 def test_c11_work_that_is_put_off_past_the_clock_fails(small_run, tmp_path):
     run, cell, done = only(small_run, tmp_path, LATE, "--min-time", "0.03")
     assert run.status(cell)[0] == "failed" and "outside the clock" in run.status(cell)[1], done.output
+
+
+# An update that comes with the first read, or only with a later one, whatever the engine it is put into.
+PUT_OFF = """
+ALL, READS = [], []
+class PutOff:
+    "An optimizer whose update is done when somebody asks for the weights, or needs them."
+    def __init__(self, *arguments):
+        vars(self).update(real=BASE.optimizer(*arguments), waiting=None)
+        ALL.append(self)
+    def __getattr__(self, name):
+        self.now()
+        return getattr(self.real, name)
+    def update(self, *arguments):
+        self.now()
+        self.waiting = arguments
+        READS.clear()
+    def now(self):
+        if self.waiting:
+            arguments, self.waiting = self.waiting, None
+            self.real.update(*arguments)
+    def restore(self, snapshot):
+        self.waiting = None
+        self.real.restore(snapshot)
+    def load(self, *state):
+        self.waiting = None
+        self.real.load(*state)
+def embedding(w, index):
+    ALL[-1].now()
+    return BASE.embedding(w, index)
+def read_values(matrix):
+    READS.append(matrix)
+    if ALL and len(READS) > PATIENCE:
+        ALL[-1].now()
+    return BASE.read_values(matrix)
+ENGINE = replace(optimizer=PutOff, embedding=embedding, read_values=read_values)
+"""
+DEFAULT_MODEL = ["--n-embd", "16", "--n-head", "4", "--block-size", "16", "--steps", "6"]
+
+
+@pytest.mark.parametrize("base", ["reference", "fused_dot", "combined", "tape", "compiled", "vector"])
+def test_c12_an_update_is_not_put_off_until_weights_are_read(small_run, tmp_path, base):
+    """At the default size, where reading an honest engine's weights takes a while too, as their memory is cold."""
+    text = f"BASE = load('{base}')\nPATIENCE = 0\n{PUT_OFF}"
+    run, cell, done = only(small_run, tmp_path, text, *DEFAULT_MODEL)
+    assert run.status(cell)[0] == "failed" and "weights are read" in run.status(cell)[1], done.output
+
+
+@pytest.mark.parametrize("reads", [1, 2, 3])
+def test_c12_nor_until_they_are_read_again(small_run, tmp_path, reads):
+    """So many reads of all nine matrices find the weights from before the step."""
+    text = f"BASE = load('combined')\nPATIENCE = {9 * reads}\n{PUT_OFF}"
+    run, cell, done = only(small_run, tmp_path, text, *DEFAULT_MODEL)
+    assert run.status(cell)[0] in ("failed", "diverged"), done.output
+
+
+@pytest.mark.slow
+def test_c12_honest_engines_are_believed_at_the_default_size(small_run):
+    """Memory is cold after a step, more so on one machine than on another: that is not work that was put off."""
+    options = [option for name in engines.NAMES for option in ("--engine", name)]
+    done = small_run(*DEFAULT_MODEL, "--rounds", 1, *options)
+    run = store.load(pathlib.Path("results/small"))
+    assert {run.status(cell)[0] for cell in run.cells} <= {"ok", "skipped"}, done.output
 
 
 def test_c12_an_engine_that_becomes_unavailable_later_has_failed(small_run, tmp_path):

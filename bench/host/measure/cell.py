@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,12 @@ ASIDE = 0.75  # of a step, that going back to the state before it may take
 UNSAID = 1.3  # times the processor time of its steps that an order may take
 UNSAID_NS = 12_000_000  # and so much more: for the order itself, its documents, and a look at what is sealed
 LOAD_NS = 1_000  # a parameter, that taking over a state may take
-# by which the weights may be read later than again: an update that was put off till then takes longer
-LATE_NS = 500_000
-LATE_READS = 4  # of which three quarters must be so late: JITs and the collector are so now and then
+# Reading the weights after a step takes longer than reading them again: an update that was put off till then is done, or
+# only their memory is cold. Three quarters of the reads must be late, as JITs and the collector are so now and then.
+LATE_NS, LATE_SHARE = 500_000, 0.02  # and of a step: less is not looked into
+LATE_READS = 3
+COLD_READS = 5  # after passes that update nothing
+COLD_NS = 400  # a parameter, that cold memory is believed to take: two accesses or three
 
 
 class CellState:
@@ -52,7 +55,7 @@ class CellState:
         self.finished: dict[str, Any] = {}
         self.leads: list[float] = []  # losses of the steps that lead in
         self.weights: list[str] = []  # packed: before the first state that was taken over, after each stretch of steps
-        self.late: list[float] = []  # ns by which each of them was read later than again
+        self.late: list[float] = []  # ns by which they were read later than again, right after each stretch
         self.nodes: list[int] | None = None
         self.drawn: dict[str, Any] = {}
 
@@ -87,6 +90,7 @@ class CellState:
             ("yields", self.yields),
             ("first_ns", self.first_nanoseconds),
             ("own_ns", self.own_nanoseconds),
+            ("read_ns", self.late),
         ):
             if field in answer:  # not of an older revision's worker
                 times.append(round(answer[field], 1))
@@ -100,7 +104,9 @@ class CellState:
         least, said = max(1e6, answer["ns"]), spent * answer.get("cpu_ns", answer["ns"]) / answer["ns"]
         extra = 4.0 * answer["ns"] * untimed + UNSAID_NS
         reasons = {
-            "it puts work off until its weights are read, outside the clock": answer.get("late_ns", 0) > least / 4,
+            "it puts work off until its weights are read, outside the clock": (
+                answer.get("late_ns", 0) > max(LATE_NS, least / 4)
+            ),
             "it works outside the clock: going back to an earlier state takes as long as a step": (
                 answer.get("aside_ns", 0) > ASIDE * least
             ),
@@ -118,14 +124,31 @@ class CellState:
         return next((why for why, so in reasons.items() if so), "") if again else ""
 
     def keep_weights(self, answer: Mapping[str, Any]) -> None:
-        """Add the weights after a stretch of steps to those so far, and how late they were read."""
+        """Add the weights after a stretch of steps to those so far."""
         self.weights.append(answer["parameters"])
-        self.late.append(answer.get("late_ns", 0.0))
 
     @property
-    def puts_off(self) -> bool:
-        """Whether it works when its weights are read, outside the clock: the state that follows needs no update any more."""
-        return len(self.late) >= LATE_READS and float(np.quantile(self.late, 0.25)) > LATE_NS
+    def cold_reads(self) -> int:
+        """How many reads of cold memory its own are to be compared with: none unless most of them are late."""
+        return COLD_READS if len(self.late) >= LATE_READS and self._often_late > self._late_limit else 0
+
+    @property
+    def _often_late(self) -> float:
+        return float(np.quantile(self.late, 0.25))
+
+    @property
+    def _late_limit(self) -> float:
+        return max(LATE_NS, LATE_SHARE * float(np.median(self.nanoseconds)))
+
+    def puts_off(self, cold: Sequence[float]) -> bool:
+        """Whether it works when its weights are read, outside the clock: the state that follows needs no update any more.
+
+        ``cold``: ns by which they were read later than again where nothing was put off; none from an older worker.
+        """
+        if not cold:
+            return False
+        excused = min(float(np.median(cold)), COLD_NS * len(parity.unpack(self.weights[-1])))
+        return self._often_late > excused + self._late_limit / 2
 
     def suspect_load(self, answer: Mapping[str, Any], computed: float) -> str:
         """In words, the work that is done while a state is taken over, two times running; "" for none or the first.

@@ -60,6 +60,13 @@ class Plan:
         """Every engine on every runtime."""
         return [(engine, runtime.name) for runtime in self.runtimes for engine in self.engines]
 
+    def weights_follow(self, turn: int) -> bool:
+        """Whether the weights are read after a turn's step: as the last one, or as another state is then taken over."""
+        numbers = self.settings.numbers
+        return turn == len(numbers) or (
+            self.trajectory is not None and self.trajectory.state(numbers[turn]) is not None
+        )
+
     def orders(self, rounds_done: int) -> int:
         """Orders still to give where nothing fails: a start, the steps with their states, and an end a cell; samples and nodes once."""
         rounds = self.settings.rounds - rounds_done

@@ -230,6 +230,7 @@ class Round:
             repeats=repeats,
             nonce=self.nonces[turn],
             most_ns=MOST_TURNS * state.turn,
+            **({"read": True} if self.plan.weights_follow(turn) else {}),
             **({"look": True} if look and (repeats > 1 or not self.reference_cells) else {}),
             **untimed,
         )
@@ -278,12 +279,13 @@ class Round:
 
     def _finish(self, cell: Cell) -> None:
         state = self.states[cell]
-        answer = self._ask(cell, ["parameters", "peak_bytes"], do="finish")
+        answer = self._ask(cell, ["parameters", "peak_bytes"], do="finish", cold=state.cold_reads)
         if answer is None:
             return
         state.finished = answer
         state.keep_weights(answer)
-        if state.puts_off or answer.get("late_ns", 0) > max(5 * UNSAID_NS, float(np.median(state.nanoseconds))):
+        puts_off = state.puts_off(answer.get("cold_ns", []))
+        if puts_off or answer.get("late_ns", 0) > max(5 * UNSAID_NS, float(np.median(state.nanoseconds))):
             state.end("failed", "it works when its weights are read after a step, outside the clock")
         elif state.computed > UNSAID * state.said:
             told = f"{state.said * 1e-6:.0f} ms where the system says {state.computed * 1e-6:.0f} ms"
