@@ -10,12 +10,13 @@ import datetime
 import random
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
-from bench.host.measure import copies
+from bench.host.measure import copies, first_round
 from bench.host.measure.cell import UNSAID, UNSAID_NS, CellState
 from bench.host.measure.first_look import first_look
 from bench.host.measure.plan import Plan
@@ -29,10 +30,10 @@ from bench.host.measure.worker_process import (
     left_behind,
     stop_all,
 )
-from bench.host.results.records import NODES_STEPS, SCHEMA, Cell, RoundRecord, key
+from bench.host.results.records import SCHEMA, Cell, RoundRecord, key
 from bench.host.system.deadline import Deadline
+from bench.host.system.machine import allowed_cpus
 from bench.host.system.progress import Progress
-from bench.workload.generation import COMPARED
 
 MOST_TURNS = 4  # times as long as planned is a turn's time for repeats at most
 OTHER_WORKER = "its worker is of another version"
@@ -82,7 +83,7 @@ class Round:
         try:
             for runtime in self.plan.runtimes:
                 # shuffled too: who starts last finds the machine's caches warm at its first step
-                for cell in self._shuffled([cell for cell in self.cells if cell[1] == runtime.name]):
+                for cell in self.shuffled([cell for cell in self.cells if cell[1] == runtime.name]):
                     self._start(cell)
                 self.checks.check_gradients(runtime.name)
                 if self.first_look and (line := first_look(runtime.name, self.states)):
@@ -90,19 +91,18 @@ class Round:
             for turn in range(1, self.plan.settings.steps + 1):
                 self._go_to(turn)
                 if turn in self.probes:
-                    self.probes[turn].choose([self.states[cell].repeats for cell in self._alive()])
-                for cell in self._shuffled(self._alive()):
+                    self.probes[turn].choose([self.states[cell].repeats for cell in self.alive()])
+                for cell in self.shuffled(self.alive()):
                     self._step(cell, turn)
                 self.checks.check_losses(turn, self.probes.get(turn))
-            for cell in self._alive():
-                self._finish(cell)
+            self.side_by_side(self._finish, self.alive())
             self.checks.check_parameters(self.plan.settings.numbers[-1])
             self._check_left_behind()
             compared = time.monotonic()
             if self.samples:
-                self._draw_samples()
+                first_round.draw_samples(self, self.samples)
             if self.nodes:  # last, as counting needs memory of its own
-                self._count_nodes()
+                first_round.count_nodes(self)
             self.first_round_seconds = time.monotonic() - compared
         finally:
             stop_all(state.worker for state in self.states.values())
@@ -122,16 +122,26 @@ class Round:
 
     # ----------------------------------------------------------------- orders
 
-    def _alive(self) -> list[Cell]:
+    def alive(self) -> list[Cell]:
+        """The cells that still take part."""
         return [cell for cell, state in self.states.items() if state.status == "ok"]
 
-    def _shuffled(self, cells: list[Cell]) -> Iterator[Cell]:
+    def shuffled(self, cells: list[Cell]) -> Iterator[Cell]:
+        """The cells in a random order, but for those that ended meanwhile."""
         order = cells[:]
         self.rng.shuffle(order)
         # a cell may be dropped while the turn is under way
         return (cell for cell in order if cell not in self.states or self.states[cell].status == "ok")
 
-    def _ask(self, cell: Cell, fields: Sequence[str], optional: bool = False, **order: Any) -> dict[str, Any] | None:
+    def side_by_side(self, order: Callable[[Cell], object], cells: Sequence[Cell]) -> None:
+        """Orders that nobody times, one a cell, as many at a time as there are processors for workers."""
+        threads = ThreadPoolExecutor(max(1, len(self.plan.settings.affinity or allowed_cpus())))
+        try:
+            list(threads.map(order, cells))
+        finally:  # at an interrupt the workers are ended, and with them what waits for their answers
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    def ask(self, cell: Cell, fields: Sequence[str], optional: bool = False, **order: Any) -> dict[str, Any] | None:
         """Give a cell's worker an order; None where it ended the cell. ``fields``: what the answer must have.
 
         ``optional``: a worker that is silent for too long is ended, and its cell keeps what it has.
@@ -169,7 +179,7 @@ class Round:
         if changed := self.copies.mend():
             self.progress.say(f"an engine changed {', '.join(changed)}, which workers import: it was restored")
         state = self.states[cell] = CellState(WorkerProcess(runtime, str(subject.source), affinity=affinity))
-        answer = self._ask(
+        answer = self.ask(
             cell,
             ["runtime", "engine", "shapes", "gradients", "estimate_ns", *(["affinity"] if affinity else [])],
             do="start",
@@ -197,19 +207,22 @@ class Round:
         if trajectory is None:
             return
         for lead in range(1, trajectory.lead_in + 1) if turn == 1 else ():
-            for cell in self._shuffled(self._alive()):
-                if answer := self._ask(cell, ["loss"], do="step", repeats=1, nonce=self.nonces[1]):
-                    self.states[cell].leads.append(float.fromhex(answer["loss"]))
+            self.side_by_side(self._lead, self.alive())
             self.checks.check_lead(lead)
         if (file := trajectory.state(numbers[turn - 1])) is not None:
-            for cell in self._shuffled(self._alive()):
+            for cell in self.shuffled(self.alive()):
                 self._go(cell, state=str(file), steps=numbers[turn - 1] - 1)
             self.checks.check_parameters(numbers[turn - 2] if turn > 1 else trajectory.lead_in)
+
+    def _lead(self, cell: Cell) -> None:
+        """One step that nobody times."""
+        if answer := self.ask(cell, ["loss"], do="step", repeats=1, nonce=self.nonces[1]):
+            self.states[cell].leads.append(float.fromhex(answer["loss"]))
 
     def _go(self, cell: Cell, **where: Any) -> None:
         """One cell to a state; the weights that it has are those after its last step."""
         state, computed = self.states[cell], self.states[cell].worker.processor_seconds()
-        if (answer := self._ask(cell, ["parameters", "load_ns"], do="go", **where)) is None:
+        if (answer := self.ask(cell, ["parameters", "load_ns"], do="go", **where)) is None:
             return
         state.keep_weights(answer)
         if why := state.suspect_load(answer, (state.worker.processor_seconds() - computed) * 1e9):
@@ -223,7 +236,7 @@ class Round:
         if turn in self.probes and cell[0] in self.checks.references():
             probe, repeats = self.probes[turn], 1
             untimed = {"untimed": probe.count, "skip": probe.chain}
-        answer = self._ask(
+        answer = self.ask(
             cell,
             ["loss", "ns", *(["cpu_ns"] if self.plan.settings.clock == "cpu" and not state.off_cpu else [])],
             do="step",
@@ -254,32 +267,9 @@ class Round:
         ):  # other than its first pass seemed to be
             state.fill_turn(answer["ns"])
 
-    def _draw_samples(self) -> None:
-        """The reference first, where it is not known yet: at each place of its samples the others say their probabilities."""
-        rows = self.checks.references()
-        cells = list(self._shuffled(self._alive()))
-        for cell in sorted(cells, key=lambda cell: bool(self.reference_cells) or cell[0] not in rows):
-            reference = self.checks.reference(cell)
-            known = reference is not None and "samples" in reference.drawn and cell[0] not in rows
-            told = {"along": reference.drawn["samples"][:COMPARED]} if reference is not None and known else {}
-            if answer := self._ask(cell, ["samples", "ns"], do="generate", samples=self.samples, **told):
-                self.states[cell].drawn = answer
-        self.checks.check_samples()
-
-    def _count_nodes(self) -> None:
-        """Once per engine: the graph is the same on every runtime. One that takes too long has its times all the same."""
-        for engine in self.plan.engines:
-            cell = next((cell for cell in self._alive() if cell[0] == engine), None)
-            numbers = self.plan.settings.numbers[:NODES_STEPS]
-            # workers of older revisions know the second way
-            spread = {"at": numbers} if self.plan.trajectory else {"steps": len(numbers)}
-            answer = cell and self._ask(cell, ["nodes"], optional=True, do="nodes", **spread)
-            if cell and answer:
-                self.states[cell].nodes = answer["nodes"]
-
     def _finish(self, cell: Cell) -> None:
         state = self.states[cell]
-        answer = self._ask(cell, ["parameters", "peak_bytes"], do="finish", cold=state.cold_reads)
+        answer = self.ask(cell, ["parameters", "peak_bytes"], do="finish", cold=state.cold_reads)
         if answer is None:
             return
         state.finished = answer
@@ -293,8 +283,8 @@ class Round:
 
     def _check_left_behind(self) -> None:
         """A process that an engine hid from its parent computes unseen: the cell has failed."""
-        hiding = left_behind(self.states[cell].worker for cell in self._alive())
-        for cell in self._alive():
+        hiding = left_behind(self.states[cell].worker for cell in self.alive())
+        for cell in self.alive():
             if self.states[cell].worker in hiding:
                 self.states[cell].end("failed", "it leaves a process running that is its child no more")
                 self.progress.say(f"{cell[0]} on {cell[1]} failed: {self.states[cell].reason}")
