@@ -13,7 +13,16 @@ from bench.workload.random_streams import Mulberry32
 from bench.workload.trainer import Step, Trainer
 
 if TYPE_CHECKING:
-    from bench.api.explaining import claims, explain, generated_source, ladder, list_engines, profile, warmup
+    from bench.api.explaining import (
+        claims,
+        explain,
+        generated_source,
+        ladder,
+        ladder_page,
+        list_engines,
+        profile,
+        warmup,
+    )
     from bench.api.gating import calibrate, check, evaluate
     from bench.api.measuring import count, measure, peers, scale
     from bench.api.reading import compare, history, load_peers, load_run, load_scaling, plots, report
@@ -48,6 +57,7 @@ __all__ = [
     "generated_source",
     "history",
     "ladder",
+    "ladder_page",
     "linear",
     "list_engines",
     "load_peers",
@@ -68,7 +78,16 @@ __all__ = [
 _MODULES = {
     "bench.api.gating": ["calibrate", "check", "evaluate"],
     "bench.api.measuring": ["count", "measure", "peers", "scale"],
-    "bench.api.explaining": ["claims", "explain", "generated_source", "ladder", "list_engines", "profile", "warmup"],
+    "bench.api.explaining": [
+        "claims",
+        "explain",
+        "generated_source",
+        "ladder",
+        "ladder_page",
+        "list_engines",
+        "profile",
+        "warmup",
+    ],
     "bench.api.reading": ["compare", "history", "load_peers", "load_run", "load_scaling", "plots", "report"],
     "bench.api.tables": ["render"],
     "bench.host.results.run": ["Run"],

@@ -19,6 +19,7 @@ from bench.host.measure.arithmetic import arithmetic, positions
 from bench.host.pages import claims as claims_page
 from bench.host.pages import engine_list
 from bench.host.pages import explain as explain_page
+from bench.host.pages import ladder as ladder_pages
 from bench.host.results.ladder import Ladder
 from bench.host.results.records import SCHEMA, ClaimsRecord
 from bench.host.results.run import Run
@@ -82,6 +83,11 @@ def ladder(data: str = DEFAULT, *, steps: int = 1000) -> Ladder:
     path = str(datasets.locate(data))
     with RunProgress(None) as progress:
         return ladder_models.train_all(path, data, steps, progress)
+
+
+def ladder_page(trained: Ladder) -> str:
+    """What ``microgpt-bench ladder --output`` writes: the models of `ladder` in Markdown, with what each step up brings."""
+    return ladder_pages.page(ladder_pages.table(trained))
 
 
 def profile(

@@ -13,7 +13,6 @@ from bench.cli.ending import OK
 from bench.cli.options import FORMAT
 from bench.cli.values import Whole
 from bench.cli.workload_options import list_data
-from bench.host.pages import ladder
 from bench.workload.data import DEFAULT
 
 
@@ -35,6 +34,6 @@ def command(data: str, steps: int, output: pathlib.Path | None, style: str) -> i
         targets.check(output)
     trained = explaining.ladder(data, steps=steps)
     if output is not None:
-        targets.write(output, ladder.page(ladder.table(trained)))
+        targets.write(output, explaining.ladder_page(trained))
     click.echo(render(trained, style))
     return OK
