@@ -192,11 +192,11 @@ def test_d20_a_thousand_rounds_and_stray_files(small_run, bench_command, tmp_pat
 
 def meddle(monkeypatch, what):
     """Do something to the run's folder just before round 2 is written."""
-    usual = store.add_round
+    usual, still = store.add_round, [what]
 
     def add_round(run, entry):
-        if entry.number == 2:
-            what(run.folder)
+        if entry.number == 2 and still:
+            still.pop()(run.folder)
         usual(run, entry)
 
     monkeypatch.setattr(store, "add_round", add_round)
@@ -235,6 +235,32 @@ def test_d20_a_round_that_goes_or_changes_meanwhile_is_noticed(small_run, monkey
         monkeypatch.chdir(tmp_path)
         assert bench_command("run", "--resume", folder).exit_code == 0
         assert len(store.load(folder).rounds) == 4
+
+
+@pytest.mark.parametrize("rounds", [0, 1])
+def test_d20_a_folder_that_is_another_runs_meanwhile_is_left_to_it(
+    small_run, monkeypatch, tmp_path, bench_command, rounds
+):
+    """Removed, and made again under the same name: that one keeps its files, and this one is kept beside it."""
+
+    def taken_over(folder):
+        ours = store.load(folder)
+        remove_all(folder)
+        theirs = store.create(folder, dataclasses.replace(ours.record, command="another run"))
+        for entry in ours.rounds[:rounds]:
+            store.add_round(theirs, entry)
+
+    meddle(monkeypatch, taken_over)
+    done = small_run("--engine", "reference")
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    last = done.stderr.splitlines()[-1]
+    assert done.exit_code == 2 and "is another run's by now" in last and "--resume" in last
+    folder = tmp_path / "results" / "small"
+    assert store.load(folder).record.command == "another run" and len(store.load(folder).rounds) == rounds
+    (beside,) = folder.parent.glob("small-of-process-*")
+    assert len(store.load(beside).rounds) == 2
+    assert bench_command("run", "--resume", beside).exit_code == 0
 
 
 def test_d20_a_round_that_is_only_touched_is_the_same(small_run, monkeypatch):

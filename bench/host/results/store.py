@@ -88,7 +88,11 @@ def _make(folder: pathlib.Path) -> pathlib.Path:
 
 
 def update(run: Run, record: RunRecord) -> None:
-    """Replace run.json: engines describe themselves, and notes come, while a run goes on."""
+    """Replace run.json: engines describe themselves, and notes come, while a run goes on.
+
+    Raises UsageError as `add_round` does of a folder that is another run's.
+    """
+    _keep_apart(run)
     write_json(run.folder / "run.json", record)
     run.record = record
 
@@ -96,9 +100,10 @@ def update(run: Run, record: RunRecord) -> None:
 def add_round(run: Run, entry: RoundRecord) -> None:
     """Save a finished round, in a file that is never replaced.
 
-    Raises UsageError where earlier rounds' files are not as they were, or this one's is there already; all that is known
-    of is on disk then.
+    Raises UsageError where earlier rounds' files are not as they were, or this one's is there already, or the folder is
+    another run's by now; all that is known of is on disk then.
     """
+    _keep_apart(run, entry)
     trouble = _look_after_rounds(run)
     path = round_files.path_of(run.folder, entry.number)
     try:
@@ -115,6 +120,23 @@ def add_round(run: Run, entry: RoundRecord) -> None:
             f"another program writes into {run.folder / 'rounds'} while the run is measured: {'; '.join(trouble)}."
             f" Stop it, then continue with: microgpt-bench run --resume {run.folder}"
         )
+
+
+def _keep_apart(run: Run, *new: RoundRecord) -> None:
+    """Where the folder was removed and another run has made it again: write this one beside it, and raise UsageError."""
+    try:
+        there = read(run.folder / "run.json", RunRecord, lambda _: None)
+    except UsageError:  # missing or damaged: it is written again
+        return
+    if (there.created, there.command) == (run.record.created, run.record.command):
+        return
+    beside = create(run.folder.with_name(f"{run.folder.name}-of-process-{os.getpid()}"), run.record)
+    for entry in (*run.rounds, *new):
+        add_round(beside, entry)
+    raise UsageError(
+        f"{run.folder} is another run's by now: this one was kept as {beside.folder};"
+        f" continue with: microgpt-bench run --resume {beside.folder}"
+    )
 
 
 def _look_after_rounds(run: Run) -> list[str]:
