@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+from collections.abc import Sequence
 
 from bench.api import RESULTS, Path
 from bench.api.reading import load_peers, run_of
@@ -16,8 +17,8 @@ from bench.host.measure import experiments, training
 from bench.host.measure import ladder as ladder_models
 from bench.host.measure import profiler as profiling
 from bench.host.measure.arithmetic import arithmetic, positions
+from bench.host.pages import claim_registry, engine_list
 from bench.host.pages import claims as claims_page
-from bench.host.pages import engine_list
 from bench.host.pages import explain as explain_page
 from bench.host.pages import ladder as ladder_pages
 from bench.host.results.ladder import Ladder
@@ -57,19 +58,38 @@ def explain(
     return explain_page.page(measured, profiles, name, arithmetic(measured), off, long)
 
 
-def claims(run: Run | Path, *, peers: Path | None = None, again: bool = False, results: Path = RESULTS) -> str:
-    """The page that holds others' claims against a run, in Markdown, as ``microgpt-bench claims`` writes it.
+def claims(
+    *runs: Run | Path,
+    peers: Path | Sequence[Path] | None = None,
+    again: bool = False,
+    registry: Path | None = None,
+    results: Path = RESULTS,
+) -> str:
+    """The page that compares others' claims with runs, in Markdown, as ``microgpt-bench claims`` writes it.
 
-    ``peers``: a run of `bench.peers`, for claims about other languages. Experiments that the run has not yet, or all with
-    ``again``, are done on its runtimes, and kept with it.
+    Each claim is looked up in the run that says most of it: of most steps, then of most rounds. ``peers``: a run of
+    `bench.peers`, or several, for claims about other programs. Experiments that the first run has not yet, or all with
+    ``again``, are done on its runtimes, and kept with it; what is kept with the others is read. ``registry``: a file of claims
+    of your own, in the format of bench/host/pages/claims.toml, instead of that. Raises UsageError, also for no run.
     """
-    measured = run_of(run, results)
-    beside = None if peers is None else load_peers(peers, results=results)
-    claims_page.page(measured, ClaimsRecord(SCHEMA, {}), beside)  # can it be written?
-    with Workspace() as workspace, RunProgress(len(measured.record.runtimes)) as progress:
-        workspace.lock(measured.folder)
-        done = experiments.measure(measured, again, progress)
-    return claims_page.page(measured, done, beside)
+    claimed = claim_registry.load(claim_registry.PATH if registry is None else pathlib.Path(registry))
+    if not runs:
+        raise UsageError("no run to compare claims with: give one or more")
+    measured = [run_of(run, results) for run in runs]
+    others = [peers] if isinstance(peers, (str, os.PathLike)) else peers or ()
+    beside = [load_peers(other, results=results) for other in others]
+    kept = [
+        ClaimsRecord(SCHEMA, {}) if again and not number else experiments.kept(run)
+        for number, run in enumerate(measured)
+    ]
+    page = claims_page.page(claimed, measured, kept, beside)  # can it be written?
+    lacking = [name for name in measured[0].record.runtimes if name not in kept[0].runtimes]
+    if not lacking:
+        return page
+    with Workspace() as workspace, RunProgress(len(lacking)) as progress:
+        workspace.lock(measured[0].folder)
+        kept[0] = experiments.measure(measured[0], again, progress)
+    return claims_page.page(claimed, measured, kept, beside)
 
 
 def warmup(run: Run | Path = "latest", *, results: Path = RESULTS) -> WarmUps:

@@ -18,7 +18,7 @@ from bench.workload.config import WorkloadError
 COMMANDS = {
     "calibrate": "Measure the gate on this machine: its false alarms, and the smallest slowdown that it detects.",
     "check": "The gate: has an engine become slower, or wrong?",
-    "claims": "Write the page that compares others' claims with a run and with experiments on its runtimes.",
+    "claims": "Write the page that compares others' claims with runs and with experiments on the first one's runtimes.",
     "compare": "Compare two runs, two runtimes of one, or two pyperf files: how many times as fast the second is.",
     "count": "Add exact counters to a run: instructions, nodes, memory and garbage collection per step.",
     "engines": "List the engines: the parent of each, what it changes, and the parity it promises.",

@@ -1,8 +1,9 @@
-"""Experiments on single engines, for the page of claims: how deep a graph can be, and how far apart logits."""
+"""Experiments for the page of claims: how deep a graph can be, how far apart logits, and which way to sum is fastest."""
 
 from __future__ import annotations
 
-from typing import Any, Dict, List
+from time import perf_counter_ns
+from typing import Any, Callable, Dict, List, Sequence
 
 import engines
 
@@ -51,5 +52,50 @@ def stability(name: str) -> List[Dict[str, Any]]:
             except (ArithmeticError, ValueError) as failure:
                 answer["error"] = f"{type(failure).__name__}: {failure}"
             engine.reset()
+            answers.append(answer)
+    return answers
+
+
+WIDTH, PRODUCTS, REPEATS = 16, 500, 30  # a dot product of the model's own width, so many a time, so often
+
+
+def _generator(w: Sequence[float], x: Sequence[float]) -> float:
+    return sum(wi * xi for wi, xi in zip(w, x))
+
+
+def _list(w: Sequence[float], x: Sequence[float]) -> float:
+    return sum([wi * xi for wi, xi in zip(w, x)])
+
+
+def _loop(w: Sequence[float], x: Sequence[float]) -> float:
+    total = 0.0
+    for wi, xi in zip(w, x):
+        total += wi * xi
+    return total
+
+
+WAYS: Dict[str, Callable[[Sequence[float], Sequence[float]], float]] = {
+    "generator": _generator,
+    "list": _list,
+    "loop": _loop,
+}
+
+
+def sums(what: str) -> List[Dict[str, int]]:
+    """Nanoseconds for dot products of floats, each way in turn, and so in pairs. ``what``: "dot", the only such sum.
+
+    The first of the repeats is left out: an interpreter specializes what it runs often.
+    """
+    w = [1.0 / (i + 3) for i in range(WIDTH)]
+    x = [1.0 / (i + 7) for i in range(WIDTH)]
+    answers = []
+    for repeat in range(REPEATS + 1):
+        answer = {}
+        for name in [*WAYS][repeat % 3 :] + [*WAYS][: repeat % 3]:  # each is the first one as often
+            product, begin = WAYS[name], perf_counter_ns()
+            for _ in range(PRODUCTS):
+                product(w, x)
+            answer[name] = max(1, perf_counter_ns() - begin)
+        if repeat:
             answers.append(answer)
     return answers

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+import bench
 from bench.host.results import store
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -34,6 +35,17 @@ def test_written_parts_are_the_committed_runs(page, tmp_path):
     stale = tmp_path / "stale.md"
     stale.write_text(re.sub(r"(\[\[\[cog \w+\([^\]]*\]\]\] -->\n).", r"\1x", (ROOT / page).read_text(encoding="utf-8")))
     assert cog("--check", str(stale)).returncode != 0
+
+
+@pytest.mark.newest
+def test_the_claims_are_those_of_the_registry_and_the_committed_runs(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    committed = (ROOT / "results" / "claims.md").read_text(encoding="utf-8")
+    command = re.search(r"Made by `microgpt-bench claims ([^`]*)`", committed)[1]
+    runs, _, peers = command.partition(" --peers ")
+    assert bench.claims(*runs.split(), peers=peers.split(" --peers ")) == committed, (
+        f"run microgpt-bench claims {command}"
+    )
 
 
 def test_the_plots_are_the_committed_runs():

@@ -1,4 +1,4 @@
-"""Two experiments that each runtime does by itself: how deep a graph an engine can walk, how far apart logits may lie."""
+"""Experiments that each runtime does by itself: how deep a graph an engine can walk, how far apart logits may lie, sums."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ SCRIPT = (
     "         for how, names in json.loads(sys.argv[2]).items()}\n"
     "with os.fdopen(1, 'w') as answer: answer.write('\\n' + sys.argv[3] + json.dumps(answers) + '\\n')\n"
 )
-EXPERIMENTS = {"depth": [REFERENCE, ITERATIVE], "stability": [REFERENCE, FUSED]}
+EXPERIMENTS = {"depth": [REFERENCE, ITERATIVE], "stability": [REFERENCE, FUSED], "sums": ["dot"]}
 
 
 def experiment(runtime: Runtime) -> dict[str, Any]:
-    """Both experiments in an interpreter. Raises UsageError where it fails."""
+    """All experiments in an interpreter. Raises UsageError where it fails."""
     done = subprocess.run(
         [runtime.executable, "-s", "-c", SCRIPT, str(ROOT), json.dumps(EXPERIMENTS), MARK],
         env=worker_environment(runtime.environment),
@@ -45,16 +45,19 @@ def experiment(runtime: Runtime) -> dict[str, Any]:
     return answer
 
 
+def kept(run: Run) -> ClaimsRecord:
+    """What the experiments of a run's runtimes said; of no runtime where they were not done."""
+    path = run.folder / "claims.json"
+    return store.read(path, ClaimsRecord, checks.check_claims) if path.exists() else ClaimsRecord(SCHEMA, {})
+
+
 def measure(run: Run, again: bool, progress: Progress) -> ClaimsRecord:
     """The experiments of a run's runtimes, saved beside it; those that are there already are not done again."""
-    path = run.folder / "claims.json"
-    record = ClaimsRecord(SCHEMA, {})
-    if path.exists() and not again:
-        record = store.read(path, ClaimsRecord, checks.check_claims)
+    record = ClaimsRecord(SCHEMA, {}) if again else kept(run)
     for name, about in run.record.runtimes.items():
         if name in record.runtimes:
             continue
         progress.advance(f"experiments on {name}")
         record.runtimes[name] = experiment(prepare.find_again(name, about))
-        store.write_json(path, record, indent=None)  # hundreds of small answers
+        store.write_json(run.folder / "claims.json", record, indent=None)  # hundreds of small answers
     return record

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import pathlib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
 from typing import Any
-
-import tomllib
 
 from bench.host.results import checks
 from bench.host.results.peers import Peer
+from bench.host.system import toml_file
 from bench.host.system.errors import UsageError
+from bench.host.system.toml_file import check_keys
 from bench.workload.config import CHOICES, Config, WorkloadError
 
 PATTERN = r"step\s+(?P<step>\d+)\s*/\s*\d+\s*\|\s*loss\s+(?P<loss>\S+)"
@@ -22,15 +20,7 @@ KEYS = ("command", "cwd", "env", "pattern", "shell", "rng", "gaussian", "schedul
 
 def read_file(path: pathlib.Path) -> list[Peer]:
     """The peers of a TOML file. Raises UsageError for whatever is wrong with it."""
-    try:
-        if path.exists() and not path.is_file():
-            raise UsageError(f"cannot read {path}: it is not a file")
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        repr(content)  # numbers of thousands of digits can't be shown
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # TOML's own errors, and of dates and encodings
-        raise UsageError(f"{path} is not TOML: {error}") from None
+    content = toml_file.read(path)
     check_keys(f"{path}", content, ["peers"])
     peers = content.get("peers")
     if not isinstance(peers, dict) or not peers:
@@ -39,14 +29,6 @@ def read_file(path: pathlib.Path) -> list[Peer]:
         if not re.fullmatch(checks.NAME, name):
             raise UsageError(f"{path}: {name!r} can't be the name of a peer: leave out / and control characters")
     return [_peer(f"{path}: peer {name}", name, about, path.parent) for name, about in peers.items()]
-
-
-def check_keys(where: str, table: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Raises UsageError for an unknown key, naming the nearest known one."""
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.0)
-            raise UsageError(f"{where} has an unknown key {key!r}: did you mean {near[0]!r}?")
 
 
 def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:

@@ -1,4 +1,4 @@
-"""The rules by which a claim is confirmed or refuted, and the exact answers to the experiments."""
+"""The rules by which a claim gets its verdict, and the exact answers to the experiments."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Literal
 
-from bench.host.stats.paired import Ratio
-
 ClaimVerdict = Literal[
-    "confirmed", "more than claimed", "less than claimed", "refuted", "not separable", "not measured"
+    "confirmed", "more than claimed", "less than claimed", "not separable", "not testable here", "no run here has it"
 ]
+MEANING: dict[ClaimVerdict, str] = {
+    "confirmed": "the whole interval of what is measured lies within what is claimed",
+    "more than claimed": "the whole interval lies above it: faster, or a larger change, than the claim says",
+    "less than claimed": "the whole interval lies below it",
+    "not separable": "the interval reaches over a bound of the claim: the run can't tell",
+    "not testable here": "it needs what this project does not have or do; the reason stands beside it",
+    "no run here has it": "it can be tested, and no run that the page was made from did; the command stands below",
+}
 DIGITS = 16.0  # of a double, about
 HALF = 8.0
 LUCK = 5  # of gap, two digits: gaps nearer than this are lost a little earlier or later by how the numbers round
@@ -55,12 +61,20 @@ def first_bad_gap(answers: Sequence[dict[str, Any]], target: int) -> dict[str, A
     return bad[0] if bad else None
 
 
-def fewer_nodes(before: float, after: float, least: float, most: float) -> ClaimVerdict:
-    """Is the share of nodes that disappeared between ``least`` and ``most``? Counts are exact."""
-    share = 1 - after / before
-    if share <= 0:
-        return "refuted"
-    return "less than claimed" if share < least else "more than claimed" if share > most else "confirmed"
+def within(low: float | None, high: float | None, least: float, most: float, above: bool = False) -> ClaimVerdict:
+    """Where does the measured interval lie, against the claimed ``least`` to ``most``? Exact numbers are low == high.
+
+    ``above``: the claim is only "more than ``least``", so that equal is less. No interval tells nothing.
+    """
+    if low is None or high is None:
+        return "not separable"
+    if above:
+        return "confirmed" if low > least else "less than claimed" if high <= least else "not separable"
+    if low > most:
+        return "more than claimed"
+    if high < least:
+        return "less than claimed"
+    return "confirmed" if least <= low and high <= most else "not separable"
 
 
 def steadier(first_before: int | None, first_after: int | None) -> ClaimVerdict:
@@ -68,25 +82,25 @@ def steadier(first_before: int | None, first_after: int | None) -> ClaimVerdict:
     before, after = (math.inf if first is None else first for first in (first_before, first_after))
     if before == after or abs(after - before) < LUCK:
         return "not separable"
-    return "confirmed" if after > before else "refuted"
+    return "confirmed" if after > before else "less than claimed"
 
 
 def deeper(before: Sequence[dict[str, Any]], after: Sequence[dict[str, Any]]) -> ClaimVerdict:
     """Does the changed sort reach every depth, where the other one fails?"""
     if any(answer["error"] for answer in after):
-        return "refuted"
+        return "less than claimed"
     return "confirmed" if any(answer["error"] for answer in before) else "not separable"
 
 
-def about(ratio: Ratio, claimed: float) -> ClaimVerdict:
-    """Is the claimed ratio inside the interval? One that is wider than a factor of 2 says nothing."""
-    if ratio.low is None or ratio.high is None or ratio.high > 2 * ratio.low:
-        return "not separable"
-    return "more than claimed" if ratio.low > claimed else "less than claimed" if ratio.high < claimed else "confirmed"
+def gap_text(answer: dict[str, Any] | None) -> str:
+    """The first bad gap, in words."""
+    if answer is None:
+        return "nowhere"
+    return f"{answer['gap']} ({answer['error'].partition(':')[0] or f'{digits_kept(answer):.0f} digits left'})"
 
 
-def at_least(ratio: Ratio, claimed: float) -> ClaimVerdict:
-    """Is all of the interval on one side of the claim?"""
-    if ratio.low is None or ratio.high is None or ratio.low < claimed <= ratio.high:
-        return "not separable"
-    return "confirmed" if ratio.low >= claimed else "refuted"
+def reach_text(depths: Sequence[dict[str, Any]]) -> str:
+    """The longest chain that was walked, and what happened at the next one, in words."""
+    good = max((answer["length"] for answer in depths if not answer["error"]), default=0)
+    bad = next((answer for answer in depths if answer["error"]), None)
+    return f"{good:,}" + (f", {bad['error']} at {bad['length']:,}" if bad else "")

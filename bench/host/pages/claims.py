@@ -1,267 +1,169 @@
-"""The page of claims: what others say that each change brings, and what is measured here, on each runtime.
+"""The page of claims: what others say, and what is measured here, on each Python.
 
-Every verdict follows from a rule (claim_rules.py), from a run's times and node counts and from
-two experiments that each runtime does by itself: how deep a graph an engine can walk, and how far apart logits may lie.
+The claims are those of a registry (claim_registry.py), every verdict follows from a rule (claim_rules.py) and from what the
+runs at hand say (claim_findings.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import collections
+import shlex
+from collections.abc import Sequence
 
-from bench.host.pages import rendering, wording
-from bench.host.pages.claim_rules import (
-    LUCK,
-    ClaimVerdict,
-    about,
-    at_least,
-    deeper,
-    digits_kept,
-    fewer_nodes,
-    first_bad_gap,
-    steadier,
-)
-from bench.host.pages.wording import ratio_text
+from bench.host.pages import claim_details, rendering, wording
+from bench.host.pages.claim_findings import Evidence, Finding, findings
+from bench.host.pages.claim_registry import Claim, Registry, Source
+from bench.host.pages.claim_rules import MEANING, ClaimVerdict
 from bench.host.results.peers import PeersRun
 from bench.host.results.records import REFERENCE, ClaimsRecord
 from bench.host.results.run import Run
-from bench.host.results.table import NOTHING, Table
+from bench.host.results.table import Table
 from bench.host.system.errors import UsageError
-from bench.workload.experiments import DEPTHS
 
-DIRECT, FUSED, ITERATIVE, PHANTOM = "direct_division", "fused_cross_entropy", "iterative", "no_phantom_zero"
-HEADLINE = 8.0  # times as fast as CPython 3.14 that a TypeScript port says it is
+Found = list[tuple[Claim, list[Finding]]]
 
 
-def page(run: Run, record: ClaimsRecord, ports: PeersRun | None = None) -> str:
-    """results/claims.md. ``ports``: a run of `peers` with a port on Node. Raises UsageError for a run that lacks engines."""
-    missing = [name for name in (REFERENCE, DIRECT, FUSED, ITERATIVE, PHANTOM) if name not in run.record.engines]
-    if missing:
-        raise UsageError(f"{run.folder.name} did not measure {missing[0]}: measure all engines first")
-    if not run.rounds:
-        raise UsageError(f"{run.folder} has no finished round")
-    names = [name for name in run.record.runtimes if name in record.runtimes]
-    # each table, and what the summary shows of a row
-    found_out: list[tuple[Table, Callable[[list[str]], str]]] = [
-        (_division(run, names), lambda row: f"nodes {row[1]}"),
-        (_cross_entropy(run, names), lambda row: f"nodes {row[1]}"),
-        (_stability(record, names), lambda row: f"{row[1]} target: {row[2]} → {row[3]}"),
-        (_depth(run, record, names), lambda row: f"{row[1]} → {row[2]}"),
-        (_phantom(run, names), lambda row: f"nodes {row[1]}"),
-        (_headline(run, names), lambda row: row[0]),
-        *([(_ports(ports), lambda row: f"{row[1]} over {row[0]}: {row[2]}")] if ports else []),
-    ]
+def page(
+    registry: Registry, runs: Sequence[Run], records: Sequence[ClaimsRecord], peers: Sequence[PeersRun] = ()
+) -> str:
+    """results/claims.md. ``records``: what the experiments of each run said; ``peers``: runs with other programs.
+
+    Raises UsageError for a run without a finished round.
+    """
+    for run in [*runs, *(one.run for one in peers)]:
+        if not run.rounds:
+            raise UsageError(f"{run.folder} has no finished round")
+    names = _names([*runs, *(one.run for one in peers)])
+    evidence = Evidence(dict(zip(names, runs)), dict(zip(names, records)), dict(zip(names[len(runs) :], peers)))
+    found = [(claim, findings(claim, evidence)) for claim in registry.claims]
+    command = ["claims", *names[: len(runs)], *(word for name in names[len(runs) :] for word in ("--peers", name))]
     parts = [
         "# Claims, and what is measured",
-        "An optimized variant of microgpt.py lists what its changes bring, and a TypeScript port says how much faster it is."
-        " This page compares each claim with a measurement, on every CPython of one run. The rule of each verdict is above its"
-        " table.",
-        f"Made from {_linked(run)}{f' and {_linked(ports.run)}' if ports else ''} by `microgpt-bench claims {run.folder.name}"
-        + (f" --peers {ports.run.folder.name}" if ports else "")
-        + f"`; the experiments are in `{run.folder.name}`.",
-        "\n".join(f"{line}<br>" for line in wording.preamble(run)[:3]),
-        *(
-            rendering.render_table(table, "github")
-            for table in (_summary(found_out), *(table for table, _ in found_out))
-        ),
-        "Node counts, depths and digits are the same on any machine with the same Python. Ratios of times depend on the machine:"
-        " expect other differences between versions of Python, and above all other times of JavaScript, whose compilers vary"
-        " more from processor to processor than CPython's interpreter does.",
+        f"What others say of the speed of microgpt and of Python, compared with what is measured here: {len(found)} claims from"
+        f" {len(registry.sources)} sources. Made by `microgpt-bench {shlex.join(command)}`; the claims, and the rule that settles"
+        " each, are in [claims.toml](../bench/host/pages/claims.toml), whose head says how to add one.",
+        _render(_summary(found)),
+        "A claim of one number is met within a tenth of it. Speedups and other ratios are of times, with the 95 % interval in"
+        " brackets: above 1 is faster; “→” stands between before and after. Where several Pythons agree, the newest one's number"
+        " is shown. Numbers in the column “source” are those of the list at the end. Node counts, depths and digits are the same on"
+        " any machine with the same Python; times depend on the machine, and ratios of them too, above all JavaScript's.",
+        *(_render(_topic(registry, topic, found, evidence)) for topic in registry.topics),
+        _render(_missing(found)),
+        *map(_render, claim_details.tables(evidence)),
+        "### Runs",
+        "\n".join(_run_line(name, run) for name, run in zip(names, [*runs, *(one.run for one in peers)])),
+        "### Sources",
+        "\n".join(_source_line(number, source) for number, source in enumerate(registry.sources.values(), 1)),
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _linked(run: Run) -> str:
-    return f"[`{run.folder.name}`]({run.folder.name}/tables.md)"
+def _names(runs: Sequence[Run]) -> list[str]:
+    """Each run's folder, as the command line names it under ``results``: with the folder above it where that is not shared."""
+    top = runs[0].folder.resolve().parent
+    names = []
+    for run in runs:
+        folder = run.folder.resolve()
+        names.append(str(folder.relative_to(top)) if folder.is_relative_to(top) else str(run.folder))
+    return names
 
 
-def _summary(found_out: Sequence[tuple[Table, Callable[[list[str]], str]]]) -> Table:
-    """A row for each thing found and verdict; the runtimes are named where they differ."""
-    rows = []
-    for table, what in found_out:
-        groups: dict[tuple[str, str], list[str]] = {}
-        for row in table.rows:
-            if len(row) < len(table.headers):  # not measured there
-                continue
-            if "verdict" in table.headers:
-                groups.setdefault((what(row), row[-1]), []).append(row[0])
-            else:  # an engine's row: as fast on each runtime?
-                words = {cell.rpartition(" ")[2] for cell in row[1:] if cell != NOTHING}
-                word = "confirmed" if words == {"yes"} else "refuted" if words == {"no"} else "not separable"
-                groups.setdefault((word, word), []).append(what(row))
-        for (text, verdict), where in groups.items():
-            if "verdict" not in table.headers:
-                text = f"by {', '.join(where)}"
-            elif len(where) < len({row[0] for row in table.rows}) and where[0] not in text:
-                text += f" (on {', '.join(wording.columns(where))})"
-            rows.append([table.title, text, verdict])
+def _render(table: Table) -> str:
+    return rendering.render_table(table, "github", left=True) if table.rows else ""
+
+
+def _verdict(found: Sequence[Finding]) -> ClaimVerdict:
+    """The verdict that a claim is counted by: on the newest Python."""
+    return found[-1].verdict
+
+
+def _summary(found: Found) -> Table:
+    counts = collections.Counter(_verdict(about) for _, about in found)
     return Table(
         "In short",
-        [
-            "On every Python of the run, unless some are named. The tables below have the rule of each verdict, and the speedups."
-        ],
-        ["claim", "found", "verdict"],
-        rows,
         [],
+        ["verdict", "claims", "what it means"],
+        [[verdict, str(counts[verdict]), meaning] for verdict, meaning in MEANING.items()],
+        ["Where Pythons differ, a claim is counted by the newest one."],
     )
 
 
-def _speedup(run: Run, engine: str, name: str) -> str:
-    ratio = run.speedup(engine, name) if engine in run.record.engines else None
-    return NOTHING if ratio is None else ratio_text(ratio)
-
-
-def _rows(run: Run, names: Sequence[str], engine: str, row: Callable[[str], list[str]]) -> list[list[str]]:
-    """A row for each runtime on which both the engine and the reference were measured."""
-    return [row(name) if run.ok((engine, name), (REFERENCE, name)) else [name, NOTHING] for name in names]
-
-
-def _nodes(run: Run, engine: str, least: float, most: float) -> tuple[str, ClaimVerdict]:
-    before, after = run.nodes(REFERENCE), run.nodes(engine)
-    if before is None or after is None:
-        return NOTHING, "not measured"
-    return f"{before:,.0f} → {after:,.0f} ({after / before - 1:+.1%})", fewer_nodes(before, after, least, most)
-
-
-def _division(run: Run, names: Sequence[str]) -> Table:
-    nodes, verdict = _nodes(run, DIRECT, 0.2, 0.3)
-    rows = _rows(run, names, DIRECT, lambda name: [name, nodes, _speedup(run, DIRECT, name), verdict])
-    return Table(
-        "“Direct division: 20–30 % fewer graph nodes”",
-        [
-            "One node for a / b instead of a · b⁻¹. Confirmed if 20 to 30 % of the nodes disappear; node counts are exact.",
-        ],
-        ["runtime", "nodes per step", "speedup over the reference", "verdict"],
-        rows,
-        [
-            "The GPT divides once per probability and once per normalized row; nearly all its nodes are sums and products."
-        ],
-    )
-
-
-def _cross_entropy(run: Run, names: Sequence[str]) -> Table:
-    nodes, verdict = _nodes(run, FUSED, 1e-9, 1)
-    rows = _rows(run, names, FUSED, lambda name: [name, nodes, _speedup(run, FUSED, name), verdict])
-    return Table(
-        "“Fused cross-entropy: fewer nodes”",
-        ["One node for −log softmax(x)[target]. Confirmed if any nodes disappear."],
-        ["runtime", "nodes per step", "speedup over the reference", "verdict"],
-        rows,
-        [],
-    )
-
-
-def _gap(answer: dict[str, Any] | None) -> str:
-    if answer is None:
-        return "nowhere"
-    return f"{answer['gap']} ({answer['error'].partition(':')[0] or f'{digits_kept(answer):.0f} digits left'})"
-
-
-def _stability(record: ClaimsRecord, names: Sequence[str]) -> Table:
+def _topic(registry: Registry, topic: str, found: Found, evidence: Evidence) -> Table:
+    """A row for each claim, verdict and run, that of the newest Python first."""
+    numbers = {source: str(number) for number, source in enumerate(registry.sources.values(), 1)}
     rows = []
-    for name in names:
-        answers = record.runtimes[name]["stability"]
-        for target, what in ((1, "improbable"), (0, "probable")):
-            before, after = (first_bad_gap(answers[engine], target) for engine in (REFERENCE, FUSED))
-            verdict = steadier(*(answer["gap"] if answer else None for answer in (before, after)))
-            rows.append([name, what, _gap(before), _gap(after), verdict])
-    return Table(
-        "“Fused cross-entropy: better stability”",
-        [
-            "Logits (gap, 0, −1) with a growing gap. At which gap does the loss or one of its gradients have fewer than eight of its"
-            " sixteen digits right, or does the engine fail? Exact values have fifty digits.",
-            f"Confirmed if the fused form reaches a gap that is larger by {LUCK} or more; smaller differences depend on how numbers"
-            " round. The target is the logit 0 (improbable) or the largest logit (probable).",
-        ],
-        ["runtime", "target", "softmax, then log", "fused", "verdict"],
-        rows,
-        [
-            "Both subtract the largest logit first. They differ in the logarithm: of a probability, which is 0 from a gap of 745"
-            " on, or of a sum that is never below 1.",
-        ],
-    )
-
-
-def _depth(run: Run, record: ClaimsRecord, names: Sequence[str]) -> Table:
-    rows = []
-    for name in names:
-        depths = record.runtimes[name]["depth"]
-        reached = []
-        for engine in (REFERENCE, ITERATIVE):
-            good = [answer["length"] for answer in depths[engine] if not answer["error"]]
-            bad = next((answer for answer in depths[engine] if answer["error"]), None)
-            reached.append(f"{max(good, default=0):,}" + (f", {bad['error']} at {bad['length']:,}" if bad else ""))
-        rows.append([name, *reached, _speedup(run, ITERATIVE, name), deeper(depths[REFERENCE], depths[ITERATIVE])])
-    return Table(
-        "“An iterative sort removes the recursion limit”",
-        [
-            f"The longest chain of nodes, {DEPTHS[0]:,} to {DEPTHS[-1]:,}, that backward can walk with Python's default recursion limit.",
-            "Confirmed if the recursive sort fails and the iterative one reaches every length.",
-        ],
-        ["runtime", "recursive", "iterative", "speedup over the reference", "verdict"],
-        rows,
-        [],
-    )
-
-
-def _phantom(run: Run, names: Sequence[str]) -> Table:
-    nodes, verdict = _nodes(run, PHANTOM, 1e-9, 1)
-    rows = _rows(run, names, PHANTOM, lambda name: [name, nodes, _speedup(run, PHANTOM, name), verdict])
-    return Table(
-        "“Removes the phantom node”",
-        [
-            "sum() starts from the number 0, which becomes a node, as does the first addition to it. The variant removes these"
-            " nodes from one sum, this engine from all. Confirmed if any nodes disappear.",
-        ],
-        ["runtime", "nodes per step", "speedup over the reference", "verdict"],
-        rows,
-        [],
-    )
-
-
-def _headline(run: Run, names: Sequence[str]) -> Table:
-    fast = ("tape", "fused_dot", "combined", "vector_exact", "compiled", "vector", "compiled_unordered")
-    pure = [e for e in fast if e in run.record.engines]
-    word = {"confirmed": "yes", "refuted": "no", "not separable": "?"}
-    rows = []
-    for engine in pure:
-        cells = []
-        for name in names:
-            ratio = run.speedup(engine, name)
-            cells.append(
-                NOTHING if ratio is None else f"{ratio_text(ratio, short=True)} {word[at_least(ratio, HEADLINE)]}"
+    for claim, about in found:
+        groups: dict[tuple[str, str], list[Finding]] = {}
+        for one in reversed(about if claim.topic == topic else []):
+            groups.setdefault((one.verdict, one.run), []).insert(0, one)
+        for (verdict, run), group in groups.items():
+            note = f"{claim.note}: " if claim.note and run else ""
+            pythons = [one.runtime for one in group if one.runtime]
+            where = (
+                wording.span(pythons, evidence.runtimes)
+                if pythons and run in evidence.runs
+                else ", ".join(wording.columns(pythons))
             )
-        rows.append([engine, *cells])
+            rows.append([_words(claim), numbers[claim.source], verdict, note + group[-1].text, where, run])
     return Table(
-        "“TypeScript is 8 times as fast as Python”: as fast in Python alone",
-        [
-            "The claim: 1,000 steps in 6.3 s on Node 25 and in 50.2 s on CPython 3.14. It is about one way of writing the"
-            " Python version. Which engines in plain Python are 8 times as fast as that, on the same CPython?",
-            f"yes: the whole interval is at 8 or above; no: the whole interval is below 8; ?: 8 is inside. {wording.SHORT}",
-        ],
-        ["engine", *wording.columns(names)],
+        registry.topics[topic],
+        [],
+        ["claim", "source", "verdict", "measured here, or why not", "Python", "run"],
         rows,
         [],
     )
 
 
-def _ports(ports: PeersRun) -> Table:
-    run, record, rows = ports.run, ports.record, []
-    for engine, runtime in run.cells:
-        if engine != REFERENCE or not run.ok((engine, runtime)):
-            continue
-        for peer in record.peers:
-            ratio = ports.over((engine, runtime), peer.name)
-            if ratio is not None:
-                rows.append([runtime, peer.name, ratio_text(ratio), about(ratio, HEADLINE)])
+def _words(claim: Claim) -> str:
+    return f"{claim.about}: “{claim.quote}”"
+
+
+def _missing(found: Found) -> Table:
+    """What would make the runs that are lacking, a row for each command."""
+    commands: dict[str, list[str]] = {}
+    for claim, about in found:
+        if about[-1].verdict == "no run here has it" or (claim.needs and not about[-1].run):
+            quotes = commands.setdefault(_command(claim), [])
+            words = "all that need a program" if claim.peer else _words(claim)
+            quotes.extend([words] if words not in quotes else [])
     return Table(
-        "“TypeScript is 8 times as fast as Python”: a JavaScript port here",
-        [
-            f"{run.record.plan.steps} steps in {len(record.rounds)} interleaved rounds of the run {run.folder.name}, every loss"
-            " checked. The time of the reference divided by the time of the port.",
-            "Confirmed if 8 is in the interval; otherwise less or more than claimed.",
-        ],
-        ["runtime", "program", "times as fast", "verdict"],
-        rows,
+        "What would settle the others",
+        ["Give the run that the command makes to the command of this page too. A program is described in FILE.toml."],
+        ["command", "claims"],
+        [[command, "; ".join(quotes)] for command, quotes in commands.items()],
         [],
     )
+
+
+def _command(claim: Claim) -> str:
+    """The command that makes a run that has what the claim's rule looks at."""
+    if claim.command:
+        return claim.command
+    if claim.rule == "peer":
+        return "microgpt-bench peers FILE.toml --data names --python 3.14 --engine reference --engine native"
+    if claim.rule in ("memory", "collector"):
+        return "microgpt-bench count RUN"
+    if claim.rule in ("experiment", "sums"):
+        return "microgpt-bench claims RUN --again"
+    names = dict.fromkeys(name for name in (claim.engine, claim.over) if name != REFERENCE)
+    pythons = [_specification(name) for name in (claim.base, claim.runtime) if name]
+    words = [f"--engine {name}" for name in names or [REFERENCE]] + [f"--python {name}" for name in pythons]
+    return f"microgpt-bench run {' '.join(words)}"
+
+
+def _specification(runtime: str) -> str:
+    """The value of --python that finds a runtime: cpython-3.14 is 3.14, pypy-3.11 is pypy3.11."""
+    implementation, _, version = runtime.partition("+")[0].partition("-")
+    return version if implementation == "cpython" else implementation + version
+
+
+def _run_line(name: str, run: Run) -> str:
+    about = f"{run.record.workload.data}, {wording.steps_of(run)}, {len(run.rounds)} rounds"
+    made = f"{run.record.machine['cpu']}, {run.record.created}"
+    return f"- [`{name}`]({name}/tables.md): {about}; {made}\n  `{run.record.command}`"
+
+
+def _source_line(number: int, source: Source) -> str:
+    read = ", ".join(part for part in (source.revision, source.date) if part)
+    name = f"[{source.name}]({source.address})" if source.address else source.name
+    return f"{number}. {name}{f' ({read})' if read else ''}"

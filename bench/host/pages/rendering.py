@@ -100,4 +100,4 @@ def _markdown(text: str) -> str:
         text = text.replace(
             character, "\\" + character if character not in "<>" else {"<": "&lt;", ">": "&gt;"}[character]
         )
-    return text
+    return text.replace("__", "\\_\\_")  # of __init__, which would be bold

@@ -21,6 +21,15 @@ def columns(runtimes: Sequence[str]) -> list[str]:
     )
 
 
+def span(runtimes: Sequence[str], known: Sequence[str]) -> str:
+    """Some of the ``known`` runtimes: from the first to the last where none between is lacking, else each."""
+    known = list(dict.fromkeys(known))
+    names = columns(runtimes)
+    begin = known.index(runtimes[0])
+    whole = len(runtimes) > 2 and list(runtimes) == known[begin : begin + len(runtimes)]
+    return f"{names[0]} to {names[-1]}" if whole else ", ".join(names)
+
+
 def number(value: float) -> str:
     """With about three significant digits."""
     return f"{value:.{decimals(value)}f}"

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from bench.host.results.records import RuntimeRecord
 from bench.workload.runtime import jits
 
 Described = Mapping[str, Any]
+TRAITS = (
+    "implementation", "compiler", "optimization", "PGO", "LTO", "frame pointers", "debug", "free threading", "GIL", "JIT",
+    "optimize", "development mode",
+)  # fmt: skip
 
 
 def traits(described: Described) -> dict[str, str]:
@@ -36,15 +40,16 @@ def traits(described: Described) -> dict[str, str]:
     }
 
 
-def differences(base: Described, other: Described) -> list[str]:
+def differences(base: Described, other: Described, but: Collection[str] = ()) -> list[str]:
     """In words, what the build ``other`` has that ``base`` has not, and the reverse: "-O2", "no PGO", "frame pointers".
 
-    Empty where they are built and switched alike, whatever their versions.
+    Empty where they are built and switched alike, whatever their versions, ``but`` for these of the TRAITS.
     """
     ours, theirs = traits(base), traits(other)
     if ours["implementation"] != theirs["implementation"]:
-        return [theirs["implementation"]]  # everything else follows from it
-    return [theirs[name] or f"no {ours[name]}" for name in ours if ours[name] != theirs[name]]
+        # everything else follows from it
+        return [] if "implementation" in but else [theirs["implementation"]]
+    return [theirs[name] or f"no {ours[name]}" for name in TRAITS if ours[name] != theirs[name] and name not in but]
 
 
 def alike(runtimes: Mapping[str, RuntimeRecord]) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from bench.host.results.parity import Agreement
+from bench.host.results.records import REFERENCE
 from bench.host.results.shapes import at_least, exactly
 from bench.host.system import facts
 from bench.workload.config import Config
@@ -188,15 +189,25 @@ def check_peers(record: Any, steps: int, digits: Callable[[Sequence[str]], objec
 def check_claims(record: Any) -> None:
     """A ClaimsRecord: what bench.workload.experiments answers, by runtime, experiment and engine."""
     for name, about in record.runtimes.items():
-        for how, fields in (
-            ("depth", {"length": int, "error": str}),
-            ("stability", {"target": int, "gap": int, "error": str, "loss": str, "gradients": list}),
+        for how, changed, fields in (
+            ("depth", "iterative", {"length": int, "error": str}),
+            (
+                "stability",
+                "fused_cross_entropy",
+                {"target": int, "gap": int, "error": str, "loss": str, "gradients": list},
+            ),
         ):
             experiments = about.get(how)
-            if not isinstance(experiments, dict) or not experiments:
-                raise ValueError(f"{name} lacks the experiment {how}")
+            if not isinstance(experiments, dict) or not {REFERENCE, changed} <= set(experiments):
+                raise ValueError(f"{name} lacks the experiment {how} of {REFERENCE} and {changed}")
             for answers in experiments.values():
                 _check_answers(answers, fields, f"{name}, {how}")
+        if "sums" in about:  # older files have none
+            if not isinstance(about["sums"], dict) or "dot" not in about["sums"]:
+                raise ValueError(f"{name} lacks the sums of dot")
+            _check_answers(about["sums"]["dot"], {"generator": int, "list": int, "loop": int}, f"{name}, sums")
+            for answer in about["sums"]["dot"]:
+                _times([*answer.values()], f"{name}, sums")
 
 
 def _check_answers(answers: Any, fields: Mapping[str, type], where: str) -> None:
