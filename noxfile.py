@@ -113,7 +113,7 @@ def explain(session: nox.Session) -> None:
 
 @nox.session(python=HOST)
 def claims(session: nox.Session) -> None:
-    """Write the page that compares others' claims with a run. Arguments go to `microgpt-bench claims`."""
+    """Write the page that compares others' claims with runs. Arguments go to `microgpt-bench claims`."""
     install_host(session)
     session.run("microgpt-bench", "claims", *session.posargs)
 
