@@ -44,6 +44,7 @@ def installed(wheel, folder):
     site = folder / "site-packages"
     with zipfile.ZipFile(wheel) as files:
         files.extractall(site)
+    assert (site / "bench" / "host" / "pages" / "claims.toml").is_file()  # what `claims` compares with runs
     home = folder / "empty"
     home.mkdir()
 
