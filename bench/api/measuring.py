@@ -8,6 +8,7 @@ interrupt is an Interrupted, after which what was finished is on disk.
 from __future__ import annotations
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Sequence
 from typing import Unpack
@@ -122,6 +123,7 @@ def peers(
     data: str = DEFAULT,
     config: Config | None = None,
     own_rng: bool | None = None,
+    oracle: Path | None = None,
     steps: int = 100,
     rounds: int = 3,
     budget: float = 600.0,
@@ -133,8 +135,9 @@ def peers(
     """Time the programs of a TOML file beside engines, as ``microgpt-bench peers`` does.
 
     Engines, the reference for none, use the random numbers of the first program, or with ``own_rng`` those of ``config``;
-    None: of ``config`` where it is given. ``base``: the row of the run's tables.md that speedups are relative to, the
-    reference for None. `PeersRun.good` says whether all did well, `PeersRun.over` how many times as fast a program is.
+    None: of ``config`` where it is given. ``oracle``: an engine that stands in for the reference in all rounds, once it was
+    bit-identical with it over a few steps. ``base``: the row of the run's tables.md that speedups are relative to, the
+    reference or its oracle for None. `PeersRun.good` says whether all did well, `PeersRun.over` how many times as fast a program is.
     """
     store.check_name(name)
     programs = peer_file.read_file(pathlib.Path(file))
@@ -144,9 +147,11 @@ def peers(
     wanted = request(
         "peers", engines or [REFERENCE], pythons or [interpreters.newest()], env, data, config, plan, options
     )
+    if oracle is not None:
+        wanted = dataclasses.replace(wanted, engine_names=[os.fspath(oracle), *engines])
     folder, beside = pathlib.Path(results) / (name or f"peers-{now()}"), pathlib.Path(file).parent
     with Session() as session:
-        measured = peering.run(session, wanted, programs, beside, base, folder)
+        measured = peering.run(session, wanted, programs, beside, base, folder, oracle is not None)
     rendering.keep(measured.run.folder, rendering.render_table(peers_page.table(measured, base), "github"))
     return measured
 

@@ -19,7 +19,14 @@ from bench.host.system.errors import UsageError
 @measuring_options("reference", "the newest CPython found", 3, "10m", steps=100)
 @RESULTS
 @click.option("--name", help="Name of the run's folder.  [default: peers- with date and time]")
-@click.option("--base", metavar="ROW", help="Row that speedups are relative to.  [default: the reference]")
+@click.option(
+    "--oracle",
+    metavar="NAME|FILE.py",
+    help="Engine that stands in for the slow reference, after the same bits over a few steps.",
+)
+@click.option(
+    "--base", metavar="ROW", help="Row that speedups are relative to.  [default: the reference, or its oracle]"
+)
 @click.option(
     "--show", "shown", type=click.Path(path_type=pathlib.Path), metavar="RUN", help="Only print the table of this run."
 )

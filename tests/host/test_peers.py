@@ -16,7 +16,7 @@ from bench.host.measure import peer_file as files
 from bench.host.results import peers as records
 from bench.host.results.printed_losses import agrees
 from bench.host.system.errors import UsageError
-from tests.host.conftest import SMALL
+from tests.host.conftest import SMALL, engine_file
 
 MARK = "of="  # an option that CPython passes over: with the test's own folder it tells its processes from others'
 PORT = pathlib.Path(__file__).parent / "port.py"
@@ -258,3 +258,40 @@ def test_a_damaged_record(bench_command):
     assert done.exit_code == 2 and "no peers.json" in done.stderr
     with pytest.raises(UsageError):
         records.load(pathlib.Path("results/x"))
+
+
+def test_an_oracle_stands_in_for_the_reference(measure, bench_command):
+    file = peer_file(plain=("", ""))
+    done = measure(file, "--oracle", "compiled", "--engine", "vector_exact")
+    assert done.exit_code == 0, done.output
+    assert "compiled stands in for the reference: bit-identical with the reference over 5 steps" in done.stdout
+    assert "speedup over compiled" in done.stdout
+    loaded = records.load(pathlib.Path("results/p"))
+    assert set(loaded.run.record.engines) == {"compiled", "vector_exact"} and loaded.good()
+    assert loaded.record.oracle == records.Oracle("compiled", 5)
+    assert loaded.over(("vector_exact", next(iter(loaded.run.record.runtimes))), "plain") is not None
+    assert bench_command("peers", "--show", "p").stdout == done.stdout
+
+
+def test_an_engine_that_is_no_oracle_is_refused(measure, tmp_path):
+    file = peer_file(plain=("", ""))
+    liar = engine_file(
+        tmp_path,
+        "liar",
+        "from engines.reference import ENGINE as BASE\n"
+        "def linear(x, w):\n"
+        "    products = [[wi * xi for wi, xi in zip(row, x)][::-1] for row in w]\n"
+        "    return [sum(rest, first) for first, *rest in products]\n"
+        "ENGINE = BASE.variant('liar', 'sums from the end', linear=linear, parity=BASE.parity)\n",
+    )
+    for extra, said in (
+        (["--oracle", "combined"], "it promises 'rounding', not 'bit-identical'"),
+        (["--oracle", liar], "it is rounding"),
+        (["--oracle", "reference"], "leave --oracle out"),
+        (["--oracle", "compiled", "--engine", "reference"], "leave --engine reference or --oracle out"),
+        (["--oracle", "no_such_engine"], "no_such_engine"),
+        (["--oracle", "compiled", "--base", "reference"], "no row 'reference' to compare with"),
+    ):
+        done = measure(file, *extra)
+        assert done.exit_code == 2 and said in done.stderr, done.output
+        assert "Traceback" not in done.stderr and not pathlib.Path("results").exists()

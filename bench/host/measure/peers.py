@@ -19,6 +19,7 @@ import random
 import time
 from collections.abc import Sequence
 
+from bench.host.measure import oracle as standing_in
 from bench.host.measure.peer_process import run_once
 from bench.host.measure.plan import Plan
 from bench.host.measure.prepare import Request
@@ -26,7 +27,7 @@ from bench.host.measure.rounds import Rounds
 from bench.host.measure.session import Session
 from bench.host.results import store
 from bench.host.results.peers import Peer, PeerRound, PeersRecord, PeersRun, bad, check_rows
-from bench.host.results.records import SCHEMA
+from bench.host.results.records import REFERENCE, SCHEMA
 from bench.host.results.run import Run
 from bench.host.system.errors import UsageError
 from bench.host.system.progress import Progress, count
@@ -44,38 +45,42 @@ def run(
     beside: pathlib.Path,
     base: str | None,
     folder: pathlib.Path,
+    oracle: bool = False,
 ) -> PeersRun:
     """A whole measurement, into a new run's ``folder``; the programs stand in ``beside``, ``base`` as in `check_rows`.
 
-    Raises UsageError, WorkloadError, EngineError, Interrupted.
+    ``oracle``: the first engine of the request stands in for the reference. Raises UsageError, WorkloadError, EngineError,
+    Interrupted.
     """
     if request.measuring.steps < 2:
         raise UsageError("--steps 1: the time of a step is the time between two lines, so give at least 2")
+    proving = standing_in.row_of(*request.engine_names) if oracle else None
     session.prepare(request)
-    check_rows(session.plan.cells, peers, base)
+    check_rows([cell for cell in session.plan.cells if not proving or cell[0] != REFERENCE], peers, base)
+    proven = standing_in.stand_in(session, proving) if proving else None
     created = session.create(folder)
     kept = f"rounds are kept in {created.folder}"
     with session.measuring(None, lambda: f"interrupted: {len(created.rounds)} {kept}") as progress:
         progress.say(
             f"{count(len(peers), 'program')} and {count(len(session.plan.cells), 'cell')}, into {created.folder}"
         )
-        return PeersRun(created, measure(session.plan, created, peers, beside, request.config, progress))
+        record = PeersRecord(SCHEMA, list(peers), [], proven)
+        return PeersRun(created, measure(session.plan, created, record, beside, request.config, progress))
 
 
 def measure(
-    plan: Plan, run: Run, peers: Sequence[Peer], folder: pathlib.Path, config: Config, progress: Progress
+    plan: Plan, run: Run, record: PeersRecord, folder: pathlib.Path, config: Config, progress: Progress
 ) -> PeersRecord:
     """Rounds of every peer and every engine, saved after each round; a peer that failed is not run again."""
     steps, documents = plan.settings.steps, plan.documents
     expected: dict[Config, list[float]] = {}
-    for peer in peers:
+    for peer in record.peers:
         wanted = peer.config(config, steps)
         if wanted not in expected:
             trainer = Trainer(REFERENCE_ENGINE, str(documents), wanted)
             progress.say(f"training {steps} steps with the random numbers of {peer.name}, to get the expected losses")
             with failures_of(REFERENCE_ENGINE):
                 expected[wanted] = [trainer.step().loss for _ in range(steps)]
-    record = PeersRecord(SCHEMA, list(peers), [])
     rng = random.Random(plan.settings.order_seed)
     rounds = Rounds(plan, run, progress)
     longest = 0.0
@@ -84,7 +89,7 @@ def measure(
         if round_number > 1 and plan.deadline.left < longest:
             progress.say(f"stopped after {round_number - 1} rounds: the next would pass the budget of {plan.deadline}")
             break
-        turns: list[Peer | None] = [None, *(peer for peer in peers if bad(record, peer.name) is None)]
+        turns: list[Peer | None] = [None, *(peer for peer in record.peers if bad(record, peer.name) is None)]
         rng.shuffle(turns)
         entry: dict[str, PeerRound] = {}
         for turn in turns:

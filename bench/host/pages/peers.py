@@ -23,7 +23,6 @@ from bench.host.results.peers import (
 )
 from bench.host.results.printed_losses import digits_of
 from bench.host.results.records import REFERENCE
-from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
 from bench.host.stats.paired import typical
 
@@ -49,11 +48,17 @@ def table(peers: PeersRun, base: str | None) -> Table:
     run, record = peers.run, peers.record
     check_rows(run.cells, record.peers, base)
     below: list[str] = []
-    timed = {row.name: row for row in [*_engines(run, below), *_programs(record, below)]}
+    if record.oracle:
+        below.append(
+            f"{record.oracle.row} stands in for the reference: {record.oracle.proof} of this run, on each runtime."
+        )
+    timed = {row.name: row for row in [*_engines(peers, below), *_programs(record, below)]}
     if base is not None and base not in timed:
         below.append(f"{base} has no time to compare with: speedups are relative to another row.")
         base = None
-    base = base or next((name for name in timed if name.startswith(REFERENCE)), next(iter(timed), NOTHING))
+    stands = record.oracle.row if record.oracle else REFERENCE
+    first = next((name for name in timed if name.partition(" on ")[0] == stands), next(iter(timed), NOTHING))
+    base = base or first
     measured = [
         [
             row.name,
@@ -83,14 +88,16 @@ def table(peers: PeersRun, base: str | None) -> Table:
     )
 
 
-def _engines(run: Run, below: list[str]) -> Iterator[Timed]:
+def _engines(peers: PeersRun, below: list[str]) -> Iterator[Timed]:
     """The run's cells; a line in ``below`` for each that did not do well."""
+    run, oracle = peers.run, peers.record.oracle
     several = len(run.record.runtimes) > 1
     for cell in run.cells:
         name, (status, reason), finding = row(cell, several), run.status(cell), run.finding(cell)
         if status == "ok" and finding is not None:
+            parity = oracle.proof if oracle and cell[0] == oracle.row else parity_text(finding)
             # the first step is left out of all rows, as a program's first line tells when it ended but not when it began
-            yield Timed(name, cell[1], run.seconds(cell)[:, 1:], NOTHING, parity_text(finding))
+            yield Timed(name, cell[1], run.seconds(cell)[:, 1:], NOTHING, parity)
         elif status != "skipped":
             below.append(f"{name} {status}: {reason}")
 

@@ -66,12 +66,26 @@ class PeerRound:
 
 
 @dataclasses.dataclass(frozen=True)
+class Oracle:
+    """The engine of a row that stands in for the reference, whose bits it had over the first ``steps`` on every runtime."""
+
+    row: str
+    steps: int
+
+    @property
+    def proof(self) -> str:
+        """In words, how it was proven."""
+        return f"bit-identical with the reference over {self.steps} steps"
+
+
+@dataclasses.dataclass(frozen=True)
 class PeersRecord:
     """peers.json: the peers beside a run's engines, and what each did in each round."""
 
     schema: int
     peers: list[Peer]
     rounds: list[dict[str, PeerRound]]
+    oracle: Oracle | None = None
 
 
 @dataclasses.dataclass(frozen=True)
