@@ -152,7 +152,7 @@ def peers(
     folder, beside = pathlib.Path(results) / (name or f"peers-{now()}"), pathlib.Path(file).parent
     with Session() as session:
         measured = peering.run(session, wanted, programs, beside, base, folder, oracle is not None)
-    rendering.keep(measured.run.folder, rendering.render_table(peers_page.table(measured, base), "github"))
+    rendering.keep(measured.run.folder, rendering.render_tables(peers_page.tables(measured, base), "github"))
     return measured
 
 

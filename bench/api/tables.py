@@ -54,6 +54,8 @@ def render(
             return json.dumps(result.shares, indent=1)
         case Scaling():
             return rendering.render_tables(scaling.tables(result), style)
+        case PeersRun():
+            return rendering.render_tables(peers.tables(result, base), style)
         case WarmUps():
             return rendering.render_tables(warming.tables(result.run, result.cells), style)
         case list() | tuple():
@@ -67,8 +69,6 @@ def _table(result: object, base: str | None) -> Table:
             return result
         case Outcome():
             return gate.table(result)
-        case PeersRun():
-            return peers.table(result, base)
         case Comparison():
             return comparison.table(result)
         case Calibration():

@@ -19,7 +19,7 @@ from bench.cli.workload_options import config_from, workload_options
 from bench.host.measure import training
 from bench.host.system import datasets
 from bench.host.system.errors import UsageError
-from bench.workload import ladder, model_file
+from bench.workload import ladder, model_file, start_file
 from bench.workload.config import WorkloadError
 from bench.workload.failures import failures_of
 from bench.workload.generation import Sampling
@@ -61,6 +61,12 @@ from bench.workload.trainer import Step, Trainer
 )
 @click.option("--save", type=targets.Target(), metavar="FILE", help="Write the trained model.")
 @click.option(
+    "--export-start",
+    type=targets.Target(),
+    metavar="FILE",
+    help="Write the first weights and the order of documents, for programs in other languages.",
+)
+@click.option(
     "--timing/--no-timing",
     default=None,
     help="Add each step's time to its line.  [default: with --preset optimized]",
@@ -73,6 +79,7 @@ def command(
     steps: int,
     losses: pathlib.Path | None,
     save: pathlib.Path | None,
+    export_start: pathlib.Path | None,
     timing: bool | None,
     **options: Any,
 ) -> int:
@@ -81,14 +88,18 @@ def command(
     An interrupt ends the training after the current step; --losses and --save are still written.
     """
     samples, sampling = sampling_from(options)
-    for path in (losses, save):
-        if path is not None:
-            targets.check_new(path)
+    wanted = [path for path in (losses, save, export_start) if path is not None]
+    for path in wanted:
+        targets.check_new(path)
+        if wanted.count(path) > 1:
+            raise UsageError(f"{path} is to hold two things: give --losses, --save and --export-start a file each")
     check_model(model)
     engine_name = "vector" if model != "gpt" and not given("engine_name") else engine_name
     timing = options["preset"] == "optimized" if timing is None else timing
     trainer = ladder.make(model, engine_name, datasets.locate(data), config_from(options), optimizer)
     _print_sizes(trainer, sampling)
+    if export_start is not None and isinstance(trainer, Trainer):
+        targets.write(export_start, start_file.text_of(trainer))
     history: list[str] = []
     with signals.wait() as interrupted, _keeping(trainer, history, losses, save):
         tell = functools.partial(_tell, trainer, steps, timing)

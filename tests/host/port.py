@@ -3,6 +3,7 @@
 Arguments: DOCUMENTS STEPS [HOW]. It is small: n_embd 8 and so on, as tests.host.conftest.SMALL says.
 """
 
+import dataclasses
 import os
 import pathlib
 import subprocess
@@ -13,10 +14,18 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
 from bench.workload.config import Config
 from bench.workload.trainer import Trainer
+from tests.host.read_start import from_start
 
 documents, steps, how = sys.argv[1], int(sys.argv[2]), (sys.argv[3:] or [""])[0]
 rng = os.environ.get("PORT_RNG", "mersenne")
-trainer = Trainer("vector", documents, Config(n_embd=8, n_head=2, block_size=6, rng=rng))
+config = Config(n_embd=8, n_head=2, block_size=6, rng=rng)
+if how == "silent":
+    time.sleep(0.2)
+    sys.exit(0)
+if "PORT_START" in os.environ:  # its own random numbers are others: all comes from the file
+    trainer = from_start(os.environ["PORT_START"], documents, dataclasses.replace(config, seed=7))
+else:
+    trainer = Trainer("vector", documents, config)
 print("num docs: some")
 held = []
 # holds the output open; named as this port is, so that a test finds both

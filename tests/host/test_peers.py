@@ -16,7 +16,10 @@ from bench.host.measure import peer_file as files
 from bench.host.results import peers as records
 from bench.host.results.printed_losses import agrees
 from bench.host.system.errors import UsageError
+from bench.workload.config import Config
+from bench.workload.trainer import Trainer
 from tests.host.conftest import SMALL, engine_file
+from tests.host.read_start import from_start
 
 MARK = "of="  # an option that CPython passes over: with the test's own folder it tells its processes from others'
 PORT = pathlib.Path(__file__).parent / "port.py"
@@ -128,7 +131,7 @@ def test_lines_that_come_in_a_bunch_are_timed_as_a_whole(measure):
     assert done.exit_code == 0, done.output
     assert "bunched buffers its output" in done.stdout and "slow buffers" not in done.stdout
     found = records.load(pathlib.Path("results/p")).record
-    whole, steps = (records.step_seconds(found, name) for name in ("bunched", "slow"))
+    whole, steps = (records.step_seconds(found, name, 5) for name in ("bunched", "slow"))
     assert whole.shape == (2, 1) and steps.shape == (2, 4)
     last = [entry["bunched"].arrived[-1] for entry in found.rounds]
     assert whole[:, 0] * 5 == pytest.approx(last)
@@ -202,6 +205,7 @@ def test_an_interrupt_keeps_finished_rounds(documents):
         ("[peers.a]\ncommand = ['x']\ncwd = 'nowhere'", "is not a folder"),
         ("[peers.a]\ncommand = ['x']\nenv = { A = 1 }", "must be text"),
         ("[peers.a]\ncommand = ['x']\nshell = 'yes'", "shell is 'yes', not a bool"),
+        ("[peers.a]\ncommand = ['x']\nproof = 'trust'", "proof is 'trust': choose losses or none"),
         ("[peers.a]\ncommand = ['x']\nschedule_steps = 0", "schedule_steps is 0"),
         ("[peers.a\n", "is not TOML"),
     ],
@@ -295,3 +299,50 @@ def test_an_engine_that_is_no_oracle_is_refused(measure, tmp_path):
         done = measure(file, *extra)
         assert done.exit_code == 2 and said in done.stderr, done.output
         assert "Traceback" not in done.stderr and not pathlib.Path("results").exists()
+
+
+def test_a_port_with_random_numbers_of_its_own_is_given_the_start(measure):
+    file = peer_file(
+        given=("", 'env = { PORT_START = "{start}" }'),
+        given_js=("", 'env = { PORT_START = "{start}", PORT_RNG = "mulberry32" }'),
+        wrong=("wrong", 'env = { PORT_START = "{start}" }'),
+    )
+    done = measure(file, "--rounds", "1")
+    assert done.exit_code == 1, done.output
+    for name in ("given", "given_js"):
+        row = next(line for line in done.stdout.splitlines() if line.startswith(f"{name} "))
+        assert ("same start given: 5 losses agree to 4 digits" in row and " lines " in row) or "whole run" in row
+    assert "wrong DIVERGED: step 3 printed" in done.stdout
+
+
+def test_what_is_not_checked_is_timed_apart(measure, bench_command):
+    none = 'proof = "none"'
+    file = peer_file(fine=("", ""), wrong=("wrong", none), silent=("silent", none), crashes=("crashes", none))
+    done = measure(file, "--rounds", "1")
+    assert done.exit_code == 1, done.output  # crashes
+    checked, apart = done.stdout.split("Not checked\n")
+    for name in ("wrong", "silent", "crashes"):
+        assert f"\n{name} " not in checked and f"\n{name} " in apart
+    assert "\nfine " in checked and "speedup" not in apart and "losses agree" not in apart
+    assert "silent does not print a loss at each step" in apart
+    assert "crashes failed: ended after 2 of 5 steps (exit status 1: out of cheese)" in apart
+    loaded = records.load(pathlib.Path("results/p"))
+    assert loaded.over(loaded.run.cells[0], "wrong") is None and loaded.over(loaded.run.cells[0], "fine") is not None
+    refused = bench_command("peers", "--show", "p", "--base", "wrong")
+    assert refused.exit_code == 2 and "wrong is not checked" in refused.stderr
+
+
+def test_train_exports_its_start(bench_command, documents):
+    few = ["--engine", "vector", "--data", documents, *SMALL[:6], "--steps", 1, "--samples", 0]
+    done = bench_command("train", *few, "--export-start", "start.txt")
+    assert done.exit_code == 0, done.output
+    trainer = Trainer("vector", documents, Config(n_embd=8, n_head=2, block_size=6))
+    read = from_start("start.txt", documents, Config(n_embd=8, n_head=2, block_size=6, seed=7))
+    assert read.documents == trainer.documents
+    assert read.weights() == trainer.weights()  # every bit
+    again = bench_command("train", *few, "--export-start", "start.txt")
+    assert again.exit_code == 2 and "start.txt exists already" in again.stderr
+    both = bench_command("train", *few, "--export-start", "new.txt", "--losses", "new.txt")
+    assert both.exit_code == 2 and "a file each" in both.stderr and not pathlib.Path("new.txt").exists()
+    ladder = bench_command("train", "--model", "bigram", "--export-start", "new.txt")
+    assert ladder.exit_code == 2 and not pathlib.Path("new.txt").exists()

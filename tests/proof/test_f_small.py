@@ -113,7 +113,7 @@ def test_f1_zeros_left_out_at_the_end_are_no_lack_of_digits():
 @pytest.mark.parametrize(
     "printed, said",
     [
-        ("epoch 1: 3.2\nepoch 2: 3.1\n", "the pattern finds no loss in 'epoch 2: 3.1'"),
+        ("epoch 1: 3.2\nepoch 2: 3.1\n", "the pattern finds no loss in 'epoch 1: 3.2', 'epoch 2: 3.1'"),
         ("Loss after 1: 3.2\ndone\n", "the pattern finds no loss in 'Loss after 1: 3.2'"),
         ("\x1b[31mred\x1b[0m \u202eabc\n", "the pattern finds no loss in '\\x1b[31mred\\x1b[0m \\u202eabc'"),
         ("x" * 100_000, "the pattern finds no loss in '" + "x" * 60 + "…'"),

@@ -15,7 +15,8 @@ from bench.host.system.toml_file import check_keys
 from bench.workload.config import CHOICES, Config, WorkloadError
 
 PATTERN = r"step\s+(?P<step>\d+)\s*/\s*\d+\s*\|\s*loss\s+(?P<loss>\S+)"
-KEYS = ("command", "cwd", "env", "pattern", "shell", "rng", "gaussian", "schedule_steps")
+KEYS = ("command", "cwd", "env", "pattern", "shell", "rng", "gaussian", "schedule_steps", "proof")
+PROOFS = ("losses", "none")
 
 
 def read_file(path: pathlib.Path) -> list[Peer]:
@@ -61,6 +62,8 @@ def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
     for key in ("rng", "gaussian"):
         if about.get(key, CHOICES[key][0]) not in CHOICES[key]:
             raise UsageError(f"{where}: {key} is {about[key]!r}: choose {' or '.join(CHOICES[key])}")
+    if about.get("proof", PROOFS[0]) not in PROOFS:
+        raise UsageError(f"{where}: proof is {about['proof']!r}: choose {' or '.join(PROOFS)}")
     schedule = about.get("schedule_steps", 1000)
     if schedule != "steps" and (isinstance(schedule, bool) or not isinstance(schedule, int) or schedule < 1):
         raise UsageError(f'{where}: schedule_steps is {schedule!r}: give a number of steps, or "steps"')
@@ -84,6 +87,7 @@ def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
         about.get("rng", "mersenne"),
         about.get("gaussian", "polar"),
         None if schedule == "steps" else schedule,
+        about.get("proof", PROOFS[0]),
     )
     try:
         Config(rng=peer.rng, gaussian=peer.gaussian)  # do they go together?

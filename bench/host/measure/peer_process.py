@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import itertools
 import os
 import pathlib
@@ -13,27 +14,46 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from typing import Literal
 
 from bench.host.measure.answers import one_line
+from bench.host.measure.peer_output import Printed, shortened
 from bench.host.measure.worker_process import signal_name
 from bench.host.results.peers import Peer, PeerRound
-from bench.host.results.printed_losses import FEWEST_DIGITS, agrees, digits_of
+from bench.host.results.printed_losses import FEWEST_DIGITS, digits_of
 from bench.host.system import processes
 from bench.host.system.progress import Progress
 
+# of a line, also one that is drawn over: the cursor's moves, and what clears a line or the screen
+END = re.compile(rb"[\r\n]+|\x1b\[[0-9;]*[A-HJKfsu]")
 LONGEST = 4096  # bytes: of a line that does not end, no more is kept than could be one with a loss
 
 _numbers = itertools.count(1)
 
 
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What a program is given, and what it must answer.
+
+    ``losses``: of its steps, None where nothing is checked; ``start``: the file with the weights and documents to begin
+    with.
+    """
+
+    steps: int
+    data: pathlib.Path
+    losses: Sequence[float] | None
+    start: pathlib.Path | None = None
+
+    def fill(self, word: str) -> str:
+        """A word of a command with what stands for its placeholders."""
+        filled = word.replace("{steps}", str(self.steps)).replace("{data}", str(self.data))
+        return filled.replace("{start}", str(self.start))
+
+
 class Program:
     """A peer's process, its output cut into lines as it comes."""
 
-    def __init__(self, peer: Peer, folder: pathlib.Path, steps: int, data: pathlib.Path) -> None:
-        def fill(word: str) -> str:
-            return word.replace("{steps}", str(steps)).replace("{data}", str(data))
-
+    def __init__(self, peer: Peer, folder: pathlib.Path, task: Task) -> None:
+        fill = task.fill
         words = [fill(word) for word in peer.command]
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in stop)
         try:
@@ -65,12 +85,13 @@ class Program:
             raise
         finally:
             os.close(writing)
+        self.closed: float | None = None  # seconds from the start to the end of the output
         self._lines: queue.SimpleQueue[tuple[float, str] | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        rest = b""
+        rest, came = b"", 0.0  # a line's beginning, and when its last byte was read
         while True:
             try:
                 chunk = os.read(self._output, 65536)
@@ -79,12 +100,14 @@ class Program:
             now = time.monotonic() - self.started
             if not chunk:
                 break
-            *lines, rest = re.split(rb"[\r\n]+", rest + chunk)
-            for line in lines:
-                self._lines.put((now, line.decode(errors="replace")))
-            rest = rest[-LONGEST:]
+            whole = bool(rest) and END.match(chunk) is not None  # only the end of the line is new
+            *lines, last = END.split(rest + chunk)
+            for number, line in enumerate(lines):
+                self._lines.put((came if whole and not number else now, line.decode(errors="replace")))
+            rest, came = last[-LONGEST:], now
         if rest:
-            self._lines.put((now, rest.decode(errors="replace")))
+            self._lines.put((came, rest.decode(errors="replace")))
+        self.closed = now
         self._lines.put(None)
 
     def line(self, deadline: float) -> tuple[float, str] | None:
@@ -115,6 +138,11 @@ class Program:
         how = f"killed by {signal_name(-status)}" if status < 0 else f"exit status {status}"
         return f"{how}: {one_line(said[-1], 200)}" if said else how
 
+    def seconds(self) -> float:
+        """From its start to its end, for a program that has ended: its output closes then, but where a child holds it open."""
+        self._reader.join(timeout=0.5)
+        return time.monotonic() - self.started if self.closed is None else self.closed
+
     def errors(self) -> list[str]:
         """Lines of standard error so far."""
         self._errors.seek(0)
@@ -130,114 +158,39 @@ class Program:
         self._errors.close()
 
 
-def run_once(
-    peer: Peer,
-    folder: pathlib.Path,
-    steps: int,
-    data: pathlib.Path,
-    expected: Sequence[float],
-    timeout: float,
-    progress: Progress,
-) -> PeerRound:
+def run_once(peer: Peer, folder: pathlib.Path, task: Task, timeout: float, progress: Progress) -> PeerRound:
     """Run a peer to the end of its steps and check each loss as it comes. ``folder``: its file's."""
-    printed = Printed(peer, expected)
+    printed = Printed(peer, task.losses)
     try:
-        program = Program(peer, folder, steps, data)
+        program = Program(peer, folder, task)
     except (OSError, ValueError) as error:  # the latter for a word or a name that no system takes
         return printed.ended("failed", f"cannot start {peer.command[0]!r}: {getattr(error, 'strerror', error)}")
     deadline = time.monotonic() + timeout
     try:
-        while (done := len(printed.losses)) < steps:
+        while (done := len(printed.losses)) < task.steps:
             try:
                 line = program.line(deadline)
             except queue.Empty:
-                how = f"no loss for {timeout:.0f} s after {done} of {steps} steps"
+                how = f"no loss for {timeout:.0f} s after {done} of {task.steps} steps"
                 return printed.stuck(how, program.errors())
             if line is None:
-                how = f"ended after {done} of {steps} steps ({program.ending(timeout) or 'exit status 0'})"
+                why = program.ending(timeout)
+                if not why and peer.silent:
+                    break
+                how = f"ended after {done} of {task.steps} steps ({why or 'exit status 0'})"
                 return printed.stuck(how, program.errors())
             if wrong := printed.take(*line):
                 return wrong
             if len(printed.losses) > done:
                 deadline = time.monotonic() + timeout
                 progress.advance(f"{peer.name}, step {done + 1}")
-        if digits_of(printed.losses)[0] < FEWEST_DIGITS:
+        if task.losses is not None and printed.losses and digits_of(printed.losses)[0] < FEWEST_DIGITS:
             few = f"losses such as {shortened(printed.losses[0], 30)} prove nothing: print at least {FEWEST_DIGITS} digits behind the point"
             return printed.ended("failed", few)
-        if peer.told_steps and (why := program.ending(timeout)):
+        if not peer.told_steps:
+            return printed.ended("ok")
+        if why := program.ending(timeout):
             return printed.ended("failed", f"after its last step: {why}")
-        return printed.ended("ok")
+        return printed.ended("ok", seconds=program.seconds())
     finally:
         program.stop()
-
-
-class Printed:
-    """The losses that a peer has printed so far, each checked against the ``expected`` one, and when they arrived."""
-
-    def __init__(self, peer: Peer, expected: Sequence[float]) -> None:
-        self.pattern, self.expected = re.compile(peer.pattern), expected
-        self.losses: list[str] = []
-        self.arrived: list[float] = []
-        self.passed_over = ""  # what was printed since the last loss and has none, as the pattern sees it
-
-    def take(self, when: float, line: str) -> PeerRound | None:
-        """Take a line in; how the peer has ended, where the line is wrong."""
-        match = self.pattern.search(line)
-        if match is None:
-            self.passed_over = telling(self.passed_over, line)
-            return None
-        step, loss = match.groupdict().get("step"), match["loss"] or ""
-        if step is not None and number(step) != len(self.losses) + 1:
-            if self.losses and number(step) == len(self.losses):
-                return None  # a line drawn again
-            return self.ended(
-                "failed", f"garbled: step {step[:30]} where {len(self.losses) + 1} belongs: {quoted(line)}"
-            )
-        expected = self.expected[len(self.losses)]
-        try:
-            same = agrees(loss, expected)
-        except ValueError:
-            return self.ended("failed", f"garbled: {quoted(loss, 30)} is no loss: {quoted(line)}")
-        self.losses.append(loss)
-        self.arrived.append(round(when, 6))
-        self.passed_over = ""
-        if same:
-            return None
-        why = f"step {len(self.losses)} printed {shortened(loss, 30)} where {expected:.6f} belongs"
-        return self.ended("diverged", why)
-
-    def ended(self, status: Literal["ok", "failed", "diverged"], reason: str = "") -> PeerRound:
-        """What is kept of it."""
-        return PeerRound(status, reason, self.losses, self.arrived)
-
-    def stuck(self, how: str, errors: Sequence[str]) -> PeerRound:
-        """It has failed, as nothing more with a loss came. ``errors``: its lines on standard error."""
-        said = f"the pattern finds no loss in {quoted(self.passed_over)}" if self.passed_over else ""
-        if not said and self.losses:
-            said = "nothing more was printed"
-        elif not said:
-            said = "nothing was printed to standard output"
-            if errors:  # where some programs print their losses
-                said += f", but {quoted(errors[-1])} to standard error"
-        return self.ended("failed", f"{how}: {said}")
-
-
-def telling(before: str, line: str) -> str:
-    """Of two lines without a loss the one that tells more of why the pattern finds none: one that speaks of a loss, or the later."""
-    speaks = "loss" in line.lower() or "loss" not in before.lower()
-    return line if line.strip() and speaks else before
-
-
-def shortened(text: str, length: int) -> str:
-    """At most so many characters, and a sign that there were more."""
-    return text if len(text) <= length else f"{text[:length]}…"
-
-
-def quoted(text: str, length: int = 60) -> str:
-    """A program's words in a line of ours: shortened, and nothing in them that a terminal would obey."""
-    return repr(shortened(text.strip(), length))
-
-
-def number(step: str) -> int:
-    """A printed step; −1 for what is none."""
-    return int(step) if re.fullmatch(r"\d{1,18}", step, re.ASCII) else -1

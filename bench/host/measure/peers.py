@@ -17,10 +17,10 @@ import dataclasses
 import pathlib
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bench.host.measure import oracle as standing_in
-from bench.host.measure.peer_process import run_once
+from bench.host.measure.peer_process import Task, run_once
 from bench.host.measure.plan import Plan
 from bench.host.measure.prepare import Request
 from bench.host.measure.rounds import Rounds
@@ -31,6 +31,7 @@ from bench.host.results.records import REFERENCE, SCHEMA
 from bench.host.results.run import Run
 from bench.host.system.errors import UsageError
 from bench.host.system.progress import Progress, count
+from bench.workload import start_file
 from bench.workload.config import Config
 from bench.workload.failures import failures_of
 from bench.workload.trainer import Trainer
@@ -72,15 +73,7 @@ def measure(
     plan: Plan, run: Run, record: PeersRecord, folder: pathlib.Path, config: Config, progress: Progress
 ) -> PeersRecord:
     """Rounds of every peer and every engine, saved after each round; a peer that failed is not run again."""
-    steps, documents = plan.settings.steps, plan.documents
-    expected: dict[Config, list[float]] = {}
-    for peer in record.peers:
-        wanted = peer.config(config, steps)
-        if wanted not in expected:
-            trainer = Trainer(REFERENCE_ENGINE, str(documents), wanted)
-            progress.say(f"training {steps} steps with the random numbers of {peer.name}, to get the expected losses")
-            with failures_of(REFERENCE_ENGINE):
-                expected[wanted] = [trainer.step().loss for _ in range(steps)]
+    tasks = {peer.name: task for peer, task in _tasks(plan, record.peers, config, progress)}
     rng = random.Random(plan.settings.order_seed)
     rounds = Rounds(plan, run, progress)
     longest = 0.0
@@ -97,8 +90,7 @@ def measure(
                 cells = [cell for cell in plan.cells if run.ok(cell) or not run.rounds]
                 rounds.add(cells)
             else:
-                losses = expected[turn.config(config, steps)]
-                peer_round = run_once(turn, folder, steps, documents, losses, plan.settings.timeout_seconds, progress)
+                peer_round = run_once(turn, folder, tasks[turn.name], plan.settings.timeout_seconds, progress)
                 entry[turn.name] = peer_round
                 if peer_round.status != "ok":
                     progress.say(f"{turn.name} {peer_round.status}: {peer_round.reason}")
@@ -107,3 +99,24 @@ def measure(
         rounds.say_if_over(round_number)
         longest = max(longest, time.monotonic() - begun)
     return record
+
+
+def _tasks(plan: Plan, peers: Sequence[Peer], config: Config, progress: Progress) -> Iterator[tuple[Peer, Task]]:
+    """What each peer is given and must answer: by a training here for each kind of random numbers and schedule."""
+    steps, known = plan.settings.steps, dict[Config, Task]()
+    for peer in peers:
+        wanted = peer.config(config, steps)
+        if peer.proof == "none" and not peer.given_start:
+            yield peer, Task(steps, plan.documents, None)
+            continue
+        if wanted not in known:
+            trainer = Trainer(REFERENCE_ENGINE, str(plan.documents), wanted)
+            progress.say(f"training {steps} steps with the random numbers of {peer.name}, to get the expected losses")
+            start = None
+            if any(each.given_start for each in peers):
+                start = plan.documents.with_name(f"start-{len(known) + 1}.txt")
+                start.write_text(start_file.text_of(trainer), encoding="utf-8", newline="\n")
+            with failures_of(REFERENCE_ENGINE):
+                known[wanted] = Task(steps, plan.documents, [trainer.step().loss for _ in range(steps)], start)
+        task = known[wanted]
+        yield peer, dataclasses.replace(task, losses=None) if peer.proof == "none" else task

@@ -1,19 +1,19 @@
-"""The table of other programs beside the engines."""
+"""The tables of other programs beside the engines."""
 
 from __future__ import annotations
 
 import dataclasses
 import pathlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from bench.host.pages.wording import number, ratio_text
 from bench.host.results.parity import parity_text
 from bench.host.results.peers import (
+    Peer,
     PeerRound,
-    PeersRecord,
     PeersRun,
     bad,
     check_rows,
@@ -26,6 +26,10 @@ from bench.host.results.records import REFERENCE
 from bench.host.results.table import NOTHING, Table
 from bench.host.stats.paired import typical
 
+WAYS = "Programs are timed from outside, by when their lines arrive; start-up is the time before step 1."
+HEADERS = ["program", "runtime", "time", "start-up", "timed by"]
+UNCHECKED = "Nothing proves that these programs train the same model: they are timed, and compared with nothing."
+
 
 @dataclasses.dataclass(frozen=True)
 class Timed:
@@ -35,16 +39,25 @@ class Timed:
     runtime: str
     seconds: np.ndarray
     start_up: str
-    parity: str
+    way: str
+    proof: str
 
     @property
     def mean(self) -> float:
         """Seconds a step."""
         return float(np.mean(self.seconds))
 
+    @property
+    def cells(self) -> list[str]:
+        """Its cells under HEADERS."""
+        return [self.name, self.runtime, number(self.mean * 1e3), self.start_up, self.way]
 
-def table(peers: PeersRun, base: str | None) -> Table:
-    """The table of programs and engines, fastest first. Raises UsageError for a base that is no row."""
+
+def tables(peers: PeersRun, base: str | None) -> list[Table]:
+    """Programs and engines, fastest first, and beside them the programs that are not checked.
+
+    Raises UsageError for a base that is no row with a proof.
+    """
     run, record = peers.run, peers.record
     check_rows(run.cells, record.peers, base)
     below: list[str] = []
@@ -52,7 +65,8 @@ def table(peers: PeersRun, base: str | None) -> Table:
         below.append(
             f"{record.oracle.row} stands in for the reference: {record.oracle.proof} of this run, on each runtime."
         )
-    timed = {row.name: row for row in [*_engines(peers, below), *_programs(record, below)]}
+    rows = [*_engines(peers, below), *_programs(peers, [peer for peer in record.peers if peer.proof != "none"], below)]
+    timed = {row.name: row for row in rows}
     if base is not None and base not in timed:
         below.append(f"{base} has no time to compare with: speedups are relative to another row.")
         base = None
@@ -61,31 +75,41 @@ def table(peers: PeersRun, base: str | None) -> Table:
     base = base or first
     measured = [
         [
-            row.name,
-            row.runtime,
-            number(row.mean * 1e3),
-            row.start_up,
+            *row.cells,
             "1" if row.name == base else ratio_text(times_as_fast(timed[base].seconds, row.seconds)),
-            row.parity,
+            row.proof,
         ]
         for row in sorted(timed.values(), key=lambda row: row.mean)
     ]
     failed = [
-        [peer.name, peer.command[0], NOTHING, NOTHING, NOTHING, _word(trouble)]
+        [peer.name, peer.command[0], NOTHING, NOTHING, NOTHING, NOTHING, _word(trouble)]
         for peer in record.peers
-        if (trouble := bad(record, peer.name)) is not None
+        if peer.proof != "none" and (trouble := bad(record, peer.name)) is not None
     ]
     plan = run.record.plan
-    return Table(
+    checked = Table(
         "Ports and engines",
         [
             f"{run.record.workload.data}; {plan.steps} steps, {len(record.rounds)} rounds; {run.record.machine['cpu']}; {run.record.created}",
             "time: seconds for 1,000 steps, from the mean wall time of all steps but the first.",
         ],
-        ["program", "runtime", "time", "start-up", f"speedup over {base}", "parity"],
+        [*HEADERS, f"speedup over {base}", "proof"],
         measured + failed,
-        [*below, "Programs are timed from outside, by when their lines arrive; start-up is the time before step 1."],
+        [*below, WAYS],
     )
+    unchecked = [peer for peer in record.peers if peer.proof == "none"]
+    return [checked, _unchecked(peers, unchecked)] if unchecked else [checked]
+
+
+def _unchecked(peers: PeersRun, unchecked: Sequence[Peer]) -> Table:
+    below: list[str] = []
+    timed = sorted(_programs(peers, unchecked, below), key=lambda row: row.mean)
+    failed = [
+        [peer.name, peer.command[0], NOTHING, NOTHING, _word(trouble)]
+        for peer in unchecked
+        if (trouble := bad(peers.record, peer.name)) is not None
+    ]
+    return Table("Not checked", [UNCHECKED], HEADERS, [*(row.cells for row in timed), *failed], below)
 
 
 def _engines(peers: PeersRun, below: list[str]) -> Iterator[Timed]:
@@ -95,32 +119,43 @@ def _engines(peers: PeersRun, below: list[str]) -> Iterator[Timed]:
     for cell in run.cells:
         name, (status, reason), finding = row(cell, several), run.status(cell), run.finding(cell)
         if status == "ok" and finding is not None:
-            parity = oracle.proof if oracle and cell[0] == oracle.row else parity_text(finding)
+            proof = oracle.proof if oracle and cell[0] == oracle.row else parity_text(finding)
             # the first step is left out of all rows, as a program's first line tells when it ended but not when it began
-            yield Timed(name, cell[1], run.seconds(cell)[:, 1:], NOTHING, parity)
+            yield Timed(name, cell[1], run.seconds(cell)[:, 1:], NOTHING, "its own clock", proof)
         elif status != "skipped":
             below.append(f"{name} {status}: {reason}")
 
 
-def _programs(record: PeersRecord, below: list[str]) -> Iterator[Timed]:
+def _programs(peers: PeersRun, wanted: Sequence[Peer], below: list[str]) -> Iterator[Timed]:
     """The programs; a line in ``below`` for each that did not do well, or whose time is of another kind."""
-    for peer in record.peers:
-        trouble, seconds = bad(record, peer.name), step_seconds(record, peer.name)
+    record, steps = peers.record, peers.run.record.plan.steps
+    for peer in wanted:
+        trouble, seconds = bad(record, peer.name), step_seconds(record, peer.name, steps)
         if trouble is not None:
             below.append(f"{peer.name} {_word(trouble)}: {trouble.reason}")
         elif seconds is not None:
             entries = [entry[peer.name] for entry in record.rounds if peer.name in entry]
             if seconds.shape[1] == 1:
-                start_up = "in time"
-                below.append(f"{peer.name} buffers its output: its time is that of all steps, start-up included.")
+                start_up, way = "in time", "whole run"
+                below.append(f"{peer.name} {_held(entries, steps)}: its time is that of all steps, start-up included.")
             else:
                 begin = float(np.median([entry.arrived[0] for entry in entries])) - typical(seconds)
-                start_up = f"{max(0.0, begin):.2f}"
+                start_up, way = f"{max(0.0, begin):.2f}", "lines"
             program = pathlib.Path(shlex.split(peer.command[0])[0]).name if peer.shell else peer.command[0]
-            losses = entries[0].losses
-            digits, fewer = digits_of(losses)
-            parity = f"{len(losses)} losses agree to {digits} digits{f', {fewer} of them to fewer' * (fewer > 0)}"
-            yield Timed(peer.name, program, seconds, start_up, parity)
+            yield Timed(peer.name, program, seconds, start_up, way, _proof(peer, entries[0]))
+
+
+def _held(entries: Sequence[PeerRound], steps: int) -> str:
+    """In words, why a program's lines do not time its steps."""
+    few = any(len(entry.losses) < steps for entry in entries)
+    return "does not print a loss at each step" if few else "buffers its output"
+
+
+def _proof(peer: Peer, entry: PeerRound) -> str:
+    """In words, what shows that it trains the same model."""
+    digits, fewer = digits_of(entry.losses) if entry.losses else (0, 0)
+    given = "same start given: " * peer.given_start
+    return f"{given}{len(entry.losses)} losses agree to {digits} digits{f', {fewer} of them to fewer' * (fewer > 0)}"
 
 
 def _word(trouble: PeerRound) -> str:

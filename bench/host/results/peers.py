@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 import pathlib
 from collections.abc import Sequence
 from typing import Literal
@@ -28,9 +29,9 @@ BUNCHED = 0.1  # this share of a peer's lines came together with the one before:
 class Peer:
     """A program, as the user's file names it.
 
-    ``{steps}`` and ``{data}`` in the words of ``command`` and the values of ``env`` become the number of steps and the
-    path of the documents; a program that is not told the number of steps is ended once it has printed enough. ``cwd`` is
-    relative to the file's folder.
+    ``{steps}``, ``{data}`` and ``{start}`` in the words of ``command`` and the values of ``env`` become the number of steps
+    and the paths of the documents and of a start file; a program that is not told the number of steps is ended once it has
+    printed enough. ``cwd`` is relative to the file's folder. ``proof``: "losses", or "none" for what is timed only.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Peer:
     rng: str
     gaussian: str
     schedule_steps: int | None  # None: as many as the steps it is told to train
+    proof: Literal["losses", "none"] = "losses"
 
     def config(self, config: Config, steps: int) -> Config:
         """The workload with this peer's random numbers."""
@@ -52,17 +54,34 @@ class Peer:
     @property
     def told_steps(self) -> bool:
         """Whether the program is told how many steps to train."""
-        return any("{steps}" in word for word in (*self.command, *self.env.values()))
+        return self._told("{steps}")
+
+    @property
+    def given_start(self) -> bool:
+        """Whether it is handed the weights and the order of the documents, in place of random numbers."""
+        return self._told("{start}")
+
+    @property
+    def silent(self) -> bool:
+        """Whether it may do without printing losses: nothing is checked, and it ends by itself."""
+        return self.proof == "none" and self.told_steps
+
+    def _told(self, placeholder: str) -> bool:
+        return any(placeholder in word for word in (*self.command, *self.env.values()))
 
 
 @dataclasses.dataclass(frozen=True)
 class PeerRound:
-    """A peer's process in one round: ``losses`` as printed; ``arrived``: seconds from its start to each of their lines."""
+    """A peer's process in one round: ``losses`` as printed; ``arrived``: seconds from its start to each of their lines.
+
+    ``ended``: seconds from its start to its end, where it was told its steps.
+    """
 
     status: Literal["ok", "failed", "diverged"]
     reason: str
     losses: list[str]
     arrived: list[float]
+    ended: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,6 +106,10 @@ class PeersRecord:
     rounds: list[dict[str, PeerRound]]
     oracle: Oracle | None = None
 
+    def peer(self, name: str) -> Peer:
+        """The peer of this name."""
+        return next(peer for peer in self.peers if peer.name == name)
+
 
 @dataclasses.dataclass(frozen=True)
 class PeersRun:
@@ -100,9 +123,13 @@ class PeersRun:
         return self.run.good() and all(bad(self.record, peer.name) is None for peer in self.record.peers)
 
     def over(self, cell: Cell, name: str) -> Ratio | None:
-        """How many times as fast as a cell of the run the peer ``name`` is; None where it did not do well."""
-        seconds = step_seconds(self.record, name)
-        return None if seconds is None else times_as_fast(self.run.seconds(cell)[:, 1:], seconds)
+        """How many times as fast as a cell of the run the peer ``name`` is; None where it did not do well or was not checked."""
+        seconds = step_seconds(self.record, name, self.run.record.plan.steps)
+        return (
+            None
+            if self.record.peer(name).proof == "none" or seconds is None
+            else times_as_fast(self.run.seconds(cell)[:, 1:], seconds)
+        )
 
 
 def bad(record: PeersRecord, name: str) -> PeerRound | None:
@@ -133,14 +160,17 @@ def times_as_fast(baseline: np.ndarray, seconds: np.ndarray) -> Ratio:
     return over_rounds(before - after, 0.95)
 
 
-def step_seconds(record: PeersRecord, name: str) -> np.ndarray | None:
+def step_seconds(record: PeersRecord, name: str, steps: int) -> np.ndarray | None:
     """Seconds from each of a peer's loss lines to the next, (rounds, steps - 1); None where it did not do well.
 
-    Of a peer whose lines came in bunches the mean from start to last line, (rounds, 1).
+    Of a peer whose lines came in bunches the mean from start to last line, (rounds, 1); of one that printed no loss at some
+    step, from start to end.
     """
     entries = [entry[name] for entry in record.rounds if name in entry]
     if not entries or bad(record, name) is not None:
         return None
+    if any(len(entry.arrived) < steps for entry in entries):
+        return np.array([[(entry.ended or math.nan) / steps] for entry in entries])
     arrived = np.array([entry.arrived for entry in entries])
     gaps = np.diff(arrived, axis=1)
     if np.mean(gaps < TOGETHER) > BUNCHED:
@@ -161,6 +191,8 @@ def check_rows(cells: Sequence[Cell], peers: Sequence[Peer], base: str | None) -
     for peer in peers:
         if peer.name in names:
             raise UsageError(f"peer {peer.name} has the same name as an engine's row: rename the peer")
+        if peer.proof == "none" and peer.name == base:
+            raise UsageError(f"{base} is not checked, and nothing is compared with it: choose another row")
         names.append(peer.name)
     if base is not None and base not in names:
         near = difflib.get_close_matches(base, names, n=1, cutoff=0.4)
