@@ -206,6 +206,14 @@ def test_an_interrupt_keeps_finished_rounds(documents):
         ("[peers.a]\ncommand = ['x']\nenv = { A = 1 }", "must be text"),
         ("[peers.a]\ncommand = ['x']\nshell = 'yes'", "shell is 'yes', not a bool"),
         ("[peers.a]\ncommand = ['x']\nproof = 'trust'", "proof is 'trust': choose losses or none"),
+        ("[peers.a]\ncommand = ['x']\nweights = ''", "give the name of the file"),
+        ("[peers.a]\ncommand = ['x']\nweights = 'w.json'", "weights needs a program that ends by itself"),
+        ("[peers.a]\ncommand = ['x']\ntwo_counts = true", "two_counts needs a program that ends by itself"),
+        ("[peers.a]\ncommand = ['x']\ntwo_counts = 3", "two_counts is 3, not a bool"),
+        ("[peers.a]\ncommand = ['x', '{steps}']\nweights = 'w'\nproof = 'none'", "leave one of them out"),
+        ("[peers.a]\ncommand = ['x', '{steps}']\nweights = 'w'\ntolerance = 1", "give a number from 0 to 1e-10"),
+        ("[peers.a]\ncommand = ['x', '{steps}']\nweights = 'w'\ntolerance = nan", "give a number from 0 to 1e-10"),
+        ("[peers.a]\ncommand = ['x']\ntolerance = 1e-12", "give weights too"),
         ("[peers.a]\ncommand = ['x']\nschedule_steps = 0", "schedule_steps is 0"),
         ("[peers.a\n", "is not TOML"),
     ],
@@ -346,3 +354,61 @@ def test_train_exports_its_start(bench_command, documents):
     assert both.exit_code == 2 and "a file each" in both.stderr and not pathlib.Path("new.txt").exists()
     ladder = bench_command("train", "--model", "bigram", "--export-start", "new.txt")
     assert ladder.exit_code == 2 and not pathlib.Path("new.txt").exists()
+
+
+def test_two_numbers_of_steps_leave_start_up_out(measure):
+    two = "two_counts = true"
+    file = peer_file(
+        held=("held back", two),
+        own=("held back", two + '\nschedule_steps = "steps"\nenv = { PORT_SCHEDULE = "{steps}" }'),
+        wrong=("wrong", two),
+    )
+    done = measure(file, "--steps", "12", "--rounds", "2")
+    assert done.exit_code == 1, done.output  # wrong
+    row = next(line for line in done.stdout.splitlines() if line.startswith("held "))
+    assert "3 and 12 steps" in row and "12 losses agree to 4 digits" in row
+    assert "held ran with 3 and with 12 steps: its time is the difference, without start-up." in done.stdout
+    assert "wrong DIVERGED: told 3 steps: step 3 printed" in done.stdout
+    found = records.load(pathlib.Path("results/p")).record
+    seconds = records.step_seconds(found, "held", 12)
+    ended = [entry["held"] for entry in found.rounds]
+    assert seconds[:, 0] == pytest.approx([(one.ended - one.short_ended) / 9 for one in ended])
+    assert records.step_seconds(found, "own", 12).shape == (2, 1)
+
+
+def test_a_program_may_move_the_cursor_and_print_in_colour(measure):
+    done = measure(peer_file(bright=("in colour", "")), "--rounds", "1")
+    assert done.exit_code == 0, done.output
+    assert "5 losses agree to 4 digits" in done.stdout
+
+
+def test_final_weights_prove_a_program_that_prints_no_loss(measure):
+    weights = 'weights = "weights.json"'
+    file = peer_file(
+        written=("weights", weights + "\ntolerance = 1e-13"),
+        saved=("weights of train --save", weights + "\ntolerance = 1e-13"),
+        off=("weights off", weights),
+        nan=("weights not finite", weights),
+        short=("weights without a row", weights),
+        lacks=("weights without a matrix", weights),
+        odd=("weights not JSON", weights),
+        stale=("weights not written", weights),
+        none=("weights not written", 'weights = "other.json"'),
+    )
+    pathlib.Path("weights.json").write_text("{}")
+    done = measure(file, "--rounds", "1", "--steps", "8")
+    assert done.exit_code == 1, done.output
+    for name in ("written", "saved"):
+        row = next(line for line in done.stdout.splitlines() if line.startswith(f"{name} "))
+        assert "final weights w" in row
+    for said in (
+        "off DIVERGED: final weights off by 1.0e-06, more than 4e-15",
+        "nan failed: wpe in weights.json has what is no finite number",
+        "short failed: wpe in weights.json has not 6 rows",
+        "lacks failed: weights.json has the matrices",
+        "odd failed: weights.json is not JSON",
+        "stale failed: it did not write weights.json, which was there before it ran",
+        "none failed: it wrote no file other.json",
+    ):
+        assert said in done.stdout
+    assert records.load(pathlib.Path("results/p")).record.rounds[0]["off"].weights_off == pytest.approx(1e-6)

@@ -25,12 +25,12 @@ class Copies:
         files = [path for path in folder.iterdir() if path.suffix == ".txt"]
         files += [path for below in self.folders for path in below.rglob("*") if path.is_file()]
         self.kept = {path: path.read_bytes() for path in files}
-        self.signs = {path: _sign(path) for path in files}
+        self.signs = {path: file_sign(path) for path in files}
 
     def mend(self) -> list[str]:
         """Names of the files that are not what they were, or are new; all is as it was again."""
         there = {path for folder in self.folders for path in folder.rglob("*") if not path.is_dir()}
-        damaged = [path for path, sign in self.signs.items() if _sign(path) != sign]
+        damaged = [path for path, before in self.signs.items() if file_sign(path) != before]
         new = sorted(there - set(self.kept))
         for path in new:
             path.unlink(missing_ok=True)
@@ -41,11 +41,11 @@ class Copies:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(self.kept[path])
             os.utime(path, ns=(self.signs[path][1], self.signs[path][1]))  # what was compiled of it names it
-            self.signs[path] = _sign(path)
+            self.signs[path] = file_sign(path)
         return [path.name for path in (*damaged, *new)]
 
 
-def _sign(path: pathlib.Path) -> tuple[int, ...]:
+def file_sign(path: pathlib.Path) -> tuple[int, ...]:
     """What is different once a file was written; the third is set by the system alone."""
     with contextlib.suppress(OSError):
         about = path.lstat()

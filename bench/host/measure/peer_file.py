@@ -8,14 +8,30 @@ import shlex
 from typing import Any
 
 from bench.host.results import checks
-from bench.host.results.peers import Peer
+from bench.host.results.parity import PARAMETER_TOLERANCE as WIDEST
+from bench.host.results.peers import WEIGHTS_TOLERANCE, Peer
 from bench.host.system import toml_file
 from bench.host.system.errors import UsageError
 from bench.host.system.toml_file import check_keys
 from bench.workload.config import CHOICES, Config, WorkloadError
 
 PATTERN = r"step\s+(?P<step>\d+)\s*/\s*\d+\s*\|\s*loss\s+(?P<loss>\S+)"
-KEYS = ("command", "cwd", "env", "pattern", "shell", "rng", "gaussian", "schedule_steps", "proof")
+KEYS = (
+    "command",
+    "cwd",
+    "env",
+    "pattern",
+    "shell",
+    "rng",
+    "gaussian",
+    "schedule_steps",
+    "proof",
+    "two_counts",
+    "weights",
+    "tolerance",
+)
+TEXTS = dict.fromkeys(("cwd", "pattern", "rng", "gaussian", "weights"), str)
+KINDS: dict[str, type] = {**TEXTS, "env": dict, "shell": bool, "two_counts": bool}
 PROOFS = ("losses", "none")
 
 
@@ -36,22 +52,10 @@ def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
     if not isinstance(about, dict):
         raise UsageError(f"{where} is not a table: write [peers.{name}]")
     check_keys(where, about, KEYS)
-    kinds = {"cwd": str, "env": dict, "pattern": str, "shell": bool, "rng": str, "gaussian": str}
-    for key, kind in kinds.items():
+    for key, kind in KINDS.items():
         if key in about and not isinstance(about[key], kind):
             raise UsageError(f"{where}: {key} is {about[key]!r}, not a {'table' if kind is dict else kind.__name__}")
-    shell, command = about.get("shell", False), about.get("command")
-    if shell and isinstance(command, str):
-        command = [command]
-    if not isinstance(command, list) or not command or not all(isinstance(word, str) and word for word in command):
-        raise UsageError(
-            f"{where}: command is {command!r}: give a list of words, or with shell = true one text for the shell"
-        )
-    try:
-        if shell and not shlex.split(command[0]):
-            raise ValueError("it has no word")
-    except ValueError as error:
-        raise UsageError(f"{where}: command {command[0]!r} is not quoted as in a shell: {error}") from None
+    shell, command = about.get("shell", False), _command(where, about)
     env = about.get("env", {})
     if not all(isinstance(value, str) for value in env.values()):
         raise UsageError(f"{where}: the values of env must be text")
@@ -67,13 +71,6 @@ def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
     schedule = about.get("schedule_steps", 1000)
     if schedule != "steps" and (isinstance(schedule, bool) or not isinstance(schedule, int) or schedule < 1):
         raise UsageError(f'{where}: schedule_steps is {schedule!r}: give a number of steps, or "steps"')
-    pattern = about.get("pattern", PATTERN)
-    try:
-        groups = re.compile(pattern).groupindex
-    except (re.error, OverflowError, RecursionError) as error:
-        raise UsageError(f"{where}: pattern is not a regular expression: {error}") from None
-    if "loss" not in groups:
-        raise UsageError(f"{where}: pattern has no group (?P<loss>...) to find the loss by")
     cwd = about.get("cwd", ".")
     if not (folder / cwd).is_dir():
         raise UsageError(f"{where}: cwd {folder / cwd} is not a folder")
@@ -82,15 +79,66 @@ def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
         command,
         cwd,
         env,
-        pattern,
+        _pattern(where, about),
         shell,
         about.get("rng", "mersenne"),
         about.get("gaussian", "polar"),
         None if schedule == "steps" else schedule,
         about.get("proof", PROOFS[0]),
+        about.get("two_counts", False),
+        about.get("weights", ""),
+        about.get("tolerance", WEIGHTS_TOLERANCE),
     )
+    _check_proof(where, about, peer)
     try:
         Config(rng=peer.rng, gaussian=peer.gaussian)  # do they go together?
     except WorkloadError as error:
         raise UsageError(f"{where}: {error}") from None
     return peer
+
+
+def _command(where: str, about: Mapping[str, Any]) -> list[str]:
+    """The words of the command, of a shell's the one text. Raises UsageError."""
+    shell, command = about.get("shell", False), about.get("command")
+    if shell and isinstance(command, str):
+        command = [command]
+    if not isinstance(command, list) or not command or not all(isinstance(word, str) and word for word in command):
+        raise UsageError(
+            f"{where}: command is {command!r}: give a list of words, or with shell = true one text for the shell"
+        )
+    try:
+        if shell and not shlex.split(command[0]):
+            raise ValueError("it has no word")
+    except ValueError as error:
+        raise UsageError(f"{where}: command {command[0]!r} is not quoted as in a shell: {error}") from None
+    return command
+
+
+def _pattern(where: str, about: Mapping[str, Any]) -> str:
+    """The regular expression that finds a loss. Raises UsageError."""
+    pattern: str = about.get("pattern", PATTERN)
+    try:
+        groups = re.compile(pattern).groupindex
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UsageError(f"{where}: pattern is not a regular expression: {error}") from None
+    if "loss" not in groups:
+        raise UsageError(f"{where}: pattern has no group (?P<loss>...) to find the loss by")
+    return pattern
+
+
+def _check_proof(where: str, about: Mapping[str, Any], peer: Peer) -> None:
+    """Raises UsageError where what proves a peer, and how it is timed, do not go together."""
+    if "weights" in about and (not peer.weights or "\0" in peer.weights):
+        raise UsageError(f"{where}: weights is {peer.weights!r}: give the name of the file that the program writes")
+    if peer.weights and peer.proof == "none":
+        raise UsageError(f'{where}: weights are a proof, and proof is "none": leave one of them out')
+    for key, used in (("weights", peer.weights), ("two_counts", peer.two_counts)):
+        if used and not peer.told_steps:
+            raise UsageError(
+                f"{where}: {key} needs a program that ends by itself: put {{steps}} into its command or env"
+            )
+    tolerance = about.get("tolerance", peer.tolerance)
+    if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or not 0 <= tolerance <= WIDEST:
+        raise UsageError(f"{where}: tolerance is {tolerance!r}: give a number from 0 to {WIDEST:g}")
+    if "tolerance" in about and not peer.weights:
+        raise UsageError(f"{where}: tolerance is one of final weights: give weights too, or leave it out")

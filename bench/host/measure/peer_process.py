@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 from bench.host.measure.answers import one_line
 from bench.host.measure.peer_output import Printed, shortened
+from bench.host.measure.peer_weights import Weights, WrittenWeights
 from bench.host.measure.worker_process import signal_name
 from bench.host.results.peers import Peer, PeerRound
 from bench.host.results.printed_losses import FEWEST_DIGITS, digits_of
@@ -25,6 +26,7 @@ from bench.host.system.progress import Progress
 
 # of a line, also one that is drawn over: the cursor's moves, and what clears a line or the screen
 END = re.compile(rb"[\r\n]+|\x1b\[[0-9;]*[A-HJKfsu]")
+FEWER = 4  # times fewer steps in the shorter of two runs
 LONGEST = 4096  # bytes: of a line that does not end, no more is kept than could be one with a loss
 
 _numbers = itertools.count(1)
@@ -34,14 +36,15 @@ _numbers = itertools.count(1)
 class Task:
     """What a program is given, and what it must answer.
 
-    ``losses``: of its steps, None where nothing is checked; ``start``: the file with the weights and documents to begin
-    with.
+    ``losses``: of its steps, None where they are not checked; ``start``: the file with the weights and documents to begin
+    with; ``weights``: the final ones, where they are its proof.
     """
 
     steps: int
     data: pathlib.Path
     losses: Sequence[float] | None
     start: pathlib.Path | None = None
+    weights: Weights | None = None
 
     def fill(self, word: str) -> str:
         """A word of a command with what stands for its placeholders."""
@@ -159,7 +162,28 @@ class Program:
 
 
 def run_once(peer: Peer, folder: pathlib.Path, task: Task, timeout: float, progress: Progress) -> PeerRound:
-    """Run a peer to the end of its steps and check each loss as it comes. ``folder``: its file's."""
+    """Run a peer to the end of its steps, and before that, if it is timed by two numbers of steps, to the fewer ones.
+
+    ``folder``: its file's.
+    """
+    if not peer.two_counts:
+        return _run(peer, folder, task, timeout, progress)
+    few = max(1, task.steps // FEWER)
+    # where the learning rate falls to 0 with the steps told, a shorter training has other losses
+    losses = task.losses[:few] if task.losses is not None and peer.schedule_steps else None
+    first = _run(peer, folder, dataclasses.replace(task, steps=few, losses=losses, weights=None), timeout, progress)
+    if first.status != "ok" or first.ended is None:
+        return dataclasses.replace(first, reason=f"told {few} steps: {first.reason}")
+    whole = _run(peer, folder, task, timeout, progress)
+    if whole.status == "ok" and (whole.ended is None or whole.ended <= first.ended):
+        why = f"it took no longer for {task.steps} steps than for {few}: give more --steps"
+        return dataclasses.replace(whole, status="failed", reason=why)
+    return dataclasses.replace(whole, short_steps=few, short_ended=first.ended)
+
+
+def _run(peer: Peer, folder: pathlib.Path, task: Task, timeout: float, progress: Progress) -> PeerRound:
+    """Run a process of a peer to the end of its steps, check each loss as it comes, and its weights."""
+    written = WrittenWeights(folder / peer.cwd / peer.weights)
     printed = Printed(peer, task.losses)
     try:
         program = Program(peer, folder, task)
@@ -191,6 +215,19 @@ def run_once(peer: Peer, folder: pathlib.Path, task: Task, timeout: float, progr
             return printed.ended("ok")
         if why := program.ending(timeout):
             return printed.ended("failed", f"after its last step: {why}")
-        return printed.ended("ok", seconds=program.seconds())
+        ended = printed.ended("ok", seconds=program.seconds())
+        return ended if task.weights is None else _judged(ended, written, task.weights, peer.tolerance)
     finally:
         program.stop()
+
+
+def _judged(ended: PeerRound, written: WrittenWeights, expected: Weights, tolerance: float) -> PeerRound:
+    """What is kept of a program that ended well, by its final weights."""
+    try:
+        off = written.difference(expected)
+    except ValueError as error:
+        return dataclasses.replace(ended, status="failed", reason=one_line(error, 300))
+    if off > tolerance:
+        why = f"final weights off by {off:.1e}, more than {tolerance:g}"
+        return dataclasses.replace(ended, status="diverged", reason=why, weights_off=off)
+    return dataclasses.replace(ended, weights_off=off)

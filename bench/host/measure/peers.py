@@ -117,6 +117,14 @@ def _tasks(plan: Plan, peers: Sequence[Peer], config: Config, progress: Progress
                 start = plan.documents.with_name(f"start-{len(known) + 1}.txt")
                 start.write_text(start_file.text_of(trainer), encoding="utf-8", newline="\n")
             with failures_of(REFERENCE_ENGINE):
-                known[wanted] = Task(steps, plan.documents, [trainer.step().loss for _ in range(steps)], start)
+                losses = [trainer.step().loss for _ in range(steps)]
+            known[wanted] = Task(steps, plan.documents, losses, start, trainer.weights())
         task = known[wanted]
-        yield peer, dataclasses.replace(task, losses=None) if peer.proof == "none" else task
+        yield (
+            peer,
+            dataclasses.replace(
+                task,
+                losses=None if peer.proof == "none" else task.losses,
+                weights=task.weights if peer.weights else None,
+            ),
+        )

@@ -135,14 +135,21 @@ def _programs(peers: PeersRun, wanted: Sequence[Peer], below: list[str]) -> Iter
             below.append(f"{peer.name} {_word(trouble)}: {trouble.reason}")
         elif seconds is not None:
             entries = [entry[peer.name] for entry in record.rounds if peer.name in entry]
-            if seconds.shape[1] == 1:
+            if peer.two_counts:
+                few = entries[0].short_steps or 0
+                begin = float(np.median([(entry.short_ended or 0) - few * typical(seconds) for entry in entries]))
+                start_up, way = f"{max(0.0, begin):.2f}", f"{few} and {steps} steps"
+                below.append(
+                    f"{peer.name} ran with {few} and with {steps} steps: its time is the difference, without start-up."
+                )
+            elif seconds.shape[1] == 1:
                 start_up, way = "in time", "whole run"
                 below.append(f"{peer.name} {_held(entries, steps)}: its time is that of all steps, start-up included.")
             else:
                 begin = float(np.median([entry.arrived[0] for entry in entries])) - typical(seconds)
                 start_up, way = f"{max(0.0, begin):.2f}", "lines"
             program = pathlib.Path(shlex.split(peer.command[0])[0]).name if peer.shell else peer.command[0]
-            yield Timed(peer.name, program, seconds, start_up, way, _proof(peer, entries[0]))
+            yield Timed(peer.name, program, seconds, start_up, way, _proof(peer, entries))
 
 
 def _held(entries: Sequence[PeerRound], steps: int) -> str:
@@ -151,11 +158,16 @@ def _held(entries: Sequence[PeerRound], steps: int) -> str:
     return "does not print a loss at each step" if few else "buffers its output"
 
 
-def _proof(peer: Peer, entry: PeerRound) -> str:
+def _proof(peer: Peer, entries: Sequence[PeerRound]) -> str:
     """In words, what shows that it trains the same model."""
-    digits, fewer = digits_of(entry.losses) if entry.losses else (0, 0)
-    given = "same start given: " * peer.given_start
-    return f"{given}{len(entry.losses)} losses agree to {digits} digits{f', {fewer} of them to fewer' * (fewer > 0)}"
+    losses, shown = entries[0].losses, []
+    if losses:
+        digits, fewer = digits_of(losses)
+        shown.append(f"{len(losses)} losses agree to {digits} digits{f', {fewer} of them to fewer' * (fewer > 0)}")
+    off = [entry.weights_off for entry in entries if entry.weights_off is not None]
+    if off:
+        shown.append(f"final weights within {max(off):.0e}" if max(off) else "final weights with the same bits")
+    return "same start given: " * peer.given_start + ", ".join(shown)
 
 
 def _word(trouble: PeerRound) -> str:

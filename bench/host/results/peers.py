@@ -22,6 +22,7 @@ from bench.host.system.errors import UsageError
 from bench.workload.config import Config
 
 TOGETHER = 1e-4  # seconds: lines that were written together are read within this
+WEIGHTS_TOLERANCE = 4e-15  # of each final weight; what a port with the reference's order of operations keeps to
 BUNCHED = 0.1  # this share of a peer's lines came together with the one before: steps can't be told apart
 
 
@@ -32,6 +33,8 @@ class Peer:
     ``{steps}``, ``{data}`` and ``{start}`` in the words of ``command`` and the values of ``env`` become the number of steps
     and the paths of the documents and of a start file; a program that is not told the number of steps is ended once it has
     printed enough. ``cwd`` is relative to the file's folder. ``proof``: "losses", or "none" for what is timed only.
+    ``weights``: the file, relative to ``cwd``, that it writes its final weights into, "" for none; they prove it where none
+    is off ours by more than ``tolerance``. ``two_counts``: time it by the difference of two runs, of more and of fewer steps.
     """
 
     name: str
@@ -44,6 +47,9 @@ class Peer:
     gaussian: str
     schedule_steps: int | None  # None: as many as the steps it is told to train
     proof: Literal["losses", "none"] = "losses"
+    two_counts: bool = False
+    weights: str = ""
+    tolerance: float = WEIGHTS_TOLERANCE
 
     def config(self, config: Config, steps: int) -> Config:
         """The workload with this peer's random numbers."""
@@ -63,8 +69,8 @@ class Peer:
 
     @property
     def silent(self) -> bool:
-        """Whether it may do without printing losses: nothing is checked, and it ends by itself."""
-        return self.proof == "none" and self.told_steps
+        """Whether it may do without printing losses: they need not prove it, and it ends by itself."""
+        return self.told_steps and (self.proof == "none" or bool(self.weights))
 
     def _told(self, placeholder: str) -> bool:
         return any(placeholder in word for word in (*self.command, *self.env.values()))
@@ -74,7 +80,8 @@ class Peer:
 class PeerRound:
     """A peer's process in one round: ``losses`` as printed; ``arrived``: seconds from its start to each of their lines.
 
-    ``ended``: seconds from its start to its end, where it was told its steps.
+    ``ended``: seconds from its start to its end, where it was told its steps; ``short_ended`` those of another process of it
+    for ``short_steps``. ``weights_off``: the largest difference of its final weights from ours.
     """
 
     status: Literal["ok", "failed", "diverged"]
@@ -82,6 +89,9 @@ class PeerRound:
     losses: list[str]
     arrived: list[float]
     ended: float | None = None
+    short_steps: int | None = None
+    short_ended: float | None = None
+    weights_off: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,11 +174,13 @@ def step_seconds(record: PeersRecord, name: str, steps: int) -> np.ndarray | Non
     """Seconds from each of a peer's loss lines to the next, (rounds, steps - 1); None where it did not do well.
 
     Of a peer whose lines came in bunches the mean from start to last line, (rounds, 1); of one that printed no loss at some
-    step, from start to end.
+    step, from start to end; of one that ran with two numbers of steps, the difference of its times over that of its steps.
     """
     entries = [entry[name] for entry in record.rounds if name in entry]
     if not entries or bad(record, name) is not None:
         return None
+    if record.peer(name).two_counts:
+        return np.array([[((e.ended or 0) - (e.short_ended or 0)) / (steps - (e.short_steps or 0))] for e in entries])
     if any(len(entry.arrived) < steps for entry in entries):
         return np.array([[(entry.ended or math.nan) / steps] for entry in entries])
     arrived = np.array([entry.arrived for entry in entries])
