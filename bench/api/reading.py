@@ -29,9 +29,12 @@ from bench.host.system.errors import UsageError
 def compare(
     first: Path | Run, second: Path | Run, *, allow_mismatch: bool = False, results: Path = RESULTS
 ) -> list[Comparison]:
-    """How many times as fast the second side is, for each runtime that both have: ``RUN``, ``RUN:RUNTIME`` or pyperf's file."""
+    """How many times as fast the second side is, for each runtime that both have: ``RUN``, ``RUN:RUNTIME`` or pyperf's file.
+
+    Of one run of `bench.peers` two rows are compared as ``RUN:ROW``.
+    """
     one, other = (os.fspath(side.folder if isinstance(side, Run) else side) for side in (first, second))
-    return compare_sides(one, other, lambda path: find(path, pathlib.Path(results)), allow_mismatch)
+    return compare_sides(one, other, lambda path: find(path, pathlib.Path(results), ["run", "peers"]), allow_mismatch)
 
 
 def load_run(run: Path = "latest", *, kinds: Sequence[str] = ("run", "check"), results: Path = RESULTS) -> Run:
@@ -57,6 +60,11 @@ def report(run: Run) -> str:
     return reporting.page(run)
 
 
+def is_good(run: Run) -> bool:
+    """Did every cell that could run do well, and of a run of `bench.peers` every program?"""
+    return reporting.good(run)
+
+
 def plots(run: Run, folder: Path, charts: Sequence[str] = (), *, style: str = "svg") -> list[pathlib.Path]:
     """The charts of a run's report, or those named, as files of a folder: "svg" or "png". Returns their paths."""
     if style not in ("svg", "png"):
@@ -65,7 +73,7 @@ def plots(run: Run, folder: Path, charts: Sequence[str] = (), *, style: str = "s
 
 
 def history(ratios: Sequence[str] | None = None, python: str | None = None, *, results: Path = RESULTS) -> History:
-    """The runs on disk with chosen ratios, each ENGINE or ENGINE/BASE, as ``microgpt-bench history`` lists them.
+    """The runs on disk with chosen ratios, each ENGINE or ENGINE/BASE (also programs of `bench.peers`), as ``microgpt-bench history`` lists them.
 
     ``ratios`` None: those of `bench.host.pages.history.HEADLINES` that the runs have. ``python``: the runtime to follow them
     on, the newest of each run for None.

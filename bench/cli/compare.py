@@ -13,8 +13,8 @@ from bench.cli.options import FORMAT, RESULTS, formerly
 
 
 @click.command("compare")
-@click.argument("first", metavar="RUN[:RUNTIME]|FILE")
-@click.argument("second", metavar="RUN[:RUNTIME]|FILE")
+@click.argument("first", metavar="RUN[:RUNTIME|:ROW]|FILE")
+@click.argument("second", metavar="RUN[:RUNTIME|:ROW]|FILE")
 @RESULTS
 @click.option(
     "--allow-mismatch",
@@ -26,7 +26,8 @@ from bench.cli.options import FORMAT, RESULTS, formerly
 def command(first: str, second: str, results: pathlib.Path, allow_mismatch: bool, style: str) -> int:
     """Compare two runs, two runtimes of one, or two pyperf files: how many times as fast the second is.
 
-    Without runtimes: those of the same name. Two runtimes of one run were measured in lockstep and are paired.
+    Without runtimes: those of the same name. Two runtimes of one run were measured in lockstep and are paired. Of a run of
+    peers RUN:ROW names a program or an engine, to compare two of its rows.
     """
     compared = reading.compare(first, second, allow_mismatch=allow_mismatch, results=results)
     click.echo(render(compared, style))

@@ -22,7 +22,7 @@ from bench.host.pages import history, history_chart
     default=history.HEADLINES,
     show_default=True,
     metavar="ENGINE[/BASE]",
-    help="Ratio to follow: the speedup of ENGINE over BASE, by default the reference; repeatable.",
+    help="Ratio to follow: the speedup of ENGINE over BASE, by default the reference; also of programs in runs of peers; repeatable.",
 )
 @click.option("--python", metavar="RUNTIME", help="Runtime to follow it on.  [default: the newest of each run]")
 @click.option("--plot", type=targets.Target(), metavar="FILE", help="Also plot the ratios: .svg, .png or .html.")

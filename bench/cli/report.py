@@ -38,9 +38,9 @@ def command(
 ) -> int:
     """Write a run as one HTML file, which needs no other file and no network.
 
-    RUN is a folder, or the name of one under results/; the default is the latest of run or check.
+    RUN is a folder, or the name of one under results/; the default is the latest of run, check or peers.
     """
-    measured = reading.load_run(run, results=results)
+    measured = reading.load_run(run, kinds=["run", "check", "peers"], results=results)
     path = output or measured.folder / "report.html"
     targets.check(path)
     if charts and plots is None:
@@ -49,4 +49,4 @@ def command(
     click.echo(f"written to {'standard output' if path == targets.DASH else path}")
     for plotted in reading.plots(measured, plots, charts, style=plot_format) if plots is not None else []:
         click.echo(f"written to {plotted}")
-    return OK if measured.good() else FOUND
+    return OK if reading.is_good(measured) else FOUND

@@ -45,10 +45,10 @@ TAKES = {
     ("show",): ["run"],
     ("count", "--engine", "tape"): ["run"],
     ("run", "--resume"): ["run"],
-    ("compare", "run"): ["run"],
+    ("compare", "run"): ["run", "peers"],
     ("claims",): ["run"],
     ("explain", "--seconds", "0.2s"): ["run"],
-    ("report",): ["run", "check"],
+    ("report",): ["run", "check", "peers"],
     ("scale", "--show"): ["scale"],
     ("peers", "--show"): ["peers"],
 }

@@ -412,3 +412,50 @@ def test_final_weights_prove_a_program_that_prints_no_loss(measure):
     ):
         assert said in done.stdout
     assert records.load(pathlib.Path("results/p")).record.rounds[0]["off"].weights_off == pytest.approx(1e-6)
+
+
+def test_programs_in_report_compare_and_history(measure, bench_command):
+    file = peer_file(fine=("", ""), other=("slowly", ""), apart=("", 'proof = "none"'))
+    assert measure(file, "--oracle", "compiled").exit_code == 0
+    assert measure(file, "--oracle", "compiled", "--name", "q").exit_code == 0
+
+    rows = bench_command("compare", "p:compiled", "p:fine")
+    assert rows.exit_code == 0 and "p: compiled → fine" in rows.stdout, rows.output
+    loaded = records.load(pathlib.Path("results/p"))
+    (runtime,) = loaded.run.record.runtimes
+    assert f"{loaded.over(('compiled', runtime), 'fine').value:.3f}" in rows.stdout
+    runs = bench_command("compare", "p", "q")
+    assert runs.exit_code == 0 and "\napart " not in runs.stdout
+    for name in ("compiled", "fine", "other"):
+        assert f"\n{name} " in runs.stdout
+    for sides, said in (
+        (("p:fine", "q:fine"), "rows are compared within one run"),
+        (("p:fine", "p"), "rows are compared within one run"),
+        (("p:fine", "p:fine"), "the same on both sides"),
+        (("p:fine", "p:apart"), "no row 'apart' with a time and a proof"),
+        (("p:fine", "p:nobody"), "choose from compiled, fine, other"),
+    ):
+        done = bench_command("compare", *sides)
+        assert done.exit_code == 2 and said in done.stderr and done.stderr.count("\n") == 1, done.output
+
+    done = bench_command("history", "--ratio", "fine/compiled", "--ratio", "fine/other")
+    assert done.exit_code == 0, done.output
+    for name in ("p", "q"):
+        row = next(line for line in done.stdout.splitlines() if line.startswith(f"{name} "))
+        assert row.count("±") == 2 and "agree" in row
+    assert bench_command("history").exit_code == 0  # of ratios that these runs have not
+    wrong = bench_command("history", "--ratio", "apart/compiled")
+    assert wrong.exit_code == 2 and "no run has an engine 'apart'" in wrong.stderr
+
+
+def test_a_report_of_programs(measure, bench_command):
+    pytest.importorskip("vl_convert")
+    assert measure(peer_file(fine=("", ""), apart=("wrong", 'proof = "none"'), bad=("wrong", ""))).exit_code == 1
+    done = bench_command("report", "p", "--plots", "plots")
+    assert done.exit_code == 1 and "written to" in done.stdout, done.output
+    page = pathlib.Path("results/p/report.html").read_text()
+    for words in ("Ports and engines", "speedup over reference", "Not checked", "NOT all programs did well: bad"):
+        assert words in page
+    assert [path.name for path in pathlib.Path("plots").iterdir()] == ["ports.svg"]
+    chart = json.loads(page.split('id="specs">')[1].split("</script>")[0])["ports"]
+    assert {value["row"] for value in chart["data"]["values"]} == {"reference", "fine"}

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from bench.host.pages.wording import columns, number, ratio_text
 from bench.host.results import store
 from bench.host.results.kinds import kind_of
+from bench.host.results.peers import peers_of
 from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
@@ -53,7 +54,7 @@ class RatioPoint:
 
 def parse(text: str, runtime: str | None, runs: Sequence[Run]) -> FollowedRatio:
     """A ratio as ENGINE or ENGINE/BASE, either of which may have a / itself, as the runs' rows do. Raises UsageError."""
-    known = {engine for run in runs for engine in run.record.engines}
+    known = {name for run in runs for name in _names(run)}
     splits = [(text, REFERENCE), *((text[:at], text[at + 1 :]) for at, letter in enumerate(text) if letter == "/")]
     for engine, base in splits:
         if engine in known and base in {*known, REFERENCE}:
@@ -68,7 +69,7 @@ def load(folder: pathlib.Path) -> tuple[list[Run], list[str]]:
     """The readable runs of a folder by date, and a line for each other folder that claims to be one."""
     runs, unread = [], []
     for path in sorted(folder.glob("*/run.json")):
-        if kind_of(path.parent) not in ("run", "check"):
+        if kind_of(path.parent) not in ("run", "check", "peers"):
             continue  # nothing in them is a run of engines over one workload
         try:
             run = store.load(path.parent)
@@ -86,7 +87,7 @@ def check(runs: Sequence[Run], wanted: Sequence[FollowedRatio], runtime: str | N
     """Raises UsageError, with the nearest name, for an engine or a runtime that none of the runs has."""
     if not runs:
         return  # that none could be read says the table
-    names = sorted({engine for run in runs for engine in run.record.engines})
+    names = sorted({name for run in runs for name in _names(run)})
     for ratio in wanted:
         for engine in (ratio.engine, ratio.base):
             if engine not in names:
@@ -112,7 +113,7 @@ def table(runs: Sequence[Run], wanted: Sequence[FollowedRatio], unread: Sequence
         elif "failed" in statuses:
             verdict = "FAILED"
         else:
-            verdict = "agree" if run.good() else "BROKEN"
+            verdict = "agree" if (peers_of(run) or run).good() else "BROKEN"
         machine, plan = run.record.machine, run.record.plan
         rows.append(
             [
@@ -160,9 +161,24 @@ def _date(run: Run) -> datetime.datetime:
     return created if created.tzinfo else created.replace(tzinfo=datetime.UTC)
 
 
+def _names(run: Run) -> list[str]:
+    """What a run has ratios of: its engines, and the programs beside them that were checked."""
+    beside = peers_of(run)
+    return [*run.record.engines, *(beside.checked if beside else ())]
+
+
+def _ratio(run: Run, wanted: FollowedRatio, runtime: str) -> Ratio | None:
+    """The run's ratio on a runtime; None where one of the two has no time that counts."""
+    beside = peers_of(run)
+    if beside is not None and {wanted.engine, wanted.base} & {*beside.checked}:
+        return beside.speedup(wanted.engine, wanted.base, runtime)
+    both = (wanted.engine, runtime), (wanted.base, runtime)
+    return run.speedup(wanted.engine, runtime, wanted.base) if run.ok(*both) else None
+
+
 def _newest(run: Run, wanted: FollowedRatio) -> str | None:
     """The runtime asked for if the run has it, or the newest version on which both engines were measured."""
-    able = [name for name in run.record.runtimes if run.ok((wanted.engine, name), (wanted.base, name))]
+    able = [name for name in run.record.runtimes if _ratio(run, wanted, name) is not None]
     if wanted.runtime is None:
         versions = {name: str(run.record.runtimes[name].described["python"]) for name in able}
         return max(able, key=lambda name: [int(part) for part in re.findall(r"\d+", versions[name])[:3]], default=None)
@@ -179,7 +195,8 @@ def _point(run: Run, wanted: FollowedRatio) -> RatioPoint | None:
     if runtime is None:
         return None
     record = run.record
-    ratio = run.speedup(wanted.engine, runtime, wanted.base)
+    ratio, beside = _ratio(run, wanted, runtime), peers_of(run)
+    programs = [peer for peer in beside.record.peers if peer.name in (wanted.engine, wanted.base)] if beside else []
     assert ratio is not None  # `_newest` chose the runtime for it
     alike = (
         str(record.machine["identity"]),
@@ -189,6 +206,7 @@ def _point(run: Run, wanted: FollowedRatio) -> RatioPoint | None:
         record.workload.sha256,
         repr(sorted(record.workload.config.items())),
         f"{record.plan.numbers} {record.plan.lead_in} {record.plan.gc} {record.plan.clock}",
+        *map(repr, programs),
     )
     return RatioPoint(run.folder.name, _date(run), runtime, ratio, alike)
 

@@ -53,33 +53,20 @@ class Timed:
         return [self.name, self.runtime, number(self.mean * 1e3), self.start_up, self.way]
 
 
-def tables(peers: PeersRun, base: str | None) -> list[Table]:
+def tables(peers: PeersRun, base: str | None = None) -> list[Table]:
     """Programs and engines, fastest first, and beside them the programs that are not checked.
 
     Raises UsageError for a base that is no row with a proof.
     """
-    run, record = peers.run, peers.record
-    check_rows(run.cells, record.peers, base)
-    below: list[str] = []
-    if record.oracle:
-        below.append(
-            f"{record.oracle.row} stands in for the reference: {record.oracle.proof} of this run, on each runtime."
-        )
-    rows = [*_engines(peers, below), *_programs(peers, [peer for peer in record.peers if peer.proof != "none"], below)]
-    timed = {row.name: row for row in rows}
-    if base is not None and base not in timed:
-        below.append(f"{base} has no time to compare with: speedups are relative to another row.")
-        base = None
-    stands = record.oracle.row if record.oracle else REFERENCE
-    first = next((name for name in timed if name.partition(" on ")[0] == stands), next(iter(timed), NOTHING))
-    base = base or first
+    run, record, below = peers.run, peers.record, list[str]()
+    timed, base = ranked(peers, base, below)
     measured = [
         [
             *row.cells,
             "1" if row.name == base else ratio_text(times_as_fast(timed[base].seconds, row.seconds)),
             row.proof,
         ]
-        for row in sorted(timed.values(), key=lambda row: row.mean)
+        for row in timed.values()
     ]
     failed = [
         [peer.name, peer.command[0], NOTHING, NOTHING, NOTHING, NOTHING, _word(trouble)]
@@ -101,6 +88,32 @@ def tables(peers: PeersRun, base: str | None) -> list[Table]:
     return [checked, _unchecked(peers, unchecked)] if unchecked else [checked]
 
 
+def ranked(peers: PeersRun, base: str | None, below: list[str]) -> tuple[dict[str, Timed], str]:
+    """The rows with a proof by name, fastest first, and the one that speedups are relative to; lines about them in ``below``.
+
+    Raises UsageError for a base that is no such row.
+    """
+    run, record = peers.run, peers.record
+    check_rows(run.cells, record.peers, base)
+    if record.oracle:
+        below.append(
+            f"{record.oracle.row} stands in for the reference: {record.oracle.proof} of this run, on each runtime."
+        )
+    rows = [*_engines(peers, below), *_programs(peers, [peer for peer in record.peers if peer.proof != "none"], below)]
+    timed = {row.name: row for row in sorted(rows, key=lambda row: row.mean)}
+    if base is not None and base not in timed:
+        below.append(f"{base} has no time to compare with: speedups are relative to another row.")
+        base = None
+    if base is not None:
+        return timed, base
+    stands = record.oracle.row if record.oracle else REFERENCE
+    first = next(
+        (row.name for row in rows if row.name.partition(" on ")[0] == stands), rows[0].name if rows else NOTHING
+    )
+
+    return timed, first
+
+
 def _unchecked(peers: PeersRun, unchecked: Sequence[Peer]) -> Table:
     below: list[str] = []
     timed = sorted(_programs(peers, unchecked, below), key=lambda row: row.mean)
@@ -120,8 +133,7 @@ def _engines(peers: PeersRun, below: list[str]) -> Iterator[Timed]:
         name, (status, reason), finding = row(cell, several), run.status(cell), run.finding(cell)
         if status == "ok" and finding is not None:
             proof = oracle.proof if oracle and cell[0] == oracle.row else parity_text(finding)
-            # the first step is left out of all rows, as a program's first line tells when it ended but not when it began
-            yield Timed(name, cell[1], run.seconds(cell)[:, 1:], NOTHING, "its own clock", proof)
+            yield Timed(name, cell[1], peers.rows[name], NOTHING, "its own clock", proof)
         elif status != "skipped":
             below.append(f"{name} {status}: {reason}")
 

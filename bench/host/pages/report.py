@@ -7,8 +7,9 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.host.pages import chart_parts, charts, gate_chart, run_tables, wording
+from bench.host.pages import chart_parts, charts, gate_chart, peers, peers_chart, run_tables, wording
 from bench.host.pages.wording import LEGEND
+from bench.host.results.peers import bad, peers_of
 from bench.host.results.run import Run
 from bench.host.results.verdicts import answer_of
 from bench.host.system.errors import UsageError, needs_extra
@@ -43,7 +44,7 @@ def page(run: Run) -> str:
     jinja2, vl_convert = _libraries()
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round: go on with --resume {run.folder}")
-    answer = answer_of(run)
+    answer, beside = answer_of(run), peers_of(run)
     run_charts = _charts(run)
     engines, runtimes = chart_parts.names(run)
     specs = json.dumps({chart.name: chart.spec for chart in run_charts}, separators=(",", ":"))
@@ -52,7 +53,7 @@ def page(run: Run) -> str:
     )
     text: str = template.render(
         run=run,
-        good=run.good(),
+        good=good(run),
         verdict=verdict(run),
         gate=answer,
         preamble=[line for line in wording.preamble(run) if answer is None or line not in answer.table.above],
@@ -61,8 +62,8 @@ def page(run: Run) -> str:
             "runtimes": _legend(runtimes, dict(zip(runtimes, map(wording.runtime_line, run.record.runtimes.values())))),
         },
         charts=run_charts,
-        tables=run_tables.tables(run),
-        legend=LEGEND,
+        tables=run_tables.tables(run) if beside is None else peers.tables(beside),
+        legend=LEGEND if beside is None else [],
         # inside a script element only these three can end or change what a browser takes for data
         specs=jinja2.utils.markupsafe.Markup(
             specs.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
@@ -75,7 +76,9 @@ def page(run: Run) -> str:
 
 
 def _charts(run: Run) -> list[chart_parts.Chart]:
-    """Those that the run has something to show in: of a gate's run the gate's own."""
+    """Those that the run has something to show in: of a gate's run the gate's own, of one with peers the peers'."""
+    if (beside := peers_of(run)) is not None:
+        return peers_chart.peers_charts(beside)
     answer = answer_of(run)
     return charts.charts(run) if answer is None else gate_chart.gate_charts(run, answer)
 
@@ -94,12 +97,21 @@ def _legend(names: list[str], about: Mapping[str, str]) -> list[dict[str, str]]:
     ]
 
 
+def good(run: Run) -> bool:
+    """Did every cell that could run do well, and every program beside them?"""
+    return (peers_of(run) or run).good()
+
+
 def verdict(run: Run) -> str:
     """One line about the run's parity."""
+    if (beside := peers_of(run)) is not None:
+        failed = [peer.name for peer in beside.record.peers if bad(beside.record, peer.name)]
+        if failed:
+            return f"NOT all programs did well: {', '.join(failed)}"
     measured = [cell for cell in run.cells if run.status(cell)[0] != "skipped"]
-    bad = [cell for cell in measured if run.status(cell)[0] != "ok"] + run.parity_violations()
-    if bad:
-        listed = ", ".join(dict.fromkeys(f"{engine} on {runtime}" for engine, runtime in bad))
+    wrong = [cell for cell in measured if run.status(cell)[0] != "ok"] + run.parity_violations()
+    if wrong:
+        listed = ", ".join(dict.fromkeys(f"{engine} on {runtime}" for engine, runtime in wrong))
         return f"NOT all losses agree, or a cell failed: {listed}"
     return (
         f"all losses agree: {len(measured)} cells, every step of {len(run.rounds)} round{'s' * (len(run.rounds) != 1)}"

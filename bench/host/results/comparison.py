@@ -21,6 +21,7 @@ import numpy as np
 import pyperf
 
 from bench.host.results import checks, store
+from bench.host.results.peers import peers_of, times_as_fast
 from bench.host.results.run import Run
 from bench.host.stats.noise import Floats
 from bench.host.stats.paired import Ratio
@@ -28,6 +29,8 @@ from bench.host.system.errors import UsageError
 
 APART = "Two separate runs, in {}: a machine that was busier during one of them shows here as a difference."
 CLOCKS = {"cpu": "processor time", "wall": "time passed"}
+INTERLEAVED = "Two rows of one run, whose rounds were interleaved, in time passed."
+PROGRAMS = "Programs beside the engines are timed in time passed."
 TOGETHER = "Two runtimes of one run, paired step by step."
 
 
@@ -47,7 +50,10 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True)
 class Side:
-    """One side: the logarithm of each round's mean seconds per step by ``clock``, by engine, and what must be alike."""
+    """One side: the logarithm of each round's mean seconds per step by ``clock``, by engine, and what must be alike.
+
+    ``programs``: which of the names are not engines.
+    """
 
     label: str
     logs: dict[str, Floats]
@@ -55,6 +61,7 @@ class Side:
     machine: str
     build: str
     clock: str = "wall"
+    programs: tuple[str, ...] = ()
 
 
 def compare(first: str, second: str, find: Callable[[pathlib.Path], pathlib.Path], anyway: bool) -> list[Comparison]:
@@ -64,6 +71,11 @@ def compare(first: str, second: str, find: Callable[[pathlib.Path], pathlib.Path
     """
     (one, one_runtime), (other, other_runtime) = (_open(text, find) for text in (first, second))
     if isinstance(one, Run) and isinstance(other, Run):
+        if any(
+            name is not None and name not in run.record.runtimes and peers_of(run)
+            for run, name in ((one, one_runtime), (other, other_runtime))
+        ):
+            return [_rows(one, other, one_runtime, other_runtime)]
         pairs = _runtime_pairs(one, other, (one_runtime, other_runtime))
         if one.folder.resolve() == other.folder.resolve():
             return [_together(one, *pair) for pair in pairs]
@@ -94,15 +106,20 @@ def _open(text: str, find: Callable[[pathlib.Path], pathlib.Path]) -> tuple[Run 
 def _side(run: Run, runtime: str, clock: str = "wall") -> Side:
     record, times = run.record, run.times if clock == "cpu" else run.seconds
     cells = [(engine, runtime) for engine in record.engines if run.ok((engine, runtime))]
+    logs = {cell[0]: np.log([mean for mean in times(cell).mean(axis=1) if mean == mean]) for cell in cells}
+    if (beside := peers_of(run)) is not None:  # on no runtime, and so in each of their comparisons
+        programs = {name: beside.seconds(name, runtime) for name in beside.checked}
+        logs |= {name: np.log(seconds.mean(axis=1)) for name, seconds in programs.items() if seconds is not None}
     return Side(
         f"{run.folder.name} {runtime}",
-        {cell[0]: np.log([mean for mean in times(cell).mean(axis=1) if mean == mean]) for cell in cells},
+        logs,
         repr(
             (record.workload.sha256, record.workload.config, record.plan.numbers, record.plan.lead_in, record.plan.gc)
         ),
         str(record.machine["identity"]),
         record.runtimes[runtime].described["build"],
         clock,
+        tuple(beside.checked) if beside else (),
     )
 
 
@@ -195,6 +212,24 @@ def _together(run: Run, one: str, other: str) -> Comparison:
     return Comparison(f"{run.folder.name}: {one} → {other}", [TOGETHER], known, mean, unmatched)
 
 
+def _rows(one: Run, other: Run, first: str | None, second: str | None) -> Comparison:
+    """Two rows of one run with programs beside its engines: how many times as fast the second is."""
+    name = one.folder.name
+    if one.folder.resolve() != other.folder.resolve() or first is None or second is None:
+        raise UsageError(
+            f"rows are compared within one run, as in {name}:ROW {name}:ROW: name two rows, or two runs without rows"
+        )
+    beside = peers_of(one)
+    times = beside.rows if beside else {}
+    for row in (first, second):
+        if row not in times:
+            raise UsageError(f"{name} has no row {row!r} with a time and a proof: choose from {', '.join(times)}")
+    if first == second:
+        raise UsageError(f"{name}:{first} is the same on both sides: name two rows")
+    ratio = times_as_fast(times[first], times[second])
+    return Comparison(f"{name}: {first} → {second}", [INTERLEAVED], {second: ratio}, ratio, [])
+
+
 def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Comparison:
     engines = [engine for engine in one.logs if engine in other.logs]
     if not engines:
@@ -221,7 +256,8 @@ def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Comparis
     ratios = {engine: _welch(one.logs[engine], other.logs[engine]) for engine in engines}
     unmatched = [engine for engine in {**one.logs, **other.logs} if engine not in engines]
     means = [np.mean([side.logs[engine] for engine in engines], axis=0) for side in (one, other)]
-    above = [*notes, APART.format(CLOCKS[one.clock])]
+    programs = [PROGRAMS] if one.clock == "cpu" and any(engine in one.programs for engine in engines) else []
+    above = [*notes, APART.format(CLOCKS[one.clock]), *programs]
     return Comparison(f"{one.label} → {other.label}", above, ratios, _welch(*means), unmatched)
 
 

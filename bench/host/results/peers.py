@@ -134,12 +134,35 @@ class PeersRun:
 
     def over(self, cell: Cell, name: str) -> Ratio | None:
         """How many times as fast as a cell of the run the peer ``name`` is; None where it did not do well or was not checked."""
-        seconds = step_seconds(self.record, name, self.run.record.plan.steps)
-        return (
-            None
-            if self.record.peer(name).proof == "none" or seconds is None
-            else times_as_fast(self.run.seconds(cell)[:, 1:], seconds)
-        )
+        return self.speedup(name, cell[0], cell[1])
+
+    def speedup(self, name: str, over: str, runtime: str) -> Ratio | None:
+        """How many times as fast ``name`` is as ``over``, each a peer, or an engine on a runtime; None without times that count."""
+        before, after = (self.seconds(each, runtime) for each in (over, name))
+        return None if before is None or after is None else times_as_fast(before, after)
+
+    def seconds(self, name: str, runtime: str) -> np.ndarray | None:
+        """Seconds per step of a peer that was checked, or of an engine on a runtime, (rounds, steps - 1); None for none that count.
+
+        The first step is left out, as a program's first line tells when it ended but not when it began.
+        """
+        if name in self.checked:
+            return step_seconds(self.record, name, self.run.record.plan.steps)
+        return self.run.seconds((name, runtime))[:, 1:] if self.run.ok((name, runtime)) else None
+
+    @property
+    def checked(self) -> list[str]:
+        """Names of the peers that had something to prove."""
+        return [peer.name for peer in self.record.peers if peer.proof != "none"]
+
+    @property
+    def rows(self) -> dict[str, np.ndarray]:
+        """`seconds` by row: of the engines, then of the peers, as far as they count."""
+        several = len(self.run.record.runtimes) > 1
+        named = [(row(cell, several), *cell) for cell in self.run.cells]
+        named += [(name, name, "") for name in self.checked]
+        times = {shown: self.seconds(name, runtime) for shown, name, runtime in named}
+        return {shown: seconds for shown, seconds in times.items() if seconds is not None}
 
 
 def bad(record: PeersRecord, name: str) -> PeerRound | None:
@@ -151,10 +174,17 @@ def load(folder: pathlib.Path) -> PeersRun:
     """A run with its peers from disk. Raises UsageError."""
     if not (folder / "peers.json").is_file():
         raise UsageError(f"{folder} has no peers.json: microgpt-bench peers makes one")
-    run = store.load(folder)
-    steps = run.record.plan.steps
-    record = store.read(folder / "peers.json", PeersRecord, lambda record: checks.check_peers(record, steps, digits_of))
-    return PeersRun(run, record)
+    peers = peers_of(store.load(folder))
+    assert peers is not None
+    return peers
+
+
+def peers_of(run: Run) -> PeersRun | None:
+    """A run on disk with its peers; None where it has none. Raises UsageError."""
+    path, steps = run.folder / "peers.json", run.record.plan.steps
+    if not path.is_file():
+        return None
+    return PeersRun(run, store.read(path, PeersRecord, lambda record: checks.check_peers(record, steps, digits_of)))
 
 
 def times_as_fast(baseline: np.ndarray, seconds: np.ndarray) -> Ratio:
