@@ -16,6 +16,7 @@ from bench.host.measure import peer_file as files
 from bench.host.results import peers as records
 from bench.host.results.printed_losses import agrees
 from bench.host.system.errors import UsageError
+from bench.workload import start_file
 from bench.workload.config import Config
 from bench.workload.trainer import Trainer
 from tests.host.conftest import SMALL, engine_file
@@ -459,3 +460,39 @@ def test_a_report_of_programs(measure, bench_command):
     assert [path.name for path in pathlib.Path("plots").iterdir()] == ["ports.svg"]
     chart = json.loads(page.split('id="specs">')[1].split("</script>")[0])["ports"]
     assert {value["row"] for value in chart["data"]["values"]} == {"reference", "fine"}
+
+
+def test_the_page_reads_a_start_file_in_ten_lines(documents):
+    config = Config(n_embd=8, n_head=2, block_size=6)
+    trainer = Trainer("vector", documents, config)
+    pathlib.Path("start.txt").write_text(start_file.text_of(trainer), encoding="utf-8")
+    page = (PORT.parents[2] / "docs" / "peers.md").read_text(encoding="utf-8")
+    programs = {
+        "python": ("import json\npath = 'start.txt'\n", "print(json.dumps([documents, weights]))", [sys.executable]),
+        "javascript": (
+            'import fs from "node:fs";\nconst path = "start.txt";\n',
+            "console.log(JSON.stringify([documents, weights]));",
+            ["node", "--input-type=module"],
+        ),
+    }
+    for language, (before, after, command) in programs.items():
+        snippet = page.split(f"```{language}\n")[1].split("```")[0]
+        assert snippet.count("\n") <= 10
+        if shutil.which(command[0]) is None:
+            continue
+        done = subprocess.run(command, input=before + snippet + after, capture_output=True, text=True, check=True)
+        assert json.loads(done.stdout) == [trainer.documents, trainer.weights()]  # every bit
+
+
+def test_the_example_in_c_is_a_port(measure):
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("needs a C compiler: install one, for instance with apt install gcc")
+    source = PORT.parents[2] / "examples" / "microgpt.c"
+    subprocess.run([compiler, "-O2", "-D_GNU_SOURCE", "-o", "microgpt", str(source), "-lm"], check=True)
+    pathlib.Path("peers.toml").write_text(
+        '[peers.c]\ncommand = ["./microgpt", "{start}", "{steps}", "w.json"]\nweights = "w.json"\ntolerance = 1e-13\n'
+    )
+    done = measure("peers.toml", "--rounds", "1", "--n-layer", "2")
+    assert done.exit_code == 0, done.output
+    assert "same start given: 5 losses agree to 6 digits, final weights w" in done.stdout

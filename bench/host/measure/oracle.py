@@ -40,6 +40,7 @@ def stand_in(session: Session, row: str) -> Oracle:
     with session.measuring(None, lambda: "") as progress:
         progress.say(f"{row} stands in for the reference, which proves it over {count(steps, 'step')} first")
         _prove(plan, row, steps, progress)
+    session.missing = ()  # said already
     others = {
         name: dataclasses.replace(subject, reference=row) for name, subject in plan.engines.items() if name != REFERENCE
     }

@@ -156,7 +156,9 @@ def _programs(peers: PeersRun, wanted: Sequence[Peer], below: list[str]) -> Iter
                 )
             elif seconds.shape[1] == 1:
                 start_up, way = "in time", "whole run"
-                below.append(f"{peer.name} {_held(entries, steps)}: its time is that of all steps, start-up included.")
+                below.append(
+                    f"{peer.name} {_held(entries, steps)}: its time is that of all steps, start-up included (two_counts = true leaves it out)."
+                )
             else:
                 begin = float(np.median([entry.arrived[0] for entry in entries])) - typical(seconds)
                 start_up, way = f"{max(0.0, begin):.2f}", "lines"
@@ -167,7 +169,9 @@ def _programs(peers: PeersRun, wanted: Sequence[Peer], below: list[str]) -> Iter
 def _held(entries: Sequence[PeerRound], steps: int) -> str:
     """In words, why a program's lines do not time its steps."""
     few = any(len(entry.losses) < steps for entry in entries)
-    return "does not print a loss at each step" if few else "buffers its output"
+    return (
+        "does not print a loss at each step" if few else "buffers its output, or its steps are too short to tell apart"
+    )
 
 
 def _proof(peer: Peer, entries: Sequence[PeerRound]) -> str:
