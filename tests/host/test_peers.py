@@ -87,7 +87,7 @@ def test_a_port_with_the_javascript_generator(measure):
 def test_another_generator_than_said_is_found(measure):
     done = measure(peer_file(js=("", 'rng = "mulberry32"')))
     assert done.exit_code == 1
-    assert "js DIVERGED: step 1 printed" in done.stdout
+    assert "js DIVERGED: step 1 printed" in done.stdout and "hand it {start}" in done.stdout
 
 
 @pytest.mark.parametrize(

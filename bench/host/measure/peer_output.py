@@ -21,6 +21,7 @@ class Printed:
 
     def __init__(self, peer: Peer, expected: Sequence[float] | None) -> None:
         self.pattern, self.expected = re.compile(peer.pattern), expected
+        self.given_start = peer.given_start
         self.losses: list[str] = []
         self.arrived: list[float] = []
         self.passed_over: list[str] = []  # lines since the last loss that have none, as the pattern sees it
@@ -49,6 +50,8 @@ class Printed:
             return None
         expected = self.expected[len(self.losses) - 1]
         why = f"step {len(self.losses)} printed {shortened(loss, 30)} where {expected:.6f} belongs"
+        if len(self.losses) == 1 and not self.given_start:
+            why += " (if its random numbers are its own, hand it {start})"
         return self.ended("diverged", why)
 
     def _pass_over(self, line: str) -> None:
