@@ -444,6 +444,9 @@ def test_programs_in_report_compare_and_history(measure, bench_command):
     for name in ("p", "q"):
         row = next(line for line in done.stdout.splitlines() if line.startswith(f"{name} "))
         assert row.count("±") == 2 and "agree" in row
+    assert measure(peer_file(bad=("wrong", "")), "--oracle", "compiled", "--rounds", "1", "--name", "r").exit_code == 1
+    done = bench_command("history", "--ratio", "bad/compiled")
+    assert "DIVERGED" in next(line for line in done.stdout.splitlines() if line.startswith("r "))
     assert bench_command("history").exit_code == 0  # of ratios that these runs have not
     wrong = bench_command("history", "--ratio", "apart/compiled")
     assert wrong.exit_code == 2 and "no run has an engine 'apart'" in wrong.stderr

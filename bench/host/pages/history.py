@@ -106,6 +106,8 @@ def table(runs: Sequence[Run], wanted: Sequence[FollowedRatio], unread: Sequence
     rows = []
     for run, followed in zip(runs, points):
         statuses = {run.status(cell)[0] for cell in run.cells}
+        if (beside := peers_of(run)) is not None:
+            statuses |= {done.status for entry in beside.record.rounds for done in entry.values()}
         if not run.rounds:
             verdict = "no round"
         elif "diverged" in statuses:
@@ -113,7 +115,7 @@ def table(runs: Sequence[Run], wanted: Sequence[FollowedRatio], unread: Sequence
         elif "failed" in statuses:
             verdict = "FAILED"
         else:
-            verdict = "agree" if (peers_of(run) or run).good() else "BROKEN"
+            verdict = "agree" if run.good() else "BROKEN"
         machine, plan = run.record.machine, run.record.plan
         rows.append(
             [
