@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import re
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from bench.host.results import checks

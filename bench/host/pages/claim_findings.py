@@ -13,7 +13,7 @@ from bench.host.pages.claim_registry import Claim
 from bench.host.pages.claim_rules import ClaimVerdict, deeper, first_bad_gap, gap_text, reach_text, steadier, within
 from bench.host.pages.wording import decimals, ratio_text
 from bench.host.results import builds
-from bench.host.results.peers import PeersRun, step_seconds, times_as_fast
+from bench.host.results.peers import PeersRun
 from bench.host.results.records import REFERENCE, Cell, ClaimsRecord, key
 from bench.host.results.run import Run
 from bench.host.stats.paired import Ratio, over_rounds, paired_ratio
@@ -174,9 +174,7 @@ def _peer(claim: Claim, evidence: Evidence) -> Iterator[Finding]:
         if claim.peer not in [peer.name for peer in peers.record.peers]:
             continue
         if claim.over_peer:
-            times = [step_seconds(peers.record, program) for program in (claim.over_peer, claim.peer)]
-            if times[0] is not None and times[1] is not None:
-                ratio = times_as_fast(times[0], times[1])
+            if ratio := peers.speedup(claim.peer, claim.over_peer, runtime=""):  # programs are on none
                 yield Finding(_judged(claim, ratio), f"{ratio_text(ratio)} over {claim.over_peer}", run=name)
             continue
         for engine, runtime in peers.run.cells:
