@@ -181,7 +181,9 @@ def check_peers(record: Any, steps: int, digits: Callable[[Sequence[str]], objec
             if done.ended is not None:
                 _times([done.ended], f"end of {name}")
             if record.peer(name).two_counts:
-                _check_counts(name, done, steps)
+                if None in (done.ended, done.short_ended, done.short_steps) or not 0 < done.short_steps < steps:
+                    raise ValueError(f"{name} was not run with two numbers of steps")
+                _times([done.short_ended, done.ended - done.short_ended], f"times of {name}")
             if done.weights_off is not None:
                 at_least(done.weights_off, 0, f"weights_off of {name}")
             whole = record.peer(name).silent and done.ended is not None and len(done.losses) < steps
@@ -193,13 +195,6 @@ def check_peers(record: Any, steps: int, digits: Callable[[Sequence[str]], objec
             if done.arrived != sorted(done.arrived):
                 raise ValueError(f"the lines of {name} did not arrive one after the other")
             _times([done.arrived[-1], done.arrived[0]], f"times of {name}")
-
-
-def _check_counts(name: str, done: Any, steps: int) -> None:
-    """A PeerRound of a peer that is timed by two numbers of steps."""
-    if None in (done.ended, done.short_ended, done.short_steps) or not 0 < done.short_steps < steps:
-        raise ValueError(f"{name} was not run with two numbers of steps")
-    _times([done.short_ended, done.ended - done.short_ended], f"times of {name}")
 
 
 def check_claims(record: Any) -> None:
