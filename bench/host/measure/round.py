@@ -62,7 +62,7 @@ class Round:
         self.reference_cells, self.first_look = dict(reference_cells or {}), first_look
         self.samples, self.nodes = samples, nodes
         # the same plan gives the same orders again
-        self.rng = random.Random(f"{plan.settings.order_seed}/{number}")
+        self.rng = random.Random(f"{plan.settings.order_seed}/{plan.settings.planned(number)}")
         # but nobody knows beforehand what repeats are made of, and at which steps they are looked at
         turns = range(1, plan.settings.steps + 1)
         self.nonces = {turn: secrets.token_hex(8) for turn in turns}

@@ -32,8 +32,7 @@ def check_run(record: Any) -> None:
     for name in ("documents", "vocabulary", "parameters"):
         at_least(getattr(record.workload, name), 0, name)
     check_plan(record.plan)
-    for name in ("cpu", "cores", "platform", "identity"):
-        _has(record.machine, name, "machine")
+    _check_machine(record.machine)
     if not record.runtimes or not record.engines:
         raise ValueError("it has no runtime or no engine")
     for name, runtime in record.runtimes.items():
@@ -51,6 +50,11 @@ def check_run(record: Any) -> None:
         _name(name, "engine")
         Agreement(engine.parity)
         _check_parents(name, record.engines)
+
+
+def _check_machine(machine: Mapping[str, Any]) -> None:
+    for name in ("cpu", "cores", "platform", "identity"):
+        _has(machine, name, "machine")
 
 
 def check_config(config: Mapping[str, Any]) -> None:
@@ -77,12 +81,16 @@ def check_plan(plan: Any) -> None:
             raise ValueError(f"its {name} is {value}")
     if plan.affinity is not None and (not plan.affinity or min(plan.affinity) < 0):
         raise ValueError(f"its affinity is {plan.affinity!r:.60}")
+    if plan.part is not None and (len(plan.part) != 2 or not 1 <= plan.part[0] <= plan.part[1] <= MOST_ROUNDS):
+        raise ValueError(f"its part is {plan.part!r:.60}")
 
 
 def check_round(entry: Any) -> None:
     """A RoundRecord by itself."""
     at_least(entry.number, 1, "number")
     at_least(entry.seconds, 0, "seconds")
+    if entry.machine is not None:
+        _check_machine(entry.machine)
     for name, cell in entry.cells.items():
         try:
             _check_cell(cell)

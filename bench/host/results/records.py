@@ -65,7 +65,7 @@ class PlanRecord:
     ``affinity``: the only CPUs that workers may run on; None leaves it to the system. ``clock``: what ratios are made
     of, "cpu" or "wall" time. ``at``: the steps of the training run that are timed, from 1, each begun with the run's own
     state there, and ``states_sha256`` of these states; None for its first ``steps``. ``lead_in``: so many of the run's
-    first steps every process trains before them, untimed.
+    first steps every process trains before them, untimed. ``part``: [k, n] of a plan that n machines share.
     """
 
     steps: int
@@ -80,11 +80,16 @@ class PlanRecord:
     at: list[int] | None = None
     lead_in: int = 0
     states_sha256: str = ""
+    part: list[int] | None = None
 
     @property
     def numbers(self) -> list[int]:
         """Which steps of the training run are timed, from 1."""
         return list(range(1, self.steps + 1)) if self.at is None else self.at
+
+    def planned(self, number: int) -> int:
+        """Which round of the whole plan, from 1, the round of this ``number`` is: part k of n has rounds k, k + n and so on."""
+        return number if self.part is None else self.part[0] + (number - 1) * self.part[1]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +128,8 @@ class CellRecord:
 class RoundRecord:
     """One round: fresh processes, every cell. ``cells`` by engine and runtime, joined by @.
 
-    ``seconds`` of wall time, of which the host itself computed for ``host_cpu_seconds``.
+    ``seconds`` of wall time, of which the host itself computed for ``host_cpu_seconds``. ``machine``: that it was
+    measured on, where it is not simply the run's.
     """
 
     schema: int
@@ -132,13 +138,15 @@ class RoundRecord:
     seconds: float
     host_cpu_seconds: float
     cells: dict[str, CellRecord]
+    machine: dict[str, str | int | float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class RunRecord:
     """What stands in run.json. ``notes``: what the reader of a table should know, a line each.
 
-    ``kind``: the command that made it, as kinds.kind_of says also where an older version left it out.
+    ``kind``: the command that made it, as kinds.kind_of says also where an older version left it out. ``merged``: the
+    names of the runs whose rounds these are.
     """
 
     schema: int
@@ -153,6 +161,7 @@ class RunRecord:
     notes: list[str]
     source_sha256: str
     kind: str = ""
+    merged: list[str] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

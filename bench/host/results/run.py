@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.host.results import round_files, suspicion
+from bench.host.results import machines, round_files, suspicion
 from bench.host.results.parity import Finding, meets_promise, worst
 from bench.host.results.records import (
     GATE_ANSWER,
@@ -23,8 +23,9 @@ from bench.host.results.records import (
     Status,
     key,
 )
+from bench.host.stats.across_machines import Across, across
 from bench.host.stats.moderated import Prior, prior
-from bench.host.stats.paired import Ratio, all_round_log_ratios, geometric_mean, over_rounds
+from bench.host.stats.paired import Estimate, Ratio, all_round_log_ratios, estimate, mean_estimate
 from bench.host.system.errors import UsageError
 
 MANY = 12  # rounds that tell their own variance
@@ -41,6 +42,8 @@ class Run:
         counters: CountersRecord | None = None,
     ) -> None:
         self.folder, self.record, self.rounds, self.counters = folder, record, rounds, counters
+        self.whole: Run | None = None  # of which this has one machine's rounds
+        self._by_machine: tuple[int, dict[str, Run]] = 0, {}
         self.watch = round_files.Watch(folder, (entry.number for entry in rounds))
         self._times: dict[tuple[Cell, bool, int], Floats] = {}
         self._waits: dict[tuple[Cell, int], str] = {}
@@ -52,6 +55,21 @@ class Run:
     def cells(self) -> list[Cell]:
         """Every engine on every runtime, runtime by runtime."""
         return [(engine, runtime) for runtime in self.record.runtimes for engine in self.record.engines]
+
+    @property
+    def machines(self) -> dict[str, Run]:
+        """The rounds of each machine as a run, by "machine 1" and so on; of a single machine, this run itself."""
+        if self.whole is not None:
+            return {"machine 1": self}
+        if self._by_machine[0] != len(self.rounds) or not self._by_machine[1]:
+            self._by_machine = len(self.rounds), machines.split(self)
+        return self._by_machine[1]
+
+    def part(self, rounds: list[RoundRecord]) -> Run:
+        """Some of its rounds as a run, whose cells count where they count in all of it."""
+        part = Run(self.folder, self.record, rounds)
+        part.whole = self
+        return part
 
     @property
     def gated(self) -> bool:
@@ -93,7 +111,7 @@ class Run:
 
     def ok(self, *cells: Cell) -> bool:
         """Was each of these cells measured in every round that has it, and did it agree with the reference?"""
-        return all(self.status(cell)[0] == "ok" for cell in cells)
+        return all(self.status(cell)[0] == "ok" for cell in cells) and (self.whole is None or self.whole.ok(*cells))
 
     def speedup(
         self, engine: str, runtime: str, over: str | Cell = REFERENCE, steps: slice = slice(None)
@@ -101,19 +119,35 @@ class Run:
         """How many times as fast an engine is as another one on the same runtime, or as the cell ``over``.
 
         Paired step by step, with a 95 % interval where there are rounds enough; above 1 is faster. ``steps``: of those
-        of a round. None where one of the two has no time that counts. Raises UsageError for what the run has not.
+        of a round. Of several machines: across them, as `across` says. None where one of the two has no time that counts.
+        Raises UsageError for what the run has not.
         """
+        return machines.ratio(self._by_machine_says(engine, runtime, over, steps))
+
+    def across(self, engine: str, runtime: str, over: str | Cell = REFERENCE) -> Across | None:
+        """`speedup` with each machine's own, and by how much they differ; None where fewer than two machines have it."""
+        said = self._by_machine_says(engine, runtime, over, slice(None))
+        return across(said) if len(said) > 1 else None
+
+    def _by_machine_says(self, engine: str, runtime: str, over: str | Cell, steps: slice) -> dict[str, Estimate]:
         self._check(engine, runtime)
         baseline, cell = (over, runtime) if isinstance(over, str) else over, (engine, runtime)
+        return machines.estimates(self, lambda one: one._estimate(baseline, cell, steps))
+
+    def _estimate(self, baseline: Cell, cell: Cell, steps: slice) -> Estimate | None:
+        """The log-ratio of two cells on one machine, None where no round has both."""
         if not self.ok(baseline, cell):
             return None
         logs, clipped = self._says(baseline, cell, steps)
-        return over_rounds(
-            logs, 0.95, clipped, Prior() if baseline == cell else self._prior(baseline[1], cell[1], steps)
-        )
+        if np.isnan(logs).all():
+            return None
+        return estimate(logs, clipped, Prior() if baseline == cell else self._prior(baseline[1], cell[1], steps))
 
     def mean_speedup(self, runtime: str, base: str) -> Ratio | None:
         """The geometric mean, over the engines that count on both, of their speedups over themselves on ``base``."""
+        return machines.ratio(machines.estimates(self, lambda one: one._mean_estimate(runtime, base)))
+
+    def _mean_estimate(self, runtime: str, base: str) -> Estimate | None:
         means = {}
         for name in self.record.runtimes:
             engines = [engine for engine in self.record.engines if self.ok((engine, base), (engine, name))]
@@ -123,9 +157,9 @@ class Run:
             return None
         whole = [mean for mean in means.values() if len(mean) == len(means[runtime])]
         if not self._few or len(self.rounds) < 2:
-            return geometric_mean(means[runtime], prior=Prior())
+            return mean_estimate(means[runtime], Prior())
         variances = [float(np.nanvar(np.mean([logs for logs, _ in mean], axis=0), ddof=1)) for mean in whole]
-        return geometric_mean(means[runtime], prior=prior(variances, len(self.rounds) - 1))
+        return mean_estimate(means[runtime], prior(variances, len(self.rounds) - 1))
 
     def _says(self, baseline: Cell, cell: Cell, steps: slice = slice(None)) -> tuple[Floats, int]:
         """What `round_log_ratios` finds of the two, worked out once, with that of the other engines on these runtimes."""
@@ -183,22 +217,7 @@ class Run:
 
     def steps(self) -> list[dict[str, Any]]:
         """A row for each step of each cell in each round: its loss, and its seconds on both clocks."""
-        return [
-            {
-                "engine": engine,
-                "runtime": runtime,
-                "round": entry.number,
-                "step": self.record.plan.numbers[turn],
-                "loss": float.fromhex(loss),
-                "seconds": record.nanoseconds[turn] * 1e-9,
-                "cpu_seconds": record.cpu_nanoseconds[turn] * 1e-9 if record.cpu_nanoseconds else None,
-                "status": record.status,
-            }
-            for entry in self.rounds
-            for engine, runtime in self.cells
-            if (record := entry.cells.get(key((engine, runtime)))) is not None
-            for turn, loss in enumerate(record.losses[: len(record.nanoseconds)])
-        ]
+        return machines.step_rows(self)
 
     def to_frame(self) -> Any:
         """`steps` as a pandas DataFrame. Raises UsageError where pandas is not installed."""
@@ -210,6 +229,8 @@ class Run:
 
     def off_cpu(self, cell: Cell) -> str:
         """Why this cell's processor time does not say how long its steps take; "" where it does."""
+        if self.whole is not None:  # on all machines, as ratios are compared
+            return self.whole.off_cpu(cell)
         if self.record.plan.clock != "cpu":
             return ""
         records = self.of(cell)

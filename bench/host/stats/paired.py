@@ -76,6 +76,25 @@ class Ratio:
         return not self.separable and not 1 / SAME < self.low <= self.high < SAME
 
 
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """A log-ratio over rounds, and the ``variance`` of what one round says, of so many degrees of freedom: 0 of one round."""
+
+    log: float
+    variance: float
+    freedom: float
+    rounds: int
+    outliers: int = 0
+
+    def ratio(self, confidence: float) -> Ratio:
+        """With its interval; None for one round."""
+        if not self.freedom:
+            return Ratio(math.exp(self.log), None, None, self.rounds, self.outliers)
+        half = student_quantile(self.freedom, (1 + confidence) / 2) * math.sqrt(self.variance / self.rounds)
+        low, high = math.exp(self.log - half), math.exp(self.log + half)
+        return Ratio(math.exp(self.log), low, high, self.rounds, self.outliers)
+
+
 def paired_ratio(
     baseline_seconds: npt.ArrayLike,
     seconds: npt.ArrayLike,
@@ -101,10 +120,15 @@ def geometric_mean(
     that rounds stay the unit of replication and what a round's pairs share is not counted as independent. A round
     that lacks a pair is left out. Raises ValueError for no round that has all of them, and for unequal rounds.
     """
+    return mean_estimate(ratios, prior).ratio(confidence)
+
+
+def mean_estimate(ratios: Sequence[tuple[Floats, int]], prior: Prior) -> Estimate:
+    """As `geometric_mean`, before an interval is made of it."""
     if len({len(logs) for logs, _ in ratios}) != 1:
         raise ValueError(f"expected pairs of equally many rounds, got {[len(logs) for logs, _ in ratios]}")
     logs = np.mean([logs for logs, _ in ratios], axis=0)
-    return over_rounds(logs, confidence, sum(outliers for _, outliers in ratios), prior)
+    return estimate(logs, sum(outliers for _, outliers in ratios), prior)
 
 
 def typical(seconds: npt.ArrayLike) -> float:
@@ -191,13 +215,17 @@ def over_rounds(logs: Floats, confidence: float, outliers: int = 0, prior: Prior
 
     The interval is None for one round. Raises ValueError for none.
     """
+    return estimate(logs, outliers, prior).ratio(confidence)
+
+
+def estimate(logs: Floats, outliers: int = 0, prior: Prior = Prior()) -> Estimate:  # noqa: B008
+    """As `over_rounds`, before an interval is made of it."""
     logs = logs[~np.isnan(logs)]
     count = len(logs)
     if not count:
         raise ValueError("no round has a step that was measured in both")
     mean = float(np.mean(logs))
     if count == 1:
-        return Ratio(math.exp(mean), None, None, count, outliers)
+        return Estimate(mean, 0.0, 0.0, count, outliers)
     variance, freedom = prior.moderate(float(np.var(logs, ddof=1)), count - 1)
-    half = student_quantile(freedom, (1 + confidence) / 2) * math.sqrt(variance / count)
-    return Ratio(math.exp(mean), math.exp(mean - half), math.exp(mean + half), count, outliers)
+    return Estimate(mean, variance, freedom, count, outliers)

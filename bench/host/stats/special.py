@@ -1,4 +1,4 @@
-"""Four special functions of single numbers, for the intervals that every table shows.
+"""Five special functions of single numbers, for the intervals that every table shows.
 
 SciPy has them, and importing its `scipy.special` takes longer than all else that a table needs; a test holds these to it.
 Sources: the NIST Digital Library of Mathematical Functions (DLMF), at the equations named.
@@ -61,6 +61,11 @@ def student_quantile(freedom: float, probability: float) -> float:
             break
         t += step
     return t
+
+
+def fisher_tail(f: float, above: float, below: float) -> float:
+    """The probability that Fisher's F with these degrees of freedom, of numerator and denominator, is above ``f`` ≥ 0."""
+    return _incomplete_beta(below / (below + above * f), below / 2, above / 2)
 
 
 def _incomplete_beta(x: float, a: float, b: float) -> float:
