@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         warmup,
     )
     from bench.api.gating import calibrate, check, evaluate
-    from bench.api.measuring import count, measure, peers, scale
+    from bench.api.measuring import count, measure, merge, peers, scale
     from bench.api.reading import compare, history, load_peers, load_run, load_scaling, plots, report
     from bench.api.tables import render
     from bench.host.results.run import Run
@@ -64,6 +64,7 @@ __all__ = [
     "load_run",
     "load_scaling",
     "measure",
+    "merge",
     "peers",
     "plots",
     "profile",
@@ -77,7 +78,7 @@ __all__ = [
 # what a worker has no use for is imported when it is asked for
 _MODULES = {
     "bench.api.gating": ["calibrate", "check", "evaluate"],
-    "bench.api.measuring": ["count", "measure", "peers", "scale"],
+    "bench.api.measuring": ["count", "measure", "merge", "peers", "scale"],
     "bench.api.explaining": [
         "claims",
         "explain",

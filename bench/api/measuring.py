@@ -10,11 +10,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import pathlib
+import shlex
 from collections.abc import Sequence
 from typing import Unpack
 
 from bench.api import RESULTS, Path
-from bench.api.requests import Options, plan_record, request
+from bench.api.requests import Options, plan_part, plan_record, request
 from bench.host.measure import counters, lockstep, peer_file, valgrind
 from bench.host.measure import peers as peering
 from bench.host.measure import scale as scaling
@@ -22,7 +23,7 @@ from bench.host.measure.session import Session, now
 from bench.host.pages import peers as peers_page
 from bench.host.pages import rendering, run_tables
 from bench.host.pages import scaling as scaling_page
-from bench.host.results import kinds, store
+from bench.host.results import kinds, merging, store
 from bench.host.results.peers import PeersRun
 from bench.host.results.records import LEAD_IN, REFERENCE
 from bench.host.results.run import Run
@@ -45,6 +46,7 @@ def measure(
     budget: float = 300.0,
     from_start: bool = False,
     lead_in: int | None = None,
+    part: str | None = None,
     base: str | None = None,
     results: Path = RESULTS,
     name: str | None = None,
@@ -56,7 +58,7 @@ def measure(
     ``engines``: names or paths of engine files, all built-in ones for none; ``pythons``: versions, or [NAME=]paths, every
     CPython found for none; ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``steps`` are from all over the training
     run, each begun with the run's own state there, after ``lead_in`` untimed first steps, LEAD_IN for None; or with
-    ``from_start`` the first ones. ``base``: the runtime that the run's tables.md compares the others with. ``resume``: a
+    ``from_start`` the first ones. ``part``: "2/8" measures the second of eight parts of the rounds, for `merge`. ``base``: the runtime that the run's tables.md compares the others with. ``resume``: a
     run to go on with; the other arguments are its own then.
 
     ``options``, of every function here: ``min_time``, ``timeout``, ``gc``, ``clock``, ``affinity`` and ``command``, as
@@ -76,12 +78,34 @@ def measure(
         if resume is not None:
             run = lockstep.resume(session, kinds.find(pathlib.Path(resume), folder))
         else:
-            plan = plan_record(steps, rounds, budget, options)
+            plan = plan_part(plan_record(steps, rounds, budget, options), part)
             wanted = request("run", engines, pythons, env, data, config, plan, options)
             wanted = dataclasses.replace(
                 wanted, base=base, spread=not from_start, lead_in=LEAD_IN if lead_in is None else lead_in
             )
             run = lockstep.run(session, wanted, folder / (name or now()))
+    rendering.keep(run.folder, run_tables.render(run, "github", base))
+    return run
+
+
+def merge(
+    runs: Sequence[Run | Path],
+    *,
+    base: str | None = None,
+    results: Path = RESULTS,
+    name: str | None = None,
+    command: Sequence[str] | None = None,
+) -> Run:
+    """Join runs of one plan, or parts of it, into one run, as ``microgpt-bench merge`` does.
+
+    Its speedups are of each machine first, then across machines: `Run.across`. Raises UsageError for what doesn't fit.
+    """
+    if isinstance(runs, str):
+        raise UsageError(f"runs must be a list, not the text {runs!r}: give [{runs!r}]")
+    store.check_name(name)
+    folder = pathlib.Path(results)
+    folders = [run.folder if isinstance(run, Run) else kinds.find(pathlib.Path(run), folder) for run in runs]
+    run = merging.merge(folders, folder / (name or now()), shlex.join(command or ["bench.merge"]), base)
     rendering.keep(run.folder, run_tables.render(run, "github", base))
     return run
 

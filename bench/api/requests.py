@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
@@ -55,6 +57,19 @@ def plan_record(steps: int, rounds: int, budget: float | None, options: Options)
     if rounds < 1:
         raise UsageError(f"rounds is {rounds}: give 1 or more")
     return plan
+
+
+def plan_part(plan: PlanRecord, part: str | None) -> PlanRecord:
+    """Part "K/N" of a plan, with every Nth of its rounds; all of it for None. Raises UsageError for no such part."""
+    if part is None:
+        return plan
+    match = re.fullmatch(r"([1-9]\d{0,5})/([1-9]\d{0,5})", part, re.ASCII)
+    number, of = map(int, match.groups()) if match else (1, 0)
+    if number > of:
+        raise UsageError(f"the part {part!r:.60} is none: write K/N, as in 2/8 for the second of eight")
+    if of > plan.rounds:
+        raise UsageError(f"{of} parts of {plan.rounds} rounds leave some with none: give at least {of} rounds in all")
+    return dataclasses.replace(plan, part=[number, of], rounds=len(range(number, plan.rounds + 1, of)))
 
 
 def request(

@@ -26,6 +26,7 @@ COMMANDS = {
     "generate": "Draw samples from a saved model, or from one that is trained first. --seed also sets the random draws.",
     "history": "List the runs on disk with chosen ratios, and the runs at which a ratio changed.",
     "ladder": "Train each model of the ladder, from counting letter pairs to the GPT, and print what each step up brings.",
+    "merge": "Join runs of one plan, or parts of it, into one run with a level for machines, and print its tables.",
     "peers": "Time other programs together with the engines, and check every loss that they print.",
     "profile": "Profile an engine: print its top functions and write a flame graph that opens in a browser.",
     "report": "Write a run as one HTML file, which needs no other file and no network.",

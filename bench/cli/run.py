@@ -37,6 +37,11 @@ from bench.host.results.records import LEAD_IN
     show_default=True,
     help="Untimed steps that each process trains first, from the start of the training run.",
 )
+@click.option(
+    "--part",
+    metavar="K/N",
+    help="Measure only part K of N of the rounds: N machines share a run, and merge joins them.",
+)
 @FORMAT
 @BASE
 def command(lead_in: int, style: str, base: str | None, **options: Any) -> int:

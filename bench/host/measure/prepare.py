@@ -118,6 +118,8 @@ def resume(folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] 
     """
     run = store.load(folder)
     record = run.record
+    if record.merged:
+        raise UsageError(f"{folder} was merged of other runs: measure another one, and merge again")
     source = sources.copy_source(workspace)
     if sources.digest(source) != record.source_sha256:
         raise UsageError(f"the engines or the workload have changed since {folder} was started: start a new run")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 
+from bench.host.pages import machine_tables
+from bench.host.pages.machine_tables import speedup_text
 from bench.host.pages.rendering import prose, render_table, render_tables
 from bench.host.pages.wording import (
     COUNTERS_LEGEND,
@@ -64,7 +66,7 @@ def tables(run: Run, base: str | None = None) -> list[Table]:
     base = base or runtimes[0]
     if base not in runtimes:
         raise UsageError(f"no runtime {base} in this run: choose from {', '.join(runtimes)}")
-    run_tables = [_of_runtime(run, runtime) for runtime in runtimes]
+    run_tables = [table for one in runtimes for table in (_of_runtime(run, one), *machine_tables.by_machine(run, one))]
     if len(runtimes) > 1 and not run.gated:
         run_tables += [_speedups(run), _across(run, base)]
     return run_tables + counter_tables(run)
@@ -111,7 +113,7 @@ def _of_runtime(run: Run, runtime: str) -> Table:
                 if engine == REFERENCE
                 else NOTHING
                 if run.gated and ratio.low is None
-                else ratio_text(ratio) + (" (wall)" if run.off_cpu((engine, runtime)) else ""),
+                else speedup_text(run, engine, runtime) + (" (wall)" if run.off_cpu((engine, runtime)) else ""),
                 NOTHING if nodes is None else f"{nodes:,.0f}",
                 NOTHING if peak is None else f"{peak / 1e6:.0f}",
                 NOTHING if drawing is None else number(drawing * 1e3),
@@ -125,6 +127,7 @@ def _of_runtime(run: Run, runtime: str) -> Table:
         if (engine, runtime) in broken:
             below.append(f"{engine} broke its promise: {run.record.engines[engine].parity}")
         below += [f"{engine}: {remark}" for remark in remarks(run, (engine, runtime))]
+        below += filter(None, [machine_tables.remark(engine, run.across(engine, runtime))])
     others = [ratio for _, engine, _, ratio, _ in measured if engine != REFERENCE]
     if any(ratio.low is None for ratio in others):
         below.append(GATED if run.gated else f"{ONE_ROUND}; {more(run)}")
@@ -173,8 +176,7 @@ def _speedup(run: Run, engine: str, runtime: str) -> str:
     status, _ = run.status((engine, runtime))
     if status != "ok":
         return "DIVERGED" if status == "diverged" else NOTHING if status == "skipped" else status
-    ratio = run.speedup(engine, runtime)
-    return NOTHING if ratio is None else ratio_text(ratio, short=True)
+    return speedup_text(run, engine, runtime, short=True)
 
 
 def _across(run: Run, base: str) -> Table:
@@ -183,11 +185,8 @@ def _across(run: Run, base: str) -> Table:
     for engine in run.record.engines:
         row = [engine]
         for runtime in runtimes:
-            ratio = run.speedup(engine, runtime, over=(engine, base))
-            if ratio is None:
-                row.append(NOTHING)
-                continue
-            row.append("1" if runtime == base else ratio_text(ratio, short=True))
+            text = speedup_text(run, engine, runtime, (engine, base), short=True)
+            row.append("1" if runtime == base and text != NOTHING else text)
         if any(cell != NOTHING for cell in row[1:]):
             rows.append(row)
     means = {runtime: run.mean_speedup(runtime, base) for runtime in runtimes if runtime != base}

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.host.results import machines
 from bench.host.results.records import NODES_STEPS, RuntimeRecord
 from bench.host.results.run import Run
 from bench.host.stats.paired import Ratio
+from bench.host.system.progress import count
 from bench.workload.config import OPTIONS
 from bench.workload.runtime import jits
 
@@ -60,6 +62,8 @@ GATED = "no speedup: a check measures the reference only once, to verify the oth
 
 def more(run: Run) -> str:
     """What would narrow a run's intervals: what ended it was the number of rounds, the budget, or the user."""
+    if len(run.machines) > 1:
+        return "more machines, and more rounds on each, narrow it"
     plan, taken = run.record.plan, [entry.seconds for entry in run.rounds]
     if run.gated or len(taken) >= plan.rounds:
         return "a longer --budget narrows it" if run.gated else "more --rounds narrow it"
@@ -100,9 +104,23 @@ def preamble(run: Run) -> list[str]:
         f"{steps_of(run)}, {len(run.rounds)} round{'s' * (len(run.rounds) != 1)} of fresh processes, "
         f"in lockstep; cyclic garbage collector {plan.gc}"
         + ("" if plan.affinity is None else f"; workers on CPU {', '.join(map(str, plan.affinity))} only"),
-        f"{record.machine['cpu']}, {record.machine['cores']} cores, {record.machine['platform']}; {record.created}",
+        *_machines(run),
         *record.notes,
     ]
+
+
+def _machines(run: Run) -> list[str]:
+    """A line for the machine, or for each and how many rounds it measured."""
+    several, told = len(run.machines) > 1, []
+    for name, one in run.machines.items():
+        about = machines.of_round(run, one.rounds[0]) if one.rounds else run.record.machine
+        line = f"{about['cpu']}, {about['cores']} cores, {about['platform']}"
+        told.append(f"{name}: {line}; {count(len(one.rounds), 'round')}" if several else line)
+    return (
+        [f"{len(told)} machines, rounds paired within each; {run.record.created}", *told]
+        if several
+        else [f"{told[0]}; {run.record.created}"]
+    )
 
 
 def steps_of(run: Run) -> str:

@@ -21,6 +21,7 @@ import numpy as np
 import pyperf
 
 from bench.host.results import checks, store
+from bench.host.results.machines import of_round
 from bench.host.results.peers import peers_of, times_as_fast
 from bench.host.results.run import Run
 from bench.host.stats.noise import Floats
@@ -116,7 +117,7 @@ def _side(run: Run, runtime: str, clock: str = "wall") -> Side:
         repr(
             (record.workload.sha256, record.workload.config, record.plan.numbers, record.plan.lead_in, record.plan.gc)
         ),
-        str(record.machine["identity"]),
+        " ".join(sorted({str(of_round(run, entry)["identity"]) for entry in run.rounds})),
         record.runtimes[runtime].described["build"],
         clock,
         tuple(beside.checked) if beside else (),
@@ -258,6 +259,8 @@ def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Comparis
     means = [np.mean([side.logs[engine] for engine in engines], axis=0) for side in (one, other)]
     programs = [PROGRAMS] if one.clock == "cpu" and any(engine in one.programs for engine in engines) else []
     above = [*notes, APART.format(CLOCKS[one.clock]), *programs]
+    if any(" " in side.machine for side in (one, other)):
+        above.append("Rounds of several machines count together here: microgpt-bench show RUN has them by machine.")
     return Comparison(f"{one.label} → {other.label}", above, ratios, _welch(*means), unmatched)
 
 

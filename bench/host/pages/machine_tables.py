@@ -1,0 +1,72 @@
+"""What a run of several machines shows beside the usual: each machine, its own speedups, and by how much they differ."""
+
+from __future__ import annotations
+
+from bench.host.pages.wording import SHORT, decimals, ratio_text
+from bench.host.results.records import REFERENCE, Cell
+from bench.host.results.run import Run
+from bench.host.results.table import NOTHING, Table
+from bench.host.stats.across_machines import BY_CHANCE, Across
+
+DIFFER = (
+    "differ by: standard deviation of the machines' speedups around the common one, beyond what their rounds explain;"
+    " I²: the share of their variance that this is."
+)
+
+
+def speedup_text(run: Run, engine: str, runtime: str, over: str | Cell = REFERENCE, short: bool = False) -> str:
+    """A speedup with its interval; where machines disagree in which of the two is faster, those of the machines instead."""
+    ratio, about = run.speedup(engine, runtime, over), run.across(engine, runtime, over)
+    if ratio is None:
+        return NOTHING
+    if about is None or not about.disagree:
+        return ratio_text(ratio, short)
+    if about.opposite:
+        values = sorted(each.value for each in about.machines.values() if each.separable)
+        low, high = (f"{value:.{decimals(value)}f}" for value in (values[0], values[-1]))
+        return f"{low}…{high}≠" if short else f"{low} to {high} (≠)"
+    return f"{ratio_text(ratio, short)}{'≠' if short else ' (≠)'}"
+
+
+def remark(engine: str, about: Across | None) -> str:
+    """In words, whether machines disagree about an engine; "" where they do not."""
+    if about is None or not about.disagree:
+        return ""
+    if about.opposite:
+        faster, slower = (
+            ", ".join(name for name, each in about.machines.items() if each.separable and (each.value > 1) is wanted)
+            for wanted in (True, False)
+        )
+        return (
+            f"{engine} (≠): faster than the reference on {faster}, slower on {slower}: no one speedup stands for both"
+        )
+    return f"{engine} (≠): its speedup is not the same on all machines (p < {BY_CHANCE:g})"
+
+
+def by_machine(run: Run, runtime: str) -> list[Table]:
+    """The speedups of a runtime's engines, a column for each machine; nothing for a run of one."""
+    columns = list(run.machines)
+    if len(columns) < 2:
+        return []
+    rows: list[list[str]] = []
+    below: list[str] = []
+    for engine in run.record.engines:
+        about = None if engine == REFERENCE else run.across(engine, runtime)
+        if about is None:
+            continue
+        own = [about.machines.get(name) for name in columns]
+        share = f", I² {about.share:.0%}" if about.chance is not None else ""
+        rows.append(
+            [
+                engine,
+                *(NOTHING if ratio is None else ratio_text(ratio, short=True) for ratio in own),
+                ratio_text(about.ratio, short=True),
+                f"{about.spread * 100:.1f} %{share}",
+            ]
+        )
+        below += filter(None, [remark(engine, about)])
+    if len(columns) == 2 and rows:
+        below.append("two machines say little of all others, so the intervals of both together are wide: add a third")
+    above = ["Each machine's own speedup over the reference, and all machines together.", SHORT, DIFFER]
+    title = f"{runtime}: speedup by machine"
+    return [Table(title, above, ["engine", *columns, "all", "differ by"], rows, below)] if rows else []
