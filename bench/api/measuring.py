@@ -16,7 +16,7 @@ from typing import Unpack
 
 from bench.api import RESULTS, Path
 from bench.api.requests import Options, plan_part, plan_record, request
-from bench.host.measure import counters, lockstep, peer_file, valgrind
+from bench.host.measure import counters, lockstep, peer_file, pooled, valgrind
 from bench.host.measure import peers as peering
 from bench.host.measure import scale as scaling
 from bench.host.measure.session import Session, now
@@ -51,6 +51,8 @@ def measure(
     results: Path = RESULTS,
     name: str | None = None,
     resume: Path | None = None,
+    cluster: str | None = None,
+    wait: float = 60.0,
     **options: Unpack[Options],
 ) -> Run:
     """Measure engines on Pythons in lockstep, into a new run's folder under ``results``, as ``microgpt-bench run`` does.
@@ -59,7 +61,8 @@ def measure(
     CPython found for none; ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``steps`` are from all over the training
     run, each begun with the run's own state there, after ``lead_in`` untimed first steps, LEAD_IN for None; or with
     ``from_start`` the first ones. ``part``: "2/8" measures the second of eight parts of the rounds, for `merge`. ``base``: the runtime that the run's tables.md compares the others with. ``resume``: a
-    run to go on with; the other arguments are its own then.
+    run to go on with; the other arguments are its own then. ``cluster``: the address of a Dask scheduler whose workers with
+    the resource measure=1 measure, or "local:2" for two here; ``wait``: seconds for the first of them to come.
 
     ``options``, of every function here: ``min_time``, ``timeout``, ``gc``, ``clock``, ``affinity`` and ``command``, as
     `bench.api.requests.Options` has them.
@@ -74,16 +77,20 @@ def measure(
         )
     if lead_in is not None and lead_in < 0:
         raise UsageError(f"lead_in is {lead_in}: give 0 or more")
+    if part is not None and cluster is not None:
+        raise UsageError("--part is for machines without a pool, and --cluster has one: give one of them")
     with Session() as session:
         if resume is not None:
-            run = lockstep.resume(session, kinds.find(pathlib.Path(resume), folder))
+            found = kinds.find(pathlib.Path(resume), folder)
+            run = pooled.resume(session, found, cluster, wait) if cluster else lockstep.resume(session, found)
         else:
             plan = plan_part(plan_record(steps, rounds, budget, options), part)
             wanted = request("run", engines, pythons, env, data, config, plan, options)
             wanted = dataclasses.replace(
                 wanted, base=base, spread=not from_start, lead_in=LEAD_IN if lead_in is None else lead_in
             )
-            run = lockstep.run(session, wanted, folder / (name or now()))
+            path = folder / (name or now())
+            run = pooled.run(session, wanted, path, cluster, wait) if cluster else lockstep.run(session, wanted, path)
     rendering.keep(run.folder, run_tables.render(run, "github", base))
     return run
 

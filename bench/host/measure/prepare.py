@@ -33,7 +33,7 @@ class Request:
     ``against``: git revision at which the engines become rows of their own, to hold today's against.
     ``slowdowns``: injected, by row. ``kind``: the command that asks, one of kinds.KINDS.
     ``spread``: time steps from all over the training run, or these ones, from 1, after ``lead_in`` of
-    its first steps in every process; otherwise time its first ones.
+    its first steps in every process; otherwise time its first ones. ``found``: the runtimes that a pool has, and what it has not.
     """
 
     data: str
@@ -49,6 +49,7 @@ class Request:
     kind: str = "run"
     spread: bool | Sequence[int] = False
     lead_in: int = 0
+    found: tuple[list[interpreters.Runtime], list[str]] | None = None
 
 
 def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord, list[str]]:
@@ -61,7 +62,7 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord,
     read_documents(path)  # what is wrong with it is said of the user's own file
     path = sources.copy_documents(path, workspace)
     documents = read_documents(path)
-    runtimes, missing = find_runtimes(request.pythons, request.switches)
+    runtimes, missing = request.found or find_runtimes(request.pythons, request.switches)
     if request.base not in (None, *(runtime.name for runtime in runtimes)):
         raise UsageError(
             f"no runtime {request.base} in this run: choose from {', '.join(runtime.name for runtime in runtimes)}"
@@ -111,10 +112,12 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord,
     return plan, dataclasses.replace(record, plan=settings), missing
 
 
-def resume(folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] | None = None) -> tuple[Plan, Run]:
+def resume(
+    folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] | None = None, pooled: bool = False
+) -> tuple[Plan, Run]:
     """The plan of a run on disk, to go on with. Raises UsageError where anything it measures has changed since.
 
-    ``only``: the runtimes to plan for and to look at; None for all.
+    ``only``: the runtimes to plan for and to look at; None for all. ``pooled``: a pool measures, and looks at its own.
     """
     run = store.load(folder)
     record = run.record
@@ -123,9 +126,13 @@ def resume(folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] 
     source = sources.copy_source(workspace)
     if sources.digest(source) != record.source_sha256:
         raise UsageError(f"the engines or the workload have changed since {folder} was started: start a new run")
-    if machine.describe()["identity"] != record.machine["identity"]:
+    if not pooled and machine.describe()["identity"] != record.machine["identity"]:
         raise UsageError(f"{folder} was started on another machine: start a new run")
-    if record.plan.affinity is not None and (lacking := set(record.plan.affinity) - machine.allowed_cpus()):
+    if (
+        not pooled
+        and record.plan.affinity is not None
+        and (lacking := set(record.plan.affinity) - machine.allowed_cpus())
+    ):
         raise UsageError(f"{folder} needs CPU {min(lacking)}, which is not available here: start a new run")
     path = datasets.locate_again(record.workload.data)
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != record.workload.sha256:
@@ -133,6 +140,9 @@ def resume(folder: pathlib.Path, workspace: pathlib.Path, only: Collection[str] 
     runtimes = []
     for name, about in record.runtimes.items():
         if only is not None and name not in only:
+            continue
+        if pooled:
+            runtimes.append(interpreters.Runtime(name, about.specification, "", about.environment, about.described))
             continue
         runtime = find_again(name, about)
         both = runtime.described.keys() & about.described  # an older version may have asked for fewer facts
@@ -249,7 +259,17 @@ def find_runtimes(pythons: Sequence[str], switches: Sequence[str] = ()) -> tuple
             raise UsageError(
                 f"none of CPython {', '.join(interpreters.default_versions())} is installed: give one with --python PATH"
             )
-    runtimes = list(plain)
+    runtimes, more = switched(plain, switches, bool(pythons))
+    missing += more
+    missing += filter(None, map(interpreters.also_found, plain))
+    return interpreters.with_distinct_names(runtimes), missing
+
+
+def switched(
+    plain: Sequence[interpreters.Runtime], switches: Sequence[str], asked: bool
+) -> tuple[list[interpreters.Runtime], list[str]]:
+    """Runtimes, and each with the switches that fit it; and a line for each left out, unless they were ``asked`` for."""
+    runtimes, missing = list(plain), []
     for text in switches:
         which, environment = _parse_switches(text)
         fitting = [runtime for runtime in plain if which in ("", runtime.name, runtime.specification)]
@@ -259,11 +279,10 @@ def find_runtimes(pythons: Sequence[str], switches: Sequence[str] = ()) -> tuple
             try:
                 runtimes.append(interpreters.with_switches(runtime, environment))
             except UsageError as error:
-                if pythons or which:  # asked for by name
+                if asked or which:  # by name
                     raise
                 missing.append(f"skipped: {error}")
-    missing += filter(None, map(interpreters.also_found, plain))
-    return interpreters.with_distinct_names(runtimes), missing
+    return runtimes, missing
 
 
 def _parse_switches(text: str) -> tuple[str, dict[str, str]]:

@@ -6,7 +6,8 @@ A round starts a fresh worker process per cell (`bench.host.measure.round`); eac
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bench.host.measure.answers import one_line
 from bench.host.measure.cell import CellState
@@ -77,18 +78,22 @@ class Rounds:
             )
 
     def _describe_engines(self, current: Round) -> None:
-        """Fill in what only a worker can say of its engine: what the engine file says of itself."""
-        known = dict(self.run.record.engines)
-        for (engine, _), state in current.states.items():
-            said = state.started.get("engine")
-            if said and not known[engine].summary:
-                known[engine] = dataclasses.replace(
-                    known[engine],
-                    summary=one_line(said["summary"]),
-                    parent=said["parent"] and one_line(said["parent"], 60),
-                    change=one_line(said["change"]),
-                    parity=said["parity"],
-                    collector=said.get("collector", "on"),
-                )
-        if known != self.run.record.engines:
-            store.update(self.run, dataclasses.replace(self.run.record, engines=known))
+        states = current.states.items()
+        describe_engines(self.run, {cell[0]: said for cell, state in states if (said := state.started.get("engine"))})
+
+
+def describe_engines(run: Run, said: Mapping[str, Mapping[str, Any]]) -> None:
+    """Fill in what only a worker can say of its engine: what the engine file says of itself."""
+    known = dict(run.record.engines)
+    for engine, about in said.items():
+        if not known[engine].summary:
+            known[engine] = dataclasses.replace(
+                known[engine],
+                summary=one_line(about["summary"]),
+                parent=about["parent"] and one_line(about["parent"], 60),
+                change=one_line(about["change"]),
+                parity=about["parity"],
+                collector=about.get("collector", "on"),
+            )
+    if known != run.record.engines:
+        store.update(run, dataclasses.replace(run.record, engines=known))

@@ -40,9 +40,9 @@ class Session(Workspace):
         with RunProgress(None, doing=PREPARING):
             self.plan, self.record, self.missing = prepare.prepare(request, self.folder)
 
-    def resume(self, folder: pathlib.Path, only: Collection[str] | None = None) -> Run:
-        """Make the plan of a run on disk, to go on with; ``only`` as in `prepare.resume`. Raises UsageError."""
-        self.plan, self.run = prepare.resume(folder, self.folder, only)
+    def resume(self, folder: pathlib.Path, only: Collection[str] | None = None, pooled: bool = False) -> Run:
+        """Make the plan of a run on disk, to go on with; the rest as in `prepare.resume`. Raises UsageError."""
+        self.plan, self.run = prepare.resume(folder, self.folder, only, pooled)
         return self.run
 
     def create(self, folder: pathlib.Path, notes: Sequence[str] = ()) -> Run:
@@ -53,9 +53,11 @@ class Session(Workspace):
         return self.run
 
     @contextlib.contextmanager
-    def measuring(self, orders: int | None, interrupted: Callable[[], str]) -> Iterator[RunProgress]:
+    def measuring(
+        self, orders: int | None, interrupted: Callable[[], str], unit: str = "orders"
+    ) -> Iterator[RunProgress]:
         """How far it is, of so many ``orders``; at an interrupt the line, if any, is said and Interrupted raised."""
-        with RunProgress(orders) as progress:
+        with RunProgress(orders, unit=unit) as progress:
             for line in self.missing:
                 progress.say(line)
             try:

@@ -89,6 +89,7 @@ def check_round(entry: Any) -> None:
     """A RoundRecord by itself."""
     at_least(entry.number, 1, "number")
     at_least(entry.seconds, 0, "seconds")
+    at_least(entry.planned or 1, 1, "planned round")
     if entry.machine is not None:
         _check_machine(entry.machine)
     for name, cell in entry.cells.items():

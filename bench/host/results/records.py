@@ -129,7 +129,7 @@ class RoundRecord:
     """One round: fresh processes, every cell. ``cells`` by engine and runtime, joined by @.
 
     ``seconds`` of wall time, of which the host itself computed for ``host_cpu_seconds``. ``machine``: that it was
-    measured on, where it is not simply the run's.
+    measured on, where it is not simply the run's; ``planned``: which of the plan's rounds it is, where it is not ``number``.
     """
 
     schema: int
@@ -139,6 +139,7 @@ class RoundRecord:
     host_cpu_seconds: float
     cells: dict[str, CellRecord]
     machine: dict[str, str | int | float] | None = None
+    planned: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -77,9 +77,12 @@ class Run:
         return (self.folder / GATE_ANSWER).exists()
 
     def of(self, cell: Cell) -> list[CellRecord]:
-        """The cell's records, a round each."""
+        """The cell's records, a round each; of several machines, of those on which it could start."""
         name = key(cell)
-        return [entry.cells[name] for entry in self.rounds if name in entry.cells]
+        records = [entry.cells[name] for entry in self.rounds if name in entry.cells]
+        if self.rounds and self.rounds[-1].machine is not None:
+            records = [record for record in records if record.status != "skipped"] or records
+        return records
 
     def status(self, cell: Cell) -> tuple[Status, str]:
         """ok only if every round was, else the first other status and its reason."""

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import cattrs
 
 from bench.host.results import checks, round_files, shapes
-from bench.host.results.records import SCHEMA, CountersRecord, RoundRecord, RunRecord
+from bench.host.results.records import SCHEMA, CountersRecord, PlanRecord, RoundRecord, RunRecord
 from bench.host.results.run import Run
 from bench.host.system.errors import UsageError
 from bench.workload.model_file import write_atomically
@@ -203,6 +203,16 @@ def read(path: pathlib.Path, kind: type[T], check: Callable[[T], None] | None = 
         raise
     except Exception as error:  # whatever is wrong with the file, cattrs and json have many words for it
         raise damaged(path, error) from None
+
+
+def check_arrived(entry: RoundRecord, plan: PlanRecord) -> None:
+    """A round that another machine measured, before it is kept. Raises UsageError for what no file may hold."""
+    try:
+        again: RoundRecord = _converter.structure(json.loads(to_json(entry)), RoundRecord)
+        checks.check_round(again)
+        checks.check_round_of(again, plan)
+    except Exception as error:
+        raise UsageError(f"a round that arrived is damaged ({shapes.reason(error)})") from None
 
 
 def damaged(path: pathlib.Path, error: BaseException) -> UsageError:

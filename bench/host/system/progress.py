@@ -37,7 +37,10 @@ class RunProgress:
     The plain lines come from a thread of their own, so that they come while one order takes long, too.
     """
 
-    def __init__(self, total: int | None, console: Console | None = None, doing: str = "starting") -> None:
+    def __init__(
+        self, total: int | None, console: Console | None = None, doing: str = "starting", unit: str = "orders"
+    ) -> None:
+        self.unit = unit
         self.total, self.done, self.doing = total, 0, doing
         self.console = console or Console(stderr=True, highlight=False)
         self.started = time.monotonic()
@@ -82,8 +85,8 @@ class RunProgress:
     def _tell(self) -> None:
         while not self.ended.wait(PLAIN_SECONDS):
             spent = time.monotonic() - self.started
-            line = f"{self.done} orders, {spent:.0f} s so far"
+            line = f"{self.done} {self.unit}, {spent:.0f} s so far"
             if self.total is not None and self.done:
                 left = spent / self.done * max(0, self.total - self.done)
-                line = f"{self.done}/{self.total} orders, {spent:.0f} s so far, about {left:.0f} s left"
+                line = f"{self.done}/{self.total} {self.unit}, {spent:.0f} s so far, about {left:.0f} s left"
             self.say(f"{line}; now {self.doing}")

@@ -1,0 +1,263 @@
+"""A pool of machines that Dask schedules: who is there, what each has, and a round at a time for each.
+
+Dask's workers that announce the resource ``measure=1`` measure; `pool_worker` is what they do, `pooled` hands out the
+rounds. Only this module and that one know Dask (``distributed``), which is imported where a pool is asked for.
+
+Sources: https://distributed.dask.org/en/stable/resources.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import importlib
+import inspect
+import logging
+import pathlib
+import pickle
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from bench.host.results.records import RuntimeRecord
+from bench.host.system.errors import UsageError
+from bench.host.system.interpreters import Runtime
+
+RESOURCE = "measure"
+CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 120.0
+POLL_SECONDS = 0.2
+MISSING = 'a pool needs Dask: python -m pip install "microgpt-bench[cluster]"'
+
+
+def remote(name: str, arguments: bytes) -> bytes:
+    """Call a function of `pool_worker` there, with pickled arguments; ("error", line) where that cannot be.
+
+    It is sent by value, as neither the scheduler nor every worker need have this package.
+    """
+    import importlib
+    import pickle
+
+    try:
+        errors = importlib.import_module("bench.host.system.errors")
+        module = importlib.import_module("bench.host.measure.pool_worker")
+    except ImportError as why:
+        return pickle.dumps(("error", f"it has no microgpt-bench of this version ({why}): install it there"))
+    try:
+        return pickle.dumps(("done", getattr(module, name)(*pickle.loads(arguments))))
+    except (errors.UsageError, OSError) as why:
+        return pickle.dumps(("error", str(why)))
+    except (AttributeError, TypeError, pickle.UnpicklingError) as why:
+        return pickle.dumps(("error", f"it has another version of microgpt-bench ({why}): install the same one"))
+
+
+remote.__module__ = "__main__"  # pickled by value
+
+
+@dataclasses.dataclass
+class Machine:
+    """A worker that measures: its address, what `pool_worker.survey` said, and its runtimes by their names in the plan."""
+
+    address: str
+    about: dict[str, Any]
+    runtimes: dict[str, Runtime] = dataclasses.field(default_factory=dict)
+    failures: int = 0
+
+    @property
+    def identity(self) -> str:
+        """Of the machine: workers of one share it."""
+        return str(self.about["machine"]["identity"])
+
+    def __str__(self) -> str:
+        return f"{self.address} ({self.about['machine']['cpu']})"
+
+
+class Pool:
+    """A context manager: the connection to a scheduler, ADDRESS, or to one of our own with N workers here, ``local:N``."""
+
+    def __init__(self, address: str, wait: float, version: str) -> None:
+        self.address, self.wait, self.version = address, wait, version
+        self.machines: dict[str, Machine] = {}
+        self.refused: dict[str, str] = {}  # by worker, why it measures nothing
+        self._stack = contextlib.ExitStack()
+        self._ask: Callable[[str], dict[str, Any]] = lambda _: {}
+
+    def __enter__(self) -> Self:
+        try:
+            self._distributed: Any = importlib.import_module("distributed")
+        except ImportError:
+            raise UsageError(MISSING) from None
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said in a line, here
+        with contextlib.ExitStack() as until_done:
+            self._client = self._connect(until_done)
+            self._check_versions()
+            self._stack = until_done.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _connect(self, stack: contextlib.ExitStack) -> Any:
+        address: Any = self.address
+        if address.startswith("local"):
+            count = address.removeprefix("local").removeprefix(":")
+            if not (count.isascii() and count.isdecimal() and 1 <= int(count) <= 1000) or not address.startswith(
+                "local:"
+            ):
+                raise UsageError(f"--cluster {address}: write local:N, as in local:2")
+            address = stack.enter_context(
+                self._distributed.LocalCluster(
+                    n_workers=int(count),
+                    threads_per_worker=1,
+                    resources={RESOURCE: 1},
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                )
+            )
+        try:
+            client = self._distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError, TypeError, ImportError, self._distributed.comm.CommClosedError) as why:
+            told = " ".join(str(why).split())[:200] or type(why).__name__
+            raise UsageError(
+                f"no Dask scheduler answers at {self.address} ({told}): start one with: dask scheduler"
+            ) from None
+        stack.callback(_close, client)
+        return client
+
+    def _check_versions(self) -> None:
+        ours = self._distributed.__version__
+        try:
+            versions = self._client.get_versions()
+        except Exception as why:  # whatever another version makes of the question
+            raise UsageError(
+                f"the scheduler at {self.address} does not understand distributed {ours} ({type(why).__name__}): install"
+                " the same version here and there"
+            ) from None
+        told = {"the scheduler": versions["scheduler"], **versions["workers"]}
+        for who, about in told.items():
+            theirs = (about or {}).get("packages", {}).get("distributed", ours)
+            if theirs != ours:
+                raise UsageError(
+                    f"{who} at {self.address} has distributed {theirs}, and this is {ours}: install the same"
+                )
+
+    # ----------------------------------------------------------------- machines
+
+    def announced(self) -> list[str]:
+        """The addresses of the workers that measure. Raises UsageError where the scheduler is gone."""
+        asked = {"n_workers": -1} if "n_workers" in inspect.signature(self._client.scheduler_info).parameters else {}
+        try:
+            if self._client.status != "running":
+                raise OSError(f"it is {self._client.status}")
+            workers = self._client.scheduler_info(**asked)["workers"]
+        except Exception as why:  # of whatever kind: a connection that broke in the middle
+            raise UsageError(
+                f"the connection to the scheduler at {self.address} was lost ({type(why).__name__})"
+            ) from None
+        return [address for address, about in workers.items() if about.get("resources", {}).get(RESOURCE, 0) >= 1]
+
+    def join(self, pythons: Sequence[str], switches: Sequence[str], again: Mapping[str, RuntimeRecord] | None) -> None:
+        """Ask the machines that are there what they have, and wait for the first of them. Raises UsageError for none."""
+        self._ask = lambda address: self.call(address, "survey", list(pythons), list(switches), again)
+        began = time.monotonic()
+        while not self.look() and time.monotonic() - began < self.wait:
+            time.sleep(POLL_SECONDS)
+        if not self.machines:
+            told = next(iter(self.refused.values()), "")
+            hint = f"start one with: dask worker {self.address} --nthreads 1 --resources {RESOURCE}=1"
+            raise UsageError(told or f"no machine that measures joined {self.address} within {self.wait:g} s: {hint}")
+
+    def look(self) -> list[Machine]:
+        """The machines that are there now; those that came since the last look are asked what they have."""
+        there = self.announced()
+        for address in [address for address in self.machines if address not in there]:
+            del self.machines[address]
+        for address in there:
+            if address in self.machines or address in self.refused:
+                continue
+            try:
+                about = self._ask(address)
+            except UsageError as why:
+                self.refused[address] = f"{address} measures nothing: {why}"
+                continue
+            if about["version"] != self.version:
+                self.refused[address] = (
+                    f"{address} has microgpt-bench {about['version']}, and this is {self.version}: install the same"
+                )
+                continue
+            self.machines[address] = Machine(address, about)
+        return list(self.machines.values())
+
+    def send(self, address: str, files: Mapping[str, bytes]) -> None:
+        """What a machine lacks of the files, by path. Raises UsageError where it cannot be sent."""
+        digests = {hashlib.sha256(content).hexdigest(): content for content in files.values()}
+        missing = self.call(address, "lacking", manifest(files))
+        if missing:
+            self.call(address, "keep", {digest: digests[digest] for digest in missing})
+
+    # ----------------------------------------------------------------- calls
+
+    def submit(self, address: str, name: str, *arguments: Any, **more: Any) -> Any:
+        """A future of what a machine does."""
+        return self._client.submit(
+            remote, name, pickle.dumps(arguments), workers=[address], allow_other_workers=False, pure=False, **more
+        )
+
+    def round(self, address: str, *arguments: Any) -> Any:
+        """A future of a round measured there, when nobody else's is."""
+        return self.submit(address, "measure", *arguments, resources={RESOURCE: 1})
+
+    def call(self, address: str, name: str, *arguments: Any) -> Any:
+        """What a machine answers. Raises UsageError where it does not."""
+        future = self.submit(address, name, *arguments)
+        began = time.monotonic()
+        while not future.done() and time.monotonic() - began < ANSWER_SECONDS and self._client.status == "running":
+            if time.monotonic() - began > 2 and address not in self.announced():
+                break
+            time.sleep(POLL_SECONDS / 10)
+        try:
+            if not future.done():
+                raise UsageError(f"{address} does not answer")
+            return answer(future)
+        finally:
+            self.cancel([future])
+
+    def cancel(self, futures: Sequence[Any]) -> None:
+        """Nobody wants these any more: their processes end."""
+        with contextlib.suppress(Exception):  # a connection that is gone cancels too
+            self._client.cancel(list(futures), force=True)
+
+
+def answer(future: Any) -> Any:
+    """What a future that is done says. Raises UsageError for what went wrong there, or on the way."""
+    if future.status != "finished":
+        why = future.exception() if future.status == "error" else None
+        raise UsageError(f"it was lost ({type(why).__name__ if why else future.status})")
+    try:
+        kind, said = pickle.loads(future.result(timeout=ANSWER_SECONDS))
+    except Exception as why:
+        raise UsageError(f"its answer was lost ({type(why).__name__})") from None
+    if kind == "error":
+        raise UsageError(said)
+    return said
+
+
+def manifest(files: Mapping[str, bytes]) -> dict[str, str]:
+    """The digests of files, by path."""
+    return {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
+
+
+def packed(folder: pathlib.Path) -> dict[str, bytes]:
+    """The files of a workspace that a round is measured from, by path relative to it."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    kept = [path for path in files if "__pycache__" not in path.parts]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in kept}
+
+
+def _close(client: Any) -> None:
+    with contextlib.suppress(Exception):
+        client.close(timeout=5)

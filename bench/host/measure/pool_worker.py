@@ -1,0 +1,176 @@
+"""What a pool asks of a machine, done in a Dask worker there: what it has, to keep files, to measure a round.
+
+Each is called by its name with plain values (`bench.host.measure.pool.remote`), so that the scheduler needs no microgpt-bench. The round
+itself is measured by a process of its own (`pool_round`), which ends when its standard input does: whatever becomes of the worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+import pathlib
+import pickle
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from bench.host.measure import prepare
+from bench.host.results.records import RuntimeRecord
+from bench.host.system import interpreters, locks, machine, workspace
+from bench.host.system.errors import UsageError
+
+POLL_SECONDS = 0.2  # between two looks whether a round is still wanted
+ENDING_SECONDS = 15.0  # that a round's process takes to end its workers
+START = "import sys; sys.path.insert(0, sys.argv[1]); from bench.host.measure.pool_round import main; main()"
+
+_kept: dict[str, bytes] = {}  # what pools sent, by digest
+
+
+def survey(
+    pythons: Sequence[str], switches: Sequence[str], again: Mapping[str, RuntimeRecord] | None
+) -> dict[str, Any]:
+    """This machine, the version here, and the runtimes asked for that it has; ``again``: those of a run instead, by name."""
+    runtimes: list[interpreters.Runtime] = []
+    missing: list[str] = []
+    # one by one: a machine need not have all of them
+    for name, about in again.items() if again is not None else dict.fromkeys(pythons or [""]).items():
+        try:
+            if about is not None:
+                runtimes.append(prepare.find_again(name, about))
+            else:
+                found, left_out = prepare.find_runtimes([name] if name else [])
+                runtimes, missing = runtimes + found, missing + left_out
+        except UsageError as why:
+            missing.append(str(why))
+    if switches and runtimes and again is None:
+        runtimes, more = prepare.switched(runtimes, switches, bool(pythons))
+        missing += more
+    return {
+        "version": importlib.metadata.version("microgpt-bench"),
+        "machine": machine.describe(),
+        "runtimes": interpreters.with_distinct_names(runtimes) if again is None else runtimes,
+        "missing": missing,
+    }
+
+
+def lacking(manifest: Mapping[str, str]) -> list[str]:
+    """Digests of the files that this machine has neither installed nor kept, from their paths and digests."""
+    for path, digest in manifest.items():
+        own = (
+            interpreters.ROOT / pathlib.PurePosixPath(path).relative_to("source")
+            if path.startswith("source/")
+            else None
+        )
+        if digest not in _kept and own is not None and own.is_file():
+            content = own.read_bytes()
+            if hashlib.sha256(content).hexdigest() == digest:
+                _kept[digest] = content
+    return [digest for digest in manifest.values() if digest not in _kept]
+
+
+def keep(files: Mapping[str, bytes]) -> None:
+    """Keep what was sent, by digest, as long as this worker lives."""
+    _kept.update(files)
+
+
+def measure(manifest: Mapping[str, str], job: Mapping[str, Any]) -> dict[str, Any]:
+    """A round, as `pool_round` measures it; {} where it is no longer wanted. One at a time on this machine.
+
+    Raises UsageError where it could not be measured.
+    """
+    wanted = _wanted()
+    if missing := lacking(manifest):
+        raise UsageError(f"it lacks {len(missing)} files that were sent")
+    with _alone(wanted) as alone:
+        if not alone:
+            return {}
+        files = {path: _kept[digest] for path, digest in manifest.items()}
+        return _in_process(pickle.dumps({**job, "files": files, "machine": machine.describe()}), wanted)
+
+
+def _in_process(order: bytes, wanted: Callable[[], bool]) -> dict[str, Any]:
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(
+            [sys.executable, "-c", START, str(interpreters.ROOT)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+        ) as child,
+    ):
+        assert child.stdin is not None and child.stdout is not None
+        said: list[bytes] = []
+        reader = threading.Thread(target=lambda: said.append(child.stdout.read()), daemon=True)  # type: ignore[union-attr]
+        reader.start()
+        try:
+            with contextlib.suppress(OSError):
+                child.stdin.write(len(order).to_bytes(8, "big") + order)
+                child.stdin.flush()
+            while child.poll() is None and wanted():
+                time.sleep(POLL_SECONDS)
+        finally:
+            if over := child.poll() is None:
+                _end(child)
+        reader.join()
+        if over:
+            return {}
+        if child.returncode or not said[0]:
+            errors.seek(0)
+            lines = errors.read().decode(errors="replace").split("\n")
+            last = next((line for line in reversed(lines) if line.strip()), f"exit status {child.returncode}")
+            raise UsageError(f"a round could not be measured: {last.strip():.300}")
+        answer: dict[str, Any] = pickle.loads(said[0])
+        return answer
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Its input ends, and so does it with all its workers; of one that had to be killed the workers are swept up."""
+    assert child.stdin is not None
+    with contextlib.suppress(OSError):
+        child.stdin.close()
+    try:
+        child.wait(ENDING_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+        workspace.sweep()
+
+
+@contextlib.contextmanager
+def _alone(wanted: Callable[[], bool]) -> Iterator[bool]:
+    """While nobody else on this machine measures for a pool; False where nobody wants it any more meanwhile."""
+    mine = os.getuid() if hasattr(os, "getuid") else 0
+    folder = pathlib.Path(tempfile.gettempdir()) / f"microgpt-bench.measuring-{mine}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    lock = None
+    while lock is None and wanted():
+        try:
+            lock = locks.Lock(folder)
+        except locks.Busy:
+            time.sleep(POLL_SECONDS)
+    try:
+        yield lock is not None
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _wanted() -> Callable[[], bool]:
+    """Whether the task that runs here is still wanted: not once it is cancelled, its client gone, or the worker closing."""
+    import distributed
+
+    worker = distributed.get_worker()
+    key = worker.get_current_task()
+
+    def look() -> bool:
+        task = worker.state.tasks.get(key)
+        return task is not None and task.state == "executing" and worker.status.name in ("running", "paused")
+
+    return look
