@@ -6,7 +6,7 @@ import json
 import subprocess
 from typing import Any
 
-from bench.host.measure import prepare
+from bench.host.measure import finding
 from bench.host.results import checks, store
 from bench.host.results.records import REFERENCE, SCHEMA, ClaimsRecord
 from bench.host.results.run import Run
@@ -58,6 +58,6 @@ def measure(run: Run, again: bool, progress: Progress) -> ClaimsRecord:
         if name in record.runtimes:
             continue
         progress.advance(f"experiments on {name}")
-        record.runtimes[name] = experiment(prepare.find_again(name, about))
+        record.runtimes[name] = experiment(finding.find_again(name, about))
         store.write_json(run.folder / "claims.json", record, indent=None)  # hundreds of small answers
     return record

@@ -50,6 +50,8 @@ def remote(name: str, arguments: bytes) -> bytes:
         return pickle.dumps(("error", str(why)))
     except (AttributeError, TypeError, pickle.UnpicklingError) as why:
         return pickle.dumps(("error", f"it has another version of microgpt-bench ({why}): install the same one"))
+    except Exception as why:  # Dask loses one that it can't pickle
+        return pickle.dumps(("error", f"{type(why).__name__}: {why}"))
 
 
 remote.__module__ = "__main__"  # pickled by value

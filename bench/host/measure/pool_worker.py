@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import importlib.metadata
 import os
 import pathlib
@@ -20,7 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.host.measure import prepare
+from bench.host.measure import finding
 from bench.host.results.records import RuntimeRecord
 from bench.host.system import interpreters, locks, machine, workspace
 from bench.host.system.errors import UsageError
@@ -42,14 +43,14 @@ def survey(
     for name, about in again.items() if again is not None else dict.fromkeys(pythons or [""]).items():
         try:
             if about is not None:
-                runtimes.append(prepare.find_again(name, about))
+                runtimes.append(finding.find_again(name, about))
             else:
-                found, left_out = prepare.find_runtimes([name] if name else [])
+                found, left_out = finding.find_runtimes([name] if name else [])
                 runtimes, missing = runtimes + found, missing + left_out
         except UsageError as why:
             missing.append(str(why))
     if switches and runtimes and again is None:
-        runtimes, more = prepare.switched(runtimes, switches, bool(pythons))
+        runtimes, more = finding.switched(runtimes, switches, bool(pythons))
         missing += more
     return {
         "version": importlib.metadata.version("microgpt-bench"),
@@ -164,13 +165,12 @@ def _alone(wanted: Callable[[], bool]) -> Iterator[bool]:
 
 def _wanted() -> Callable[[], bool]:
     """Whether the task that runs here is still wanted: not once it is cancelled, its client gone, or the worker closing."""
-    import distributed
-
-    worker = distributed.get_worker()
+    worker: Any = importlib.import_module("distributed").get_worker()
     key = worker.get_current_task()
 
     def look() -> bool:
         task = worker.state.tasks.get(key)
-        return task is not None and task.state == "executing" and worker.status.name in ("running", "paused")
+        wanted = task is not None and task.state == "executing" and worker.status.name in ("running", "paused")
+        return bool(wanted)
 
     return look

@@ -7,12 +7,11 @@ import datetime
 import hashlib
 import importlib.metadata
 import pathlib
-import re
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 
 import engines
-from bench.host.measure import engine_files, revision, sources, trajectory
+from bench.host.measure import engine_files, finding, revision, sources, trajectory
 from bench.host.measure.plan import Plan
 from bench.host.results import store
 from bench.host.results.records import REFERENCE, SCHEMA, PlanRecord, RunRecord, RuntimeRecord, WorkloadRecord
@@ -62,7 +61,7 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord,
     read_documents(path)  # what is wrong with it is said of the user's own file
     path = sources.copy_documents(path, workspace)
     documents = read_documents(path)
-    runtimes, missing = request.found or find_runtimes(request.pythons, request.switches)
+    runtimes, missing = request.found or finding.find_runtimes(request.pythons, request.switches)
     if request.base not in (None, *(runtime.name for runtime in runtimes)):
         raise UsageError(
             f"no runtime {request.base} in this run: choose from {', '.join(runtime.name for runtime in runtimes)}"
@@ -128,29 +127,13 @@ def resume(
         raise UsageError(f"the engines or the workload have changed since {folder} was started: start a new run")
     if not pooled and machine.describe()["identity"] != record.machine["identity"]:
         raise UsageError(f"{folder} was started on another machine: start a new run")
-    if (
-        not pooled
-        and record.plan.affinity is not None
-        and (lacking := set(record.plan.affinity) - machine.allowed_cpus())
-    ):
+    lacking = set(record.plan.affinity or ()) - machine.allowed_cpus() if not pooled else set()
+    if lacking:
         raise UsageError(f"{folder} needs CPU {min(lacking)}, which is not available here: start a new run")
     path = datasets.locate_again(record.workload.data)
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != record.workload.sha256:
         raise UsageError(f"the dataset {record.workload.data} has changed since {folder} was started: start a new run")
-    runtimes = []
-    for name, about in record.runtimes.items():
-        if only is not None and name not in only:
-            continue
-        if pooled:
-            runtimes.append(interpreters.Runtime(name, about.specification, "", about.environment, about.described))
-            continue
-        runtime = find_again(name, about)
-        both = runtime.described.keys() & about.described  # an older version may have asked for fewer facts
-        if any(runtime.described[fact] != about.described[fact] for fact in both):
-            raise UsageError(
-                f"{about.specification} is a different build than when {folder} was started: start a new run"
-            )
-        runtimes.append(runtime)
+    runtimes = finding.of_run(folder, record.runtimes, only, pooled)
     subjects = {}
     for number, (row, engine) in enumerate(record.engines.items()):
         if engine.path is None and row not in engines.NAMES:
@@ -178,21 +161,6 @@ def resume(
             raise UsageError(f"the training run that {folder} is of cannot be computed again here: start a new run")
     deadline = Deadline.of_command(record.plan.budget_seconds)
     return Plan(subjects, runtimes, path, config, record.plan, deadline, trajectory=way), run
-
-
-def find_again(name: str, about: RuntimeRecord) -> interpreters.Runtime:
-    """A run's runtime by its name there, with its switches. Raises UsageError where it is gone or no longer the same Python."""
-    runtime = interpreters.resolve(about.specification, {})
-    if about.environment:
-        runtime = interpreters.with_switches(runtime, about.environment)
-    switched = [fact for fact, _ in interpreters.EFFECTS.values()]
-    for fact in ("implementation", "version", "build", *switched):
-        if fact in about.described and runtime.described[fact] != about.described[fact]:
-            raise UsageError(
-                f"{about.specification} is no longer the {name} of the run: its {fact} was {about.described[fact]} and is now"
-                f" {runtime.described[fact]}; start a new run"
-            )
-    return dataclasses.replace(runtime, name=name)
 
 
 # --------------------------------------------------------------------- parts
@@ -246,59 +214,3 @@ def take(engine: str, source: pathlib.Path, folder: pathlib.Path) -> engine_file
         return engine_files.builtin(engine, source)
     path = pathlib.Path(engine)
     return engine_files.take(path.name, engine_files.OnDisk(path.parent), folder, source, engine)
-
-
-def find_runtimes(pythons: Sequence[str], switches: Sequence[str] = ()) -> tuple[list[interpreters.Runtime], list[str]]:
-    """The runtimes asked for, or the default matrix; and a line for each that was left out. Raises UsageError."""
-    missing: list[str] = []
-    if pythons:
-        plain = [interpreters.resolve(python, {}) for python in pythons]
-    else:
-        plain, missing = interpreters.matrix({})
-        if not plain:
-            raise UsageError(
-                f"none of CPython {', '.join(interpreters.default_versions())} is installed: give one with --python PATH"
-            )
-    runtimes, more = switched(plain, switches, bool(pythons))
-    missing += more
-    missing += filter(None, map(interpreters.also_found, plain))
-    return interpreters.with_distinct_names(runtimes), missing
-
-
-def switched(
-    plain: Sequence[interpreters.Runtime], switches: Sequence[str], asked: bool
-) -> tuple[list[interpreters.Runtime], list[str]]:
-    """Runtimes, and each with the switches that fit it; and a line for each left out, unless they were ``asked`` for."""
-    runtimes, missing = list(plain), []
-    for text in switches:
-        which, environment = _parse_switches(text)
-        fitting = [runtime for runtime in plain if which in ("", runtime.name, runtime.specification)]
-        if not fitting:
-            raise UsageError(f"--env {text}: no runtime {which} here: choose from {', '.join(r.name for r in plain)}")
-        for runtime in fitting:
-            try:
-                runtimes.append(interpreters.with_switches(runtime, environment))
-            except UsageError as error:
-                if asked or which:  # by name
-                    raise
-                missing.append(f"skipped: {error}")
-    return runtimes, missing
-
-
-def _parse_switches(text: str) -> tuple[str, dict[str, str]]:
-    """``[RUNTIME:]NAME=VALUE [NAME=VALUE …]`` as the runtime's name or version, "" for all, and the variables."""
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f"--env {text}: {error}: quote as in a shell, NAME='a value'") from None
-    if not words:
-        raise UsageError("--env is empty: write NAME=VALUE, as in --env PYTHON_JIT=1")
-    which, colon, first = words[0].partition(":")
-    if colon and "=" not in which:
-        words[0] = first
-    else:
-        which = ""
-    for word in words:
-        if not re.fullmatch(r"[A-Za-z_]\w*=.*", word):
-            raise UsageError(f"--env {text}: {word!r} is not NAME=VALUE, as in --env PYTHON_JIT=1")
-    return which, dict(word.split("=", 1) for word in words)

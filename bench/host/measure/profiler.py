@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import engines
-from bench.host.measure import engine_files, prepare
+from bench.host.measure import engine_files, finding, prepare
 from bench.host.results.run import Run
 from bench.host.system import datasets, interpreters
 from bench.host.system.errors import UsageError
@@ -91,7 +91,7 @@ def profile(
     Raises UsageError, WorkloadError, EngineError.
     """
     engines.load(engine)
-    (runtime,), _ = prepare.find_runtimes([interpreters.newest() if python is None else python])
+    (runtime,), _ = finding.find_runtimes([interpreters.newest() if python is None else python])
     (source_engine,) = engine_files.rows([engine]).values()
     documents = datasets.locate(data).resolve()
     read_documents(documents)  # can it be trained on?
@@ -125,7 +125,7 @@ def top_functions(subject: Subject, profiler: str = "py-spy") -> list[tuple[str,
 
 def of_run(run: Run, name: str, seconds: float) -> dict[str, list[tuple[str, float]]]:
     """`top_functions` of every engine that was measured on a run's runtime ``name``. Raises UsageError."""
-    runtime = prepare.find_again(name, run.record.runtimes[name])
+    runtime = finding.find_again(name, run.record.runtimes[name])
     documents, config = datasets.locate_again(run.record.workload.data).resolve(), run.record.workload.config
     profiles = {}
     cells = [engine for engine in run.record.engines if run.ok((engine, name))]

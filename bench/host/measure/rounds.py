@@ -6,6 +6,7 @@ A round starts a fresh worker process per cell (`bench.host.measure.round`); eac
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,12 +53,14 @@ class Rounds:
         self, cells: Sequence[Cell], first_look: bool = False, samples: int = 0, nodes: bool = False
     ) -> Round | None:
         """One more round, as `Round` has it; None where the budget ended in it. Raises UsageError, Interrupted."""
-        number = len(self.run.rounds) + 1
-        current = Round(self.plan, number, cells, self.progress, self.reference_cells, first_look, samples, nodes)
+        number, planned = len(self.run.rounds) + 1, self._planned()
+        current = Round(self.plan, planned, cells, self.progress, self.reference_cells, first_look, samples, nodes)
         try:
             entry = current.run()
         except OutOfTime:
             return None
+        if planned != number:
+            entry = dataclasses.replace(entry, number=number, planned=planned)
         self.say_if_over(number)
         self.longest = max(entry.seconds - current.first_round_seconds, SHORTER * self.longest)
         if self.save:
@@ -68,6 +71,11 @@ class Rounds:
         if self.reference_cells is not None:
             self.reference_cells.update(current.references())
         return current
+
+    def _planned(self) -> int:
+        """The first of the plan's rounds that is not done: of a run that a pool measured, others may be."""
+        done = {entry.planned or entry.number for entry in self.run.rounds}
+        return next(number for number in itertools.count(1) if number not in done)
 
     def say_if_over(self, number: int) -> None:
         """A line where the first round, which is always done in full, took longer than all was to take."""

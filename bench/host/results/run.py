@@ -80,7 +80,7 @@ class Run:
         """The cell's records, a round each; of several machines, of those on which it could start."""
         name = key(cell)
         records = [entry.cells[name] for entry in self.rounds if name in entry.cells]
-        if self.rounds and self.rounds[-1].machine is not None:
+        if any(entry.machine is not None for entry in self.rounds):
             records = [record for record in records if record.status != "skipped"] or records
         return records
 
