@@ -1,6 +1,7 @@
 """A run on a pool: real schedulers and workers on loopback; machines that are gone, too late, or of another version."""
 
 import collections
+import dataclasses
 import json
 import os
 import pathlib
@@ -13,7 +14,8 @@ import psutil
 import pytest
 
 import bench
-from bench.host.system import processes
+from bench.host.measure import pool, pooled
+from bench.host.system import interpreters
 from tests.host.conftest import SMALL
 
 pytest.importorskip("distributed", reason='needs Dask: pip install "microgpt-bench[cluster]"')
@@ -155,6 +157,7 @@ def runtime_of(run):
     return runtime
 
 
+@pytest.mark.slow
 def test_local_workers_and_going_on_without_them(options, bench_command):
     done = bench_command("run", "--cluster", "local:2", *options, "--rounds", 2)
     assert done.exit_code == 0, done.output
@@ -187,6 +190,7 @@ def test_a_machine_that_dies_loses_nothing(cluster, options):
     assert "was lost, and is measured again" in told
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_dies_keeps_what_is_done(cluster, options, bench_command):
     cluster.worker("one")
     command = started("run", "--cluster", cluster.address, *options, "--rounds", 50)
@@ -208,9 +212,9 @@ def test_an_interrupt_ends_the_processes_everywhere(cluster, options):
     assert command.returncode == 130 and "rounds are kept" in told
     until(lambda: not measuring(), 30)
     assert bench.load_run("pooled").rounds
-    assert not processes.end_marked(["nobody"])
 
 
+@pytest.mark.slow
 def test_a_client_that_is_killed_leaves_no_processes(cluster, options):
     cluster.worker("one")
     command = started("run", "--cluster", cluster.address, *options, "--rounds", 50)
@@ -220,10 +224,10 @@ def test_a_client_that_is_killed_leaves_no_processes(cluster, options):
     until(lambda: not measuring(), 30)
 
 
+@pytest.mark.slow
 def test_one_round_at_a_time_on_a_machine(cluster, options):
     """Two pools' clients, and two workers of one machine: never two rounds at once."""
     cluster.worker("one")
-    (cluster.folder / "again").mkdir()
     both = [
         started("run", "--cluster", cluster.address, *options[:-1], name, "--rounds", 3)
         for name in ("pooled", "second")
@@ -236,13 +240,51 @@ def test_one_round_at_a_time_on_a_machine(cluster, options):
     assert [command.communicate()[1] and command.returncode for command in both] == [0, 0] and most == 1
 
 
-def test_a_machine_without_an_interpreter_gets_no_cells_of_it(cluster, options, tmp_path):
-    """And one that no machine has is refused before anything is written."""
+WITHOUT = """
+from bench.host.system import interpreters
+from bench.host.system.errors import UsageError
+interpreters.before = getattr(interpreters, "before", interpreters.resolve)
+def resolve(specification, switches):
+    if specification.startswith("second="):
+        raise UsageError("there is no second here")
+    return interpreters.before(specification, switches)
+interpreters.resolve = resolve
+"""
+
+
+def test_a_machine_without_an_interpreter_gets_no_cells_of_it(cluster, options, bench_command):
+    cluster.worker("one", preload=WITHOUT)
+    cluster.worker("other")
+    until(
+        lambda: (
+            "Register worker" in (log := (cluster.folder / "scheduler.log").read_text()) and log.count("Register") > 1
+        )
+    )
+    pythons = ["--python", f"first={sys.executable}", "--python", f"second={sys.executable}"]
+    done = bench_command("run", "--cluster", cluster.address, *options[2:], *pythons, "--rounds", 4)
+    assert done.exit_code == 0 and "without second" in done.stderr, done.output
+    run = bench.load_run("pooled")
+    whole(run, 4)
+    for entry in run.rounds:
+        runtimes = {name.partition("@")[2] for name in entry.cells}
+        assert runtimes == ({"first"} if entry.machine["identity"] == "one" else {"first", "second"})
+    assert run.speedup("fused_dot", "second").value > 0 and len(run.across("fused_dot", "first").machines) == 2
+
+
+def test_what_no_machine_has_is_refused(cluster, options, bench_command, tmp_path):
     cluster.worker("one")
-    done = started("run", "--cluster", cluster.address, *options, "--python", tmp_path / "none", "--rounds", 1)
-    _, told = done.communicate(timeout=60)
-    assert done.returncode == 2 and f"no machine of the pool has {tmp_path / 'none'}" in told.replace("\n", " ")
-    assert not pathlib.Path("results").exists()
+    done = bench_command("run", "--cluster", cluster.address, *options, "--python", tmp_path / "none", "--rounds", 1)
+    refused(done, f"no machine of the pool has {tmp_path / 'none'}")
+
+
+def test_one_name_for_two_builds_is_two_columns():
+    runtime = interpreters.resolve(sys.executable, {})
+    other = dataclasses.replace(runtime, described={**runtime.described, "compiler": "another"})
+    about = {"machine": {"identity": "x", "cpu": "Processor"}, "missing": []}
+    machines = [pool.Machine(str(n), {**about, "runtimes": [one]}) for n, one in enumerate((runtime, other, runtime))]
+    found, notes = pooled.runtimes_of(machines)
+    assert [one.name for one in found] == [runtime.name, f"{runtime.name}#2"]
+    assert notes == [f"{runtime.name} is built differently on 1 (Processor): kept apart as {runtime.name}#2"]
 
 
 def refused(done, words):

@@ -17,7 +17,7 @@ import logging
 import pathlib
 import pickle
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,7 +26,7 @@ from bench.host.system.errors import UsageError
 from bench.host.system.interpreters import Runtime
 
 RESOURCE = "measure"
-CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 120.0
+CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 120.0
 POLL_SECONDS = 0.2
 MISSING = 'a pool needs Dask: python -m pip install "microgpt-bench[cluster]"'
 
@@ -65,6 +65,8 @@ class Machine:
     about: dict[str, Any]
     runtimes: dict[str, Runtime] = dataclasses.field(default_factory=dict)
     failures: int = 0
+    step: Any = None  # of sending it files: the future under way
+    ready: bool = False  # it has them
 
     @property
     def identity(self) -> str:
@@ -83,7 +85,8 @@ class Pool:
         self.machines: dict[str, Machine] = {}
         self.refused: dict[str, str] = {}  # by worker, why it measures nothing
         self._stack = contextlib.ExitStack()
-        self._ask: Callable[[str], dict[str, Any]] = lambda _: {}
+        self._survey: tuple[Any, ...] = ()
+        self._asked: dict[str, Any] = {}  # by worker, the future of its survey: a busy one answers later
 
     def __enter__(self) -> Self:
         try:
@@ -163,10 +166,13 @@ class Pool:
         return [address for address, about in workers.items() if about.get("resources", {}).get(RESOURCE, 0) >= 1]
 
     def join(self, pythons: Sequence[str], switches: Sequence[str], again: Mapping[str, RuntimeRecord] | None) -> None:
-        """Ask the machines that are there what they have, and wait for the first of them. Raises UsageError for none."""
-        self._ask = lambda address: self.call(address, "survey", list(pythons), list(switches), again)
+        """Ask the machines that are there what they have, and wait for the first to come. Raises UsageError for none."""
+        self._survey = list(pythons), list(switches), again
         began = time.monotonic()
-        while not self.look() and time.monotonic() - began < self.wait:
+        # all that are there: the plan is made of what they have
+        while (not self.look() or self._asked) and time.monotonic() - began < self.wait:
+            if self.refused and not self.machines and not self._asked:
+                break
             time.sleep(POLL_SECONDS)
         if not self.machines:
             told = next(iter(self.refused.values()), "")
@@ -176,30 +182,49 @@ class Pool:
     def look(self) -> list[Machine]:
         """The machines that are there now; those that came since the last look are asked what they have."""
         there = self.announced()
-        for address in [address for address in self.machines if address not in there]:
-            del self.machines[address]
+        for known in (self.machines, self._asked):
+            for address in [address for address in known if address not in there]:
+                del known[address]
         for address in there:
             if address in self.machines or address in self.refused:
                 continue
-            try:
-                about = self._ask(address)
-            except UsageError as why:
-                self.refused[address] = f"{address} measures nothing: {why}"
-                continue
-            if about["version"] != self.version:
-                self.refused[address] = (
-                    f"{address} has microgpt-bench {about['version']}, and this is {self.version}: install the same"
-                )
-                continue
-            self.machines[address] = Machine(address, about)
+            if address not in self._asked:
+                self._asked[address] = self.submit(address, "survey", *self._survey)
+            if self._asked[address].done():
+                self._join(address)
         return list(self.machines.values())
 
-    def send(self, address: str, files: Mapping[str, bytes]) -> None:
-        """What a machine lacks of the files, by path. Raises UsageError where it cannot be sent."""
-        digests = {hashlib.sha256(content).hexdigest(): content for content in files.values()}
-        missing = self.call(address, "lacking", manifest(files))
-        if missing:
-            self.call(address, "keep", {digest: digests[digest] for digest in missing})
+    def _join(self, address: str) -> None:
+        """Take in a machine that said what it has, or refuse it."""
+        future = self._asked.pop(address)
+        try:
+            about = answer(future)
+            if about["version"] != self.version:
+                raise UsageError(
+                    f"it has microgpt-bench {about['version']}, and this is {self.version}: install the same"
+                )
+            self.machines[address] = Machine(address, about)
+        except UsageError as why:
+            self.refused[address] = f"{address} measures nothing: {why}"
+
+    def send(self, machine: Machine, files: Mapping[str, bytes]) -> bool:
+        """Send a machine what it lacks of the files, by path: whether it has all; ask again where not.
+
+        Raises UsageError where it cannot be sent.
+        """
+        if machine.ready:
+            return True
+        if machine.step is None:
+            machine.step = self.submit(machine.address, "lacking", manifest(files))
+        if not machine.step.done():
+            return False
+        step, machine.step = machine.step, None
+        if missing := answer(step):
+            digests = {hashlib.sha256(content).hexdigest(): content for content in files.values()}
+            machine.step = self.submit(machine.address, "keep", {digest: digests[digest] for digest in missing})
+        else:  # it lacks nothing, or has kept what was sent
+            machine.ready = True
+        return machine.ready
 
     # ----------------------------------------------------------------- calls
 
@@ -212,21 +237,6 @@ class Pool:
     def round(self, address: str, *arguments: Any) -> Any:
         """A future of a round measured there, when nobody else's is."""
         return self.submit(address, "measure", *arguments, resources={RESOURCE: 1})
-
-    def call(self, address: str, name: str, *arguments: Any) -> Any:
-        """What a machine answers. Raises UsageError where it does not."""
-        future = self.submit(address, name, *arguments)
-        began = time.monotonic()
-        while not future.done() and time.monotonic() - began < ANSWER_SECONDS and self._client.status == "running":
-            if time.monotonic() - began > 2 and address not in self.announced():
-                break
-            time.sleep(POLL_SECONDS / 10)
-        try:
-            if not future.done():
-                raise UsageError(f"{address} does not answer")
-            return answer(future)
-        finally:
-            self.cancel([future])
 
     def cancel(self, futures: Sequence[Any]) -> None:
         """Nobody wants these any more: their processes end."""

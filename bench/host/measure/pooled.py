@@ -124,6 +124,7 @@ class Hands:
         self.out: list[tuple[Any, int, Machine]] = []
         self.told: set[str] = set()
         self.longest = 0.0
+        self.first = 0 if self.run.rounds else None  # the round with samples and nodes, 0 where that is done
         self.alone = time.monotonic()  # since when nobody has measured
 
     @property
@@ -175,12 +176,14 @@ class Hands:
             if machine.identity in busy or machine.failures >= FAILURES or not cells:
                 continue
             try:
-                self.pool.send(machine.address, self.files)
+                if not self.pool.send(machine, self.files):
+                    continue
             except UsageError as why:
                 self._failed(machine, str(why))
                 continue
             number = self.queue.pop(0)
-            first = not self.run.rounds and not self.out
+            if first := self.first is None:
+                self.first = number
             deadline = self.plan.deadline
             job = {
                 **self.job,
@@ -222,13 +225,14 @@ class Hands:
                     raise UsageError("it was cancelled there")
             except UsageError as why:
                 self.queue.insert(0, number)
+                self.first = None if self.first == number else self.first
                 self._failed(machine, f"round {number} was lost, and is measured again: {why}")
             else:
                 self._keep(number, said)
             self.pool.cancel([future])
 
     def _failed(self, machine: Machine, why: str) -> None:
-        machine.failures += 1
+        machine.failures, machine.ready = machine.failures + 1, False
         self.progress.say(f"{machine.address}: {why}")
         if machine.failures == FAILURES:
             self.progress.say(f"{machine.address} gets no more rounds")
