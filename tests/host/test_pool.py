@@ -5,6 +5,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import random
 import signal
 import subprocess
 import sys
@@ -188,6 +189,24 @@ def test_a_machine_that_dies_loses_nothing(cluster, options):
     whole(run, 5)
     assert {entry.machine["identity"] for entry in run.rounds} == {"one", "late"}
     assert "was lost, and is measured again" in told
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_lose_nothing_and_count_nothing_twice(cluster, options):
+    cluster.worker("one")
+    cluster.worker("other")
+    command = started("run", "--cluster", cluster.address, *options, "--rounds", 12)
+    moments = random.Random(1)
+    for number in range(10):
+        time.sleep(moments.uniform(0.5, 3.0))
+        if command.poll() is None:
+            name = ("one", "other")[number % 2]
+            cluster.kill(name)
+            cluster.worker(name)
+    _, told = command.communicate(timeout=150)
+    assert command.returncode == 0 and "was lost" in told, told
+    whole(bench.load_run("pooled"), 12)
+    until(lambda: not measuring())
 
 
 @pytest.mark.slow

@@ -27,7 +27,7 @@ from bench.host.system.interpreters import Runtime
 
 RESOURCE = "measure"
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 120.0
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.1
 MISSING = 'a pool needs Dask: python -m pip install "microgpt-bench[cluster]"'
 
 

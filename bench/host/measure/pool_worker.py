@@ -115,7 +115,8 @@ def _in_process(order: bytes, wanted: Callable[[], bool]) -> dict[str, Any]:
                 child.stdin.write(len(order).to_bytes(8, "big") + order)
                 child.stdin.flush()
             while child.poll() is None and wanted():
-                time.sleep(POLL_SECONDS)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(POLL_SECONDS)
         finally:
             if over := child.poll() is None:
                 _end(child)

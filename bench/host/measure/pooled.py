@@ -141,6 +141,9 @@ class Hands:
             self._give(machines)
             if self.out:
                 self.alone = time.monotonic()
+            elif self.run.rounds and machines and not any(map(self._cells, machines)):
+                self.progress.say("no cell is left that agreed with the reference: no more rounds")
+                return
             elif self.queue and time.monotonic() - self.alone > self.pool.wait:
                 raise UsageError(f"no machine has measured for {self.pool.wait:g} s")
             time.sleep(POLL_SECONDS)
@@ -223,6 +226,8 @@ class Hands:
                 said = answer(future)
                 if not said:
                     raise UsageError("it was cancelled there")
+                if said["record"] is not None:  # through the reader's checks: it comes from another machine
+                    store.check_arrived(said["record"], self.run.record.plan)
             except UsageError as why:
                 self.queue.insert(0, number)
                 self.first = None if self.first == number else self.first
@@ -248,8 +253,6 @@ class Hands:
         entry = dataclasses.replace(
             said["record"], number=place, planned=None if place == number else number, machine=said["machine"]
         )
-        # through the reader's checks: it comes from another machine
-        store.check_arrived(entry, self.run.record.plan)
         describe_engines(self.run, said["engines"])
         store.add_round(self.run, entry)
         self.longest = max(entry.seconds - said["extra"], SHORTER * self.longest)
