@@ -36,7 +36,7 @@ _kept: dict[str, bytes] = {}  # what pools sent, by digest
 def survey(
     pythons: Sequence[str], switches: Sequence[str], again: Mapping[str, RuntimeRecord] | None
 ) -> dict[str, Any]:
-    """This machine, the version here, and the runtimes asked for that it has; ``again``: those of a run instead, by name."""
+    """This machine, what makes its timings noisy, the version here, and the runtimes asked for that it has; ``again``: those of a run instead, by name."""
     runtimes: list[interpreters.Runtime] = []
     missing: list[str] = []
     # one by one: a machine need not have all of them
@@ -55,6 +55,7 @@ def survey(
     return {
         "version": importlib.metadata.version("microgpt-bench"),
         "machine": machine.describe(),
+        "warnings": machine.warnings(),
         "runtimes": interpreters.with_distinct_names(runtimes) if again is None else runtimes,
         "missing": missing,
     }

@@ -18,7 +18,7 @@ from bench.host.measure.pool import POLL_SECONDS, Machine, Pool, answer, manifes
 from bench.host.measure.prepare import Request
 from bench.host.measure.rounds import SHORTER, describe_engines
 from bench.host.measure.session import Session
-from bench.host.results import calibration, store
+from bench.host.results import store
 from bench.host.results.pyperf_format import export_pyperf
 from bench.host.results.records import SAMPLES, Cell, key
 from bench.host.results.run import Run
@@ -41,7 +41,7 @@ def run(session: Session, request: Request, folder: pathlib.Path, address: str, 
         if not found:
             raise UsageError("no machine of the pool has a Python of the default matrix: give one with --python")
         session.prepare(dataclasses.replace(request, found=(found, notes)))
-        session.create(folder, calibration.note(folder.parent))
+        session.create(folder)
         return _measure(session, pool)
 
 
@@ -164,6 +164,8 @@ class Hands:
                 lacking = [runtime.name for runtime in self.plan.runtimes if runtime.name not in machine.runtimes]
                 without = f", without {', '.join(lacking)}" if lacking else ""
                 self.progress.say(f"{machine} measures {', '.join(machine.runtimes) or 'nothing'}{without}")
+                for line in machine.about["warnings"]:
+                    self.progress.say(f"warning: {machine.address}: {line}")
         for address, why in self.pool.refused.items():
             if address not in self.told:
                 self.told.add(address)
