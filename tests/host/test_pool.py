@@ -135,10 +135,10 @@ def test_two_machines(cluster, options, bench_command):
     cluster.worker("one")
     cluster.worker("other")
     cluster.worker("idle", measure=0)
-    done = bench_command("run", "--cluster", cluster.address, *options, "--rounds", 6, "--wait", "60s")
+    done = bench_command("run", "--cluster", cluster.address, *options, "--rounds", 4, "--wait", "60s")
     assert done.exit_code == 0, done.output
     run = bench.load_run("pooled")
-    whole(run, 6)
+    whole(run, 4)
     machines = collections.Counter(entry.machine["identity"] for entry in run.rounds)
     assert set(machines) <= {"one", "other"}
     if len(machines) == 2:  # unless one of them came when all was done
@@ -178,7 +178,7 @@ def test_local_workers_and_going_on_without_them(options, bench_command):
 
 def test_a_machine_that_dies_loses_nothing(cluster, options):
     cluster.worker("one")
-    command = started("run", "--cluster", cluster.address, *options, "--rounds", 5)
+    command = started("run", "--cluster", cluster.address, *options, "--rounds", 3)
     until(lambda: rounds() and measuring())
     cluster.kill("one")
     until(lambda: not measuring())
@@ -186,7 +186,7 @@ def test_a_machine_that_dies_loses_nothing(cluster, options):
     _, told = command.communicate(timeout=120)
     assert command.returncode == 0, told
     run = bench.load_run("pooled")
-    whole(run, 5)
+    whole(run, 3)
     assert {entry.machine["identity"] for entry in run.rounds} == {"one", "late"}
     assert "was lost, and is measured again" in told
 
@@ -280,10 +280,10 @@ def test_a_machine_without_an_interpreter_gets_no_cells_of_it(cluster, options, 
         )
     )
     pythons = ["--python", f"first={sys.executable}", "--python", f"second={sys.executable}"]
-    done = bench_command("run", "--cluster", cluster.address, *options[2:], *pythons, "--rounds", 4)
+    done = bench_command("run", "--cluster", cluster.address, *options[2:], *pythons, "--rounds", 3)
     assert done.exit_code == 0 and "without second" in done.stderr, done.output
     run = bench.load_run("pooled")
-    whole(run, 4)
+    whole(run, 3)
     for entry in run.rounds:
         runtimes = {name.partition("@")[2] for name in entry.cells}
         assert runtimes == ({"first"} if entry.machine["identity"] == "one" else {"first", "second"})
