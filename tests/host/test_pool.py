@@ -1,6 +1,7 @@
 """A run on a pool: real schedulers and workers on loopback; machines that are gone, too late, or of another version."""
 
 import collections
+import contextlib
 import dataclasses
 import json
 import os
@@ -66,7 +67,8 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(tmp_path):
+def cluster(tmp_path, monkeypatch):
+    monkeypatch.setenv("POOL_TESTED", str(tmp_path))
     folder = tmp_path / "cluster"
     folder.mkdir()
     made = Cluster(folder)
@@ -115,12 +117,14 @@ def rounds():
 
 
 def measuring():
-    """Workers of engines, and the processes of rounds, that descend from the workers of Dask."""
+    """What the test's workers of Dask started: the processes of rounds, and the workers of engines."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         line = " ".join(process.info["cmdline"] or [])
-        if "pool_round" in line or "bench.workload.worker" in line:
-            found.append(process)
+        with contextlib.suppress(psutil.Error):
+            ours = "pool_round" in line or "bench.workload.worker" in line
+            if ours and process.environ().get("POOL_TESTED") == os.environ["POOL_TESTED"]:
+                found.append(line)
     return found
 
 
@@ -253,8 +257,7 @@ def test_one_round_at_a_time_on_a_machine(cluster, options):
     ]
     most = 0
     while any(command.poll() is None for command in both):
-        lines = [" ".join(process.cmdline()) for process in measuring() if process.is_running()]
-        most = max(most, sum("pool_round" in line for line in lines))
+        most = max(most, sum("pool_round" in line for line in measuring()))
         time.sleep(0.05)
     assert [command.communicate()[1] and command.returncode for command in both] == [0, 0] and most == 1
 
