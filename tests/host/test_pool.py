@@ -202,7 +202,8 @@ def test_kills_at_random_moments_lose_nothing_and_count_nothing_twice(cluster, o
     command = started("run", "--cluster", cluster.address, *options, "--rounds", 12)
     moments = random.Random(1)
     for number in range(10):
-        time.sleep(moments.uniform(0.5, 3.0))
+        until(lambda: measuring() or command.poll() is not None)
+        time.sleep(moments.uniform(0.0, 2.0))
         if command.poll() is None:
             name = ("one", "other")[number % 2]
             cluster.kill(name)
