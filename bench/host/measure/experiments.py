@@ -7,7 +7,7 @@ import subprocess
 from typing import Any
 
 from bench.host.measure import finding
-from bench.host.results import checks, store
+from bench.host.results import claims_checks, store
 from bench.host.results.records import REFERENCE, SCHEMA, ClaimsRecord
 from bench.host.results.run import Run
 from bench.host.system.errors import UsageError
@@ -48,7 +48,7 @@ def experiment(runtime: Runtime) -> dict[str, Any]:
 def kept(run: Run) -> ClaimsRecord:
     """What the experiments of a run's runtimes said; of no runtime where they were not done."""
     path = run.folder / "claims.json"
-    return store.read(path, ClaimsRecord, checks.check_claims) if path.exists() else ClaimsRecord(SCHEMA, {})
+    return store.read(path, ClaimsRecord, claims_checks.check_claims) if path.exists() else ClaimsRecord(SCHEMA, {})
 
 
 def measure(run: Run, again: bool, progress: Progress) -> ClaimsRecord:

@@ -12,8 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from bench.host.results.parity import Agreement
-from bench.host.results.records import REFERENCE
-from bench.host.results.shapes import at_least, exactly
+from bench.host.results.shapes import at_least
 from bench.host.system import facts
 from bench.workload.config import Config
 from bench.workload.model_file import config_of
@@ -120,9 +119,9 @@ def check_round_of(entry: Any, plan: Any) -> None:
 
 def _check_cell(cell: Any) -> None:
     for loss in (*cell.losses, *cell.validations):
-        _hexadecimal(loss)
+        check_hexadecimal(loss)
     if cell.status == "ok":
-        _times([ns * 1e-9 for ns in cell.nanoseconds], "nanoseconds")
+        check_times([ns * 1e-9 for ns in cell.nanoseconds], "nanoseconds")
     # of a processor clock that ticks too coarsely there are zeros: then the other clock is looked at
     for name in ("cpu_nanoseconds", "delay_nanoseconds", "yields", "first_nanoseconds", "own_nanoseconds"):
         for value in getattr(cell, name):
@@ -165,7 +164,7 @@ def check_scaling(scaling: Any, factors: Sequence[str], sizes: Callable[[Any], l
             if point.status not in STATUSES:
                 raise ValueError(f"{engine} is {point.status!r:.60}")
             if point.status == "ok":
-                _times(point.seconds, f"seconds of {engine}")
+                check_times(point.seconds, f"seconds of {engine}")
             if point.nodes is not None:
                 at_least(point.nodes, 0, "nodes")
         if len({len(point.seconds) for point in points if point.status == "ok"}) > 1:
@@ -188,11 +187,11 @@ def check_peers(record: Any, steps: int, digits: Callable[[Sequence[str]], objec
             if done.status != "ok":
                 continue
             if done.ended is not None:
-                _times([done.ended], f"end of {name}")
+                check_times([done.ended], f"end of {name}")
             if record.peer(name).two_counts:
                 if None in (done.ended, done.short_ended, done.short_steps) or not 0 < done.short_steps < steps:
                     raise ValueError(f"{name} was not run with two numbers of steps")
-                _times([done.short_ended, done.ended - done.short_ended], f"times of {name}")
+                check_times([done.short_ended, done.ended - done.short_ended], f"times of {name}")
             if done.weights_off is not None:
                 at_least(done.weights_off, 0, f"weights_off of {name}")
             whole = record.peer(name).silent and done.ended is not None and len(done.losses) < steps
@@ -203,46 +202,7 @@ def check_peers(record: Any, steps: int, digits: Callable[[Sequence[str]], objec
             digits(done.losses)
             if done.arrived != sorted(done.arrived):
                 raise ValueError(f"the lines of {name} did not arrive one after the other")
-            _times([done.arrived[-1], done.arrived[0]], f"times of {name}")
-
-
-def check_claims(record: Any) -> None:
-    """A ClaimsRecord: what bench.workload.experiments answers, by runtime, experiment and engine."""
-    for name, about in record.runtimes.items():
-        for how, changed, fields in (
-            ("depth", "iterative", {"length": int, "error": str}),
-            (
-                "stability",
-                "fused_cross_entropy",
-                {"target": int, "gap": int, "error": str, "loss": str, "gradients": list},
-            ),
-        ):
-            experiments = about.get(how)
-            if not isinstance(experiments, dict) or not {REFERENCE, changed} <= set(experiments):
-                raise ValueError(f"{name} lacks the experiment {how} of {REFERENCE} and {changed}")
-            for answers in experiments.values():
-                _check_answers(answers, fields, f"{name}, {how}")
-        if "sums" in about:  # older files have none
-            if not isinstance(about["sums"], dict) or "dot" not in about["sums"]:
-                raise ValueError(f"{name} lacks the sums of dot")
-            _check_answers(about["sums"]["dot"], {"generator": int, "list": int, "loop": int}, f"{name}, sums")
-            for answer in about["sums"]["dot"]:
-                _times([*answer.values()], f"{name}, sums")
-
-
-def _check_answers(answers: Any, fields: Mapping[str, type], where: str) -> None:
-    if not isinstance(answers, list) or not answers:
-        raise ValueError(f"{where}: expected answers, got {answers!r:.60}")
-    for answer in answers:
-        if not isinstance(answer, dict) or set(answer) < set(fields):
-            raise ValueError(f"{where}: expected {', '.join(fields)}, got {answer!r:.60}")
-        for field, kind in fields.items():
-            exactly(answer[field], kind)
-        if "loss" in fields and not answer["error"]:
-            if answer["target"] not in (0, 1) or not 0 <= answer["gap"] <= 10**5 or len(answer["gradients"]) != 3:
-                raise ValueError(f"{where}: an answer is {answer!r:.60}")
-            for number in (answer["loss"], *answer["gradients"]):
-                _hexadecimal(number)
+            check_times([done.arrived[-1], done.arrived[0]], f"times of {name}")
 
 
 def check_calibration(calibration: Any) -> None:
@@ -256,9 +216,9 @@ def check_calibration(calibration: Any) -> None:
         raise ValueError(f"its gate looks at {calibration.gate.looks!r:.60}")
     for trial in calibration.trials:
         at_least(trial.slowdown, 0, "slowdown")
-        _times([trial.took_seconds, trial.budget_seconds], "times")
-        _times(trial.baseline, "baseline")
-        _times(trial.seconds, "seconds")
+        check_times([trial.took_seconds, trial.budget_seconds], "times")
+        check_times(trial.baseline, "baseline")
+        check_times(trial.seconds, "seconds")
         if not len(trial.logs) == len(trial.baseline) == len(trial.seconds) == trial.rounds >= 1:
             raise ValueError(f"a trial of {trial.rounds} rounds has {len(trial.logs)} ratios")
         if not all(abs(log) < 100 for log in trial.logs):
@@ -293,12 +253,14 @@ def _check_parents(name: str, engines: Mapping[str, Any]) -> None:
         seen.append(parent)
 
 
-def _times(seconds: Sequence[float], what: str) -> None:
+def check_times(seconds: Sequence[float], what: str) -> None:
+    """Times in seconds, each above 0."""
     if not seconds or not all(SHORTEST < value < LONGEST for value in seconds):
         raise ValueError(f"its {what} are no times above 0: {seconds!r:.60}")
 
 
-def _hexadecimal(number: Any) -> None:
+def check_hexadecimal(number: Any) -> None:
+    """A number as float.hex writes it."""
     if not isinstance(number, str):
         raise ValueError(f"expected a number as float.hex, got {number!r:.60}")
     try:
