@@ -113,6 +113,7 @@ NEEDED = {  # arguments without which a command is not begun
     "explain": ["a"],
     "show": ["a"],
     "claims": ["a"],
+    "merge": ["a"],
     "profile": ["tape"],
 }
 
