@@ -431,6 +431,7 @@ REFUSED = {  # what stands before the odd option, so that nothing is measured wh
     "count": ["small", "--engine", "nothing"],
     "explain": ["small", *NOWHERE],
     "claims": ["small"],
+    "merge": ["small"],
     "report": ["small"],
     "history": [],
     "engines": [],
