@@ -82,7 +82,9 @@ def measure(
     with Session() as session:
         if resume is not None:
             found = kinds.find(pathlib.Path(resume), folder)
-            run = pooled.resume(session, found, cluster, wait) if cluster else lockstep.resume(session, found)
+            run = (
+                pooled.resume(session, found, cluster, wait) if cluster is not None else lockstep.resume(session, found)
+            )
         else:
             plan = plan_part(plan_record(steps, rounds, budget, options), part)
             wanted = request("run", engines, pythons, env, data, config, plan, options)
@@ -90,7 +92,11 @@ def measure(
                 wanted, base=base, spread=not from_start, lead_in=LEAD_IN if lead_in is None else lead_in
             )
             path = folder / (name or now())
-            run = pooled.run(session, wanted, path, cluster, wait) if cluster else lockstep.run(session, wanted, path)
+            run = (
+                pooled.run(session, wanted, path, cluster, wait)
+                if cluster is not None
+                else lockstep.run(session, wanted, path)
+            )
     rendering.keep(run.folder, run_tables.render(run, "github", base))
     return run
 

@@ -107,6 +107,8 @@ class Pool:
 
     def _connect(self, stack: contextlib.ExitStack) -> Any:
         address: Any = self.address
+        if not address.strip():
+            raise UsageError("--cluster is empty: give a scheduler's address, as in tcp://HOST:8786, or local:2")
         if address.startswith("local"):
             count = address.removeprefix("local").removeprefix(":")
             if not (count.isascii() and count.isdecimal() and 1 <= int(count) <= 1000) or not address.startswith(
