@@ -60,9 +60,10 @@ def measure(
     ``engines``: names or paths of engine files, all built-in ones for none; ``pythons``: versions, or [NAME=]paths, every
     CPython found for none; ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``steps`` are from all over the training
     run, each begun with the run's own state there, after ``lead_in`` untimed first steps, LEAD_IN for None; or with
-    ``from_start`` the first ones. ``part``: "2/8" measures the second of eight parts of the rounds, for `merge`. ``base``: the runtime that the run's tables.md compares the others with. ``resume``: a
-    run to go on with; the other arguments are its own then. ``cluster``: the address of a Dask scheduler whose workers with
-    the resource measure=1 measure, or "local:2" for two here; ``wait``: seconds for the first of them to come.
+    ``from_start`` the first ones. ``part``: "2/8" measures the second of eight parts of the rounds, for `merge`.
+    ``base``: the runtime that the run's tables.md compares the others with. ``resume``: a run to go on with; the other
+    arguments are its own then. ``cluster``: the address of a Dask scheduler whose workers with the resource measure=1
+    measure, or "local:2" for two here; ``wait``: seconds for the first of them to come.
 
     ``options``, of every function here: ``min_time``, ``timeout``, ``gc``, ``clock``, ``affinity`` and ``command``, as
     `bench.api.requests.Options` has them.
@@ -71,14 +72,7 @@ def measure(
     """
     folder = pathlib.Path(results)
     store.check_name(name)
-    if from_start and lead_in is not None:
-        raise UsageError(
-            "--lead-in is for steps spread over the training run, --from-start for its first: give one of them"
-        )
-    if lead_in is not None and lead_in < 0:
-        raise UsageError(f"lead_in is {lead_in}: give 0 or more")
-    if part is not None and cluster is not None:
-        raise UsageError("--part is for machines without a pool, and --cluster has one: give one of them")
+    _check_fits(from_start, lead_in, part, cluster)
     with Session() as session:
         if resume is not None:
             found = kinds.find(pathlib.Path(resume), folder)
@@ -99,6 +93,18 @@ def measure(
             )
     rendering.keep(run.folder, run_tables.render(run, "github", base))
     return run
+
+
+def _check_fits(from_start: bool, lead_in: int | None, part: str | None, cluster: str | None) -> None:
+    """Raise UsageError for arguments of `measure` that do not go together."""
+    if from_start and lead_in is not None:
+        raise UsageError(
+            "--lead-in is for steps spread over the training run, --from-start for its first: give one of them"
+        )
+    if lead_in is not None and lead_in < 0:
+        raise UsageError(f"lead_in is {lead_in}: give 0 or more")
+    if part is not None and cluster is not None:
+        raise UsageError("--part is for machines without a pool, and --cluster has one: give one of them")
 
 
 def merge(

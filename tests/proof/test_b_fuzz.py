@@ -259,14 +259,14 @@ def test_b6_damaged_files(world, file):
 @pytest.mark.parametrize("command", ["calibrate --add", "run", "claims"])
 def test_b6_damaged_files_of_commands_that_measure(world, monkeypatch, command):
     """Calibrations and experiments are read by commands that measure: here they find something else to refuse."""
-    from bench.host.results import checks
+    from bench.host.results import claims_checks
     from bench.host.system import machine
 
     if command == "claims":
         path = pathlib.Path("results/claims.json")
 
         def read():
-            store.read(path, ClaimsRecord, checks.check_claims)
+            store.read(path, ClaimsRecord, claims_checks.check_claims)
 
     else:
         (path,) = pathlib.Path("results/calibration").glob("*.json")

@@ -24,7 +24,7 @@ UNSAID_NS = 12_000_000  # and so much more: for the order itself, its documents,
 LOAD_NS = 1_000  # a parameter, that taking over a state may take
 # Reading the weights after a step takes longer than reading them again: an update that was put off till then is done, or
 # only their memory is cold. Three quarters of the reads must be late, as JITs and the collector are so now and then.
-LATE_NS, LATE_SHARE = 500_000, 0.02  # and of a step: less is not looked into
+LATE_NS, LATE_SHARE = 500_000, 0.01  # and of a step: less is not looked into; the reference updates in 2 %
 LATE_READS = 3
 COLD_READS = 5  # after passes that update nothing
 COLD_NS = 400  # a parameter, that cold memory is believed to take: two accesses or three
