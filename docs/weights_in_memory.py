@@ -24,15 +24,24 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from bench.workload.trainer import Trainer
 
 LINE, PAGE = 6, 12  # bits of an address within a cache line, within a page
+NEAR = 128  # bytes: a node takes 64, so the next node or the next but one
 SHOWN = (1, 3, 10, 30, 60, 100)
 
 
 def look(engine: str, steps: int) -> List[Dict[str, Any]]:
     """Of the weights: cache lines and pages that hold them, bytes from one to the next; of all that an update makes, pages
-    and the share in places that gradients have left."""
+    and the share in places that gradients have left; of the step's graph, the share of nodes side by side."""
     trainer = Trainer(engine)
-    optimizer = trainer.optimizer
+    optimizer, forward = trainer.optimizer, trainer.model.loss
     gradients: Set[int] = set()
+    beside = 0.0
+
+    def loss_in_place(tokens: Any) -> Any:
+        nonlocal beside
+        loss = forward(tokens)
+        if trainer.steps_done + 1 in SHOWN:
+            beside = side_by_side(loss)
+        return loss
 
     def remember() -> None:
         gradients.update(id(p.grad) for p in optimizer.parameters)
@@ -47,8 +56,10 @@ def look(engine: str, steps: int) -> List[Dict[str, Any]]:
             "all_pages": len({place >> PAGE for place in kept}),
             "gap": statistics.median(abs(b - a) for a, b in zip(places, places[1:])),
             "share": sum(place in gradients for place in kept) / len(kept),
+            "beside": beside,
         }
 
+    vars(trainer.model)["loss"] = loss_in_place
     rows = [found(0)]
     for step in range(1, steps + 1):
         trainer.step(remember if step in SHOWN else None)
@@ -56,6 +67,21 @@ def look(engine: str, steps: int) -> List[Dict[str, Any]]:
             rows.append(found(step))
         gradients.clear()
     return rows
+
+
+def side_by_side(loss: Any) -> float:
+    """The share of a graph's nodes that lie at most NEAR bytes from the one that is visited before: parents after children."""
+    order: List[Any] = []
+    seen, waiting = {id(loss)}, [(loss, iter(loss._children))]
+    while waiting:
+        _, children = waiting[-1]
+        child = next(children, None)
+        if child is None:
+            order.append(waiting.pop()[0])
+        elif id(child) not in seen:
+            seen.add(id(child))
+            waiting.append((child, iter(child._children)))
+    return sum(abs(id(b) - id(a)) <= NEAR for a, b in zip(order, order[1:])) / len(order)
 
 
 def save(engine: str, steps: int, file: str) -> List[float]:

@@ -21,6 +21,7 @@ def test_passes_keep_the_weights_together():
         assert done.returncode == 0, done.stderr
         first, *_, last = json.loads(done.stdout)
         assert (first["step"], last["step"], first["share"]) == (0, 3, 0)
+        assert 0.2 < last["beside"] < 0.9, "a new process builds much of its graph in order"
         lines[engine] = last["lines"] / first["lines"]
     assert lines["grouped_adam"] < 1.3 < 1.5 < lines["reference"]
 
