@@ -13,6 +13,7 @@ from bench.host.system import interpreters
 
 pytest.importorskip("pytest_benchmark", reason="needs pytest-benchmark, as nox -s micro installs it")
 PARTS = ("forward", "backward", "adam", "release")
+ABOUT = 3  # times: these timings are minutes apart, and the collector comes when it likes
 ENGINES = ("reference", "closures", "fused_dot")  # of closures much is left to the collector
 
 
@@ -22,7 +23,7 @@ def micro(path):
     chosen = " or ".join(f"{engine}-" for engine in ENGINES) + " or step"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "bench/micro", "-k", f"({chosen}) and ({' or '.join(ENGINES)})",
-         f"--benchmark-json={path}", "--benchmark-timer=time.process_time"],
+         f"--benchmark-json={path}", "--benchmark-timer=time.process_time", "--benchmark-max-time=0.5"],
         cwd=interpreters.ROOT, capture_output=True, text=True, timeout=1200, env=inherited,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
@@ -45,8 +46,8 @@ def test_c17a_parts_add_up_to_the_step_that_a_run_measures(tmp_path, bench_comma
     of_run = {engine: float(np.median(run.times((engine, runtime)))) for engine in ENGINES}
     for engine in ENGINES:
         parts = sum(seconds[engine, part] for part in PARTS)
-        assert 0.5 < parts / seconds[engine, "step"] < 2, engine
+        assert 1 / ABOUT < parts / seconds[engine, "step"] < ABOUT, engine
         ratio = of_run["reference"] / of_run[engine]
         of_parts = sum(seconds["reference", part] for part in PARTS) / parts
-        assert 0.5 < of_parts / ratio < 2, engine
-        assert 0.5 < seconds["reference", "step"] / seconds[engine, "step"] / ratio < 2, engine
+        assert 1 / ABOUT < of_parts / ratio < ABOUT, engine
+        assert 1 / ABOUT < seconds["reference", "step"] / seconds[engine, "step"] / ratio < ABOUT, engine

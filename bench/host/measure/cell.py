@@ -24,8 +24,10 @@ UNSAID_NS = 12_000_000  # and so much more: for the order itself, its documents,
 LOAD_NS = 1_000  # a parameter, that taking over a state may take
 # Reading the weights after a step takes longer than reading them again: an update that was put off till then is done, or
 # only their memory is cold. Three quarters of the reads must be late, as JITs and the collector are so now and then.
-LATE_NS, LATE_SHARE = 500_000, 0.01  # and of a step: less is not looked into; the reference updates in 2 %
+# Less than the largest of these is not looked into: what updates weights in plain Python takes longer (the tests put it off).
+LATE_LEAST_NS, LATE_NS, LATE_SHARE = 100_000, 70, 0.01  # as a whole, a parameter, and of a step
 LATE_READS = 3
+LATE_LOOK_NS = 500_000  # in a look at one step, where it counts twice running
 COLD_READS = 5  # after passes that update nothing
 COLD_NS = 400  # a parameter, that cold memory is believed to take: two accesses or three
 
@@ -105,7 +107,7 @@ class CellState:
         extra = 4.0 * answer["ns"] * untimed + UNSAID_NS
         reasons = {
             "it puts work off until its weights are read, outside the clock": (
-                answer.get("late_ns", 0) > max(LATE_NS, least / 4)
+                answer.get("late_ns", 0) > max(LATE_LOOK_NS, least / 4)
             ),
             "it works outside the clock: going back to an earlier state takes as long as a step": (
                 answer.get("aside_ns", 0) > ASIDE * least
@@ -138,7 +140,11 @@ class CellState:
 
     @property
     def _late_limit(self) -> float:
-        return max(LATE_NS, LATE_SHARE * float(np.median(self.nanoseconds)))
+        return max(LATE_LEAST_NS, LATE_NS * self._parameters, LATE_SHARE * float(np.median(self.nanoseconds)))
+
+    @property
+    def _parameters(self) -> int:
+        return len(parity.unpack(self.weights[-1]))
 
     def puts_off(self, cold: Sequence[float]) -> bool:
         """Whether it works when its weights are read, outside the clock: the state that follows needs no update any more.
@@ -147,8 +153,8 @@ class CellState:
         """
         if not cold:
             return False
-        excused = min(float(np.median(cold)), COLD_NS * len(parity.unpack(self.weights[-1])))
-        return self._often_late > excused + self._late_limit / 2
+        excused = min(float(np.median(cold)), COLD_NS * self._parameters)
+        return self._often_late > excused + 0.75 * self._late_limit
 
     def suspect_load(self, answer: Mapping[str, Any], computed: float) -> str:
         """In words, the work that is done while a state is taken over, two times running; "" for none or the first.

@@ -303,7 +303,9 @@ COLLECTOR = {
     "callback_disables": COLLECTED,
     "debugging": COLLECTED,
     "enable_replaced": FAILED,
-    "keeps_all_garbage": HONEST,
+    "keeps_all_garbage": Expected(
+        "honest or flagged"
+    ),  # what it keeps makes the collector's turns longer, at times by much
     "off_and_says_so": Expected("flagged", "without the cyclic garbage collector"),
     "off_says_nonsense": FAILED,
 }
