@@ -106,5 +106,10 @@ def __getattr__(name: str) -> Any:
         if sys.version_info < (3, 11) and not _LATER[name].startswith(("bench.workload", "engines")):
             this = ".".join(map(str, sys.version_info[:2]))
             raise ImportError(f"bench.{name} needs Python 3.11 or newer: this is {this}")
-        return getattr(importlib.import_module(_LATER[name]), name)
+        found = getattr(importlib.import_module(_LATER[name]), name)
+        if _LATER[name].startswith("bench.api."):
+            from bench.api.arguments import checked
+
+            return checked(found)
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -123,6 +123,28 @@ def test_bad_input_is_one_line_and_leaves_nothing(wrong, words, tmp_path):
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.parametrize(
+    ("function", "wrong", "words"),
+    [
+        (bench.measure, {"rounds": "three"}, "rounds is 'three': give int"),
+        (bench.measure, {"engines": [3]}, r"engines is \[3\]: give Sequence\[str\]"),
+        (bench.measure, {"config": {"n_embd": 4}}, "give Config | None"),
+        (bench.check, {"threshold": "1%"}, "threshold is '1%': give float | None"),
+        (bench.calibrate, {"trials": 1.5}, "trials is 1.5: give int"),
+        (bench.calibrate, {"slowdowns": "2%"}, "slowdowns is '2%': give Sequence"),
+        (bench.compare, {"first": 1, "second": 2}, "first is 1: give Path | Run"),
+        (bench.load_run, {"run": 3}, "run is 3: give Path"),
+        (bench.plots, {"run": "latest", "folder": "charts"}, "run is 'latest': give Run"),
+        (bench.history, {"ratios": [1.0]}, r"ratios is \[1.0\]: give Sequence\[str\] | None"),
+        (bench.ladder, {"steps": "many"}, "steps is 'many': give int"),
+    ],
+)
+def test_an_argument_of_another_type_is_bad_input_too(function, wrong, words, tmp_path):
+    with pytest.raises(bench.UsageError, match=words) as error:
+        function(**wrong)
+    assert "\n" not in str(error.value) and not any(tmp_path.iterdir())
+
+
 def test_a_run_as_a_frame_and_without_pandas(small_run, tmp_path, monkeypatch):
     small_run("--engine", "reference")
     loaded = store.load(tmp_path / "results" / "small")
