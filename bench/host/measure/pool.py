@@ -8,13 +8,12 @@ Sources: https://distributed.dask.org/en/stable/resources.html
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import dataclasses
-import hashlib
 import importlib
 import inspect
 import logging
-import pathlib
 import pickle
 import time
 from collections.abc import Mapping, Sequence
@@ -73,8 +72,19 @@ class Machine:
         """Of the machine: workers of one share it."""
         return str(self.about["machine"]["identity"])
 
+    @property
+    def kind(self) -> tuple[str, ...]:
+        """What its ratios depend on: the processor, the system with its C library, and the builds of its runtimes."""
+        machine = self.about["machine"]
+        builds = sorted(f"{one.name} {one.described['build']} {one.described['compiler']}" for one in self.about["runtimes"])
+        return str(machine["cpu"]), str(machine["platform"]), *builds
+
     def __str__(self) -> str:
         return f"{self.address} ({self.about['machine']['cpu']})"
+
+
+class Lost(UsageError):
+    """There is no scheduler any more."""
 
 
 class Pool:
@@ -87,6 +97,7 @@ class Pool:
         self._stack = contextlib.ExitStack()
         self._survey: tuple[Any, ...] = ()
         self._asked: dict[str, Any] = {}  # by worker, the future of its survey: a busy one answers later
+        self._kind: tuple[str, ...] | None = None  # the only one that counts
 
     def __enter__(self) -> Self:
         try:
@@ -95,7 +106,11 @@ class Pool:
             raise UsageError(MISSING) from None
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said in a line, here
         with contextlib.ExitStack() as until_done:
-            self._client = self._connect(until_done)
+            self._scheduler = self._start(until_done) if self.address.startswith("local") else self.address
+            if not self.address.strip():
+                raise UsageError("--cluster is empty: give a scheduler's address, as in tcp://HOST:8786, or local:2")
+            self._connect()
+            until_done.callback(lambda: _close(self._client))
             self._check_versions()
             self._stack = until_done.pop_all()
         return self
@@ -105,35 +120,49 @@ class Pool:
     ) -> None:
         self._stack.close()
 
-    def _connect(self, stack: contextlib.ExitStack) -> Any:
-        address: Any = self.address
-        if not address.strip():
-            raise UsageError("--cluster is empty: give a scheduler's address, as in tcp://HOST:8786, or local:2")
-        if address.startswith("local"):
-            count = address.removeprefix("local").removeprefix(":")
-            if not (count.isascii() and count.isdecimal() and 1 <= int(count) <= 1000) or not address.startswith(
-                "local:"
-            ):
-                raise UsageError(f"--cluster {address}: write local:N, as in local:2")
-            address = stack.enter_context(
-                self._distributed.LocalCluster(
-                    n_workers=int(count),
-                    threads_per_worker=1,
-                    resources={RESOURCE: 1},
-                    host="127.0.0.1",
-                    dashboard_address=None,
-                    silence_logs=logging.CRITICAL,
-                )
+    def _start(self, stack: contextlib.ExitStack) -> Any:
+        """A scheduler with workers of our own, here."""
+        count = self.address.removeprefix("local").removeprefix(":")
+        there = count.isascii() and count.isdecimal() and 1 <= int(count) <= 1000
+        if not there or not self.address.startswith("local:"):
+            raise UsageError(f"--cluster {self.address}: write local:N, as in local:2")
+        return stack.enter_context(
+            self._distributed.LocalCluster(
+                n_workers=int(count),
+                threads_per_worker=1,
+                resources={RESOURCE: 1},
+                host="127.0.0.1",
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
             )
+        )
+
+    def _connect(self) -> None:
+        # in two steps: where the second one fails, the first one's object waits for an end that never comes, and says so
+        self._client = self._distributed.Client.__new__(self._distributed.Client)
         try:
-            client = self._distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+            self._client.__init__(self._scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
         except Exception as why:  # whatever Dask makes of an address that is none
+            self._client.status = "closed"
             told = " ".join(str(why).split())[:200] or type(why).__name__
             raise UsageError(
                 f"no Dask scheduler answers at {self.address} ({told}): start one with: dask scheduler"
             ) from None
-        stack.callback(_close, client)
-        return client
+
+    def connect_again(self) -> None:
+        """After a scheduler that is gone, to the next one at its address. Raises UsageError for none in time."""
+        _close(self._client)
+        self.machines, self.refused, self._asked = {}, {}, {}
+        end = time.monotonic() + self.wait
+        while True:
+            try:
+                self._connect()
+                self._check_versions()
+                return
+            except UsageError as why:
+                if time.monotonic() > end:
+                    raise UsageError(f"the scheduler is gone: {why}") from None
+            time.sleep(1)
 
     def _check_versions(self) -> None:
         ours = self._distributed.__version__
@@ -155,16 +184,14 @@ class Pool:
     # ----------------------------------------------------------------- machines
 
     def announced(self) -> list[str]:
-        """The addresses of the workers that measure. Raises UsageError where the scheduler is gone."""
+        """The addresses of the workers that measure. Raises Lost where the scheduler is gone."""
         asked = {"n_workers": -1} if "n_workers" in inspect.signature(self._client.scheduler_info).parameters else {}
         try:
             if self._client.status != "running":
                 raise OSError(f"it is {self._client.status}")
             workers = self._client.scheduler_info(**asked)["workers"]
         except Exception as why:  # of whatever kind: a connection that broke in the middle
-            raise UsageError(
-                f"the connection to the scheduler at {self.address} was lost ({type(why).__name__})"
-            ) from None
+            raise Lost(f"the connection to the scheduler at {self.address} was lost ({type(why).__name__})") from None
         return [address for address, about in workers.items() if about.get("resources", {}).get(RESOURCE, 0) >= 1]
 
     def join(self, pythons: Sequence[str], switches: Sequence[str], again: Mapping[str, RuntimeRecord] | None) -> None:
@@ -206,10 +233,25 @@ class Pool:
                     f"it has microgpt-bench {about['version']}, and this is {self.version}: install the same"
                 )
             self.machines[address] = Machine(address, about)
+            self._leave_out(address)
         except UsageError as why:
             self.refused[address] = f"{address} measures nothing: {why}"
 
-    def send(self, machine: Machine, files: Mapping[str, bytes]) -> bool:
+    def keep_one_kind(self) -> list[str]:
+        """From now on only machines of one kind count, that of most; and a line for each that does not."""
+        kinds = collections.Counter(machine.kind for machine in self.machines.values())
+        self._kind = max(kinds, key=kinds.__getitem__)
+        for address in list(self.machines):
+            self._leave_out(address)
+        return list(self.refused.values())
+
+    def _leave_out(self, address: str) -> None:
+        machine = self.machines[address]
+        if self._kind is not None and machine.kind != self._kind:
+            del self.machines[address]
+            self.refused[address] = f"{machine} is left out: this is measured by {self._kind[0]} only"
+
+    def send(self, machine: Machine, files: Mapping[str, bytes], manifest: Mapping[str, str]) -> bool:
         """Send a machine what it lacks of the files, by path: whether it has all; ask again where not.
 
         Raises UsageError where it cannot be sent.
@@ -217,13 +259,13 @@ class Pool:
         if machine.ready:
             return True
         if machine.step is None:
-            machine.step = self.submit(machine.address, "lacking", manifest(files))
+            machine.step = self.submit(machine.address, "lacking", manifest)
         if not machine.step.done():
             return False
         step, machine.step = machine.step, None
         if missing := answer(step):
-            digests = {hashlib.sha256(content).hexdigest(): content for content in files.values()}
-            machine.step = self.submit(machine.address, "keep", {digest: digests[digest] for digest in missing})
+            contents = {manifest[path]: content for path, content in files.items()}
+            machine.step = self.submit(machine.address, "keep", {digest: contents[digest] for digest in missing})
         else:  # it lacks nothing, or has kept what was sent
             machine.ready = True
         return machine.ready
@@ -258,18 +300,6 @@ def answer(future: Any) -> Any:
     if kind == "error":
         raise UsageError(said)
     return said
-
-
-def manifest(files: Mapping[str, bytes]) -> dict[str, str]:
-    """The digests of files, by path."""
-    return {path: hashlib.sha256(content).hexdigest() for path, content in files.items()}
-
-
-def packed(folder: pathlib.Path) -> dict[str, bytes]:
-    """The files of a workspace that a round is measured from, by path relative to it."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.name.startswith(".")]
-    kept = [path for path in files if "__pycache__" not in path.parts]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in kept}
 
 
 def _close(client: Any) -> None:

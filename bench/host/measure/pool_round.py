@@ -1,26 +1,32 @@
-"""One round of a pool's run, in a process of its own on the machine that measures: started by `pool_worker`, ends with its input.
+"""Rounds of a pool's run, in a process of its own on the machine that measures: started by `pool_worker`, ends with its input.
 
-Standard input: the length of a pickled job in 8 bytes, the job, and then nothing until whoever started it wants it no more or
-is dead: then the input ends. Standard output: the pickled answer.
+Standard input: the plan's files, then a job for each round; standard output: an answer to each. All are pickled, each after its
+length in 8 bytes. The process stays for the next round, with its imports and its copy of the files, for IDLE_SECONDS. It ends when
+whoever started it wants it no more, or is dead: then the input ends.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
+import copy
 import os
 import pathlib
 import pickle
+import queue
 import signal
 import sys
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
-from bench.host.measure.plan import Plan
+from bench.host.measure.burner import burner
+from bench.host.measure.order import Answer, Order
+from bench.host.measure.pool_files import placed, unpack
 from bench.host.measure.round import Round
-from bench.host.measure.trajectory import Trajectory
-from bench.host.system.deadline import Deadline, OutOfTime
+from bench.host.system.deadline import OutOfTime
 from bench.host.system.workspace import Workspace
+
+IDLE_SECONDS = 3.0  # without a job
 
 
 class Told:
@@ -38,59 +44,59 @@ class Told:
 
 
 def main() -> None:
-    """Read a job, measure, answer."""
-    length = int.from_bytes(sys.stdin.buffer.read(8), "big")
-    job = pickle.loads(sys.stdin.buffer.read(length))
-    threading.Thread(target=_end_with_input, daemon=True).start()
+    """Take the files, then measure and answer, job after job."""
+    orders: queue.Queue[Any] = queue.Queue()
+    threading.Thread(target=_read, args=(orders,), daemon=True).start()
     try:
-        with Workspace() as workspace:
-            answer = measure(job, workspace.folder)
+        with Workspace() as workspace, contextlib.suppress(queue.Empty):
+            unpack(orders.get(), workspace.folder)
+            while True:
+                answer = measure(orders.get(timeout=IDLE_SECONDS), workspace.folder)
+                write(sys.stdout.buffer, answer)
     except KeyboardInterrupt:
         os._exit(130)
-    sys.stdout.buffer.write(pickle.dumps(answer))
-    sys.stdout.buffer.flush()
     os._exit(0)  # not waiting for the thread that reads
 
 
-def measure(job: Mapping[str, Any], folder: pathlib.Path) -> dict[str, Any]:
-    """The round that a job is for: its ``record``, what ``engines`` said of themselves, ``lines`` to say."""
-    for path, content in job["files"].items():
-        file = folder / pathlib.PurePosixPath(path)
-        if folder not in file.resolve().parents:
-            raise ValueError(f"{path} is not below the workspace")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(content)
-    plan: Plan = placed(job["plan"], folder, job["runtimes"], job["seconds"])
+def write(stream: BinaryIO, message: object) -> None:
+    """A message, after its length."""
+    content = pickle.dumps(message)
+    stream.write(len(content).to_bytes(8, "big") + content)
+    stream.flush()
+
+
+def read(stream: BinaryIO) -> Any:
+    """The next message. Raises EOFError where there is none."""
+    head = stream.read(8)
+    content = stream.read(int.from_bytes(head, "big")) if len(head) == 8 else b""
+    if not content:
+        raise EOFError
+    return pickle.loads(content)
+
+
+def measure(job: Mapping[str, Any], folder: pathlib.Path) -> Answer:
+    """The round that a job is for."""
+    order: Order = job["order"]
+    plan = placed(job["plan"], folder, job["runtimes"], order.seconds)
     told = Told()
-    current = Round(plan, job["number"], job["cells"], told, samples=job["samples"], nodes=job["nodes"])
+    current = Round(plan, order.number, order.cells, told, order.references, samples=order.samples, nodes=order.nodes)
     current.deadline = plan.deadline
     try:
-        record = current.run()
+        with burner() if order.burn else contextlib.nullcontext():
+            record = current.run()
     except OutOfTime:
-        return {"record": None, "engines": {}, "lines": told.lines, "extra": 0.0}
+        return Answer(None, {}, told.lines, 0.0, {})
     said = {cell[0]: state.started["engine"] for cell, state in current.states.items() if state.started.get("engine")}
-    return {
-        "record": record,
-        "engines": said,
-        "lines": told.lines,
-        "extra": current.first_round_seconds,
-        "machine": job["machine"],
-    }
+    references = {} if order.references is None else current.references()
+    for cell, state in references.items():
+        references[cell] = copy.copy(state)
+        del references[cell].worker  # the process is over
+    return Answer(record, said, told.lines, current.first_round_seconds, references)
 
 
-def placed(plan: Plan, folder: pathlib.Path, runtimes: list[Any], seconds: float | None) -> Plan:
-    """A plan whose files are in another folder, here the one it is to be measured from. Paths in it are relative."""
-    way = plan.trajectory
-    return dataclasses.replace(
-        plan,
-        engines={row: dataclasses.replace(one, source=folder / one.source) for row, one in plan.engines.items()},
-        documents=folder / plan.documents,
-        runtimes=runtimes,
-        deadline=Deadline(seconds),
-        trajectory=None if way is None else Trajectory(way.at, way.lead_in, folder / way.folder, way.sha256),
-    )
-
-
-def _end_with_input() -> None:
-    sys.stdin.buffer.read()
-    os.kill(os.getpid(), signal.SIGINT)
+def _read(orders: queue.Queue[Any]) -> None:
+    try:
+        while True:
+            orders.put(read(sys.stdin.buffer))
+    except EOFError:
+        os.kill(os.getpid(), signal.SIGINT)

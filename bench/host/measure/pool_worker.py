@@ -1,7 +1,8 @@
 """What a pool asks of a machine, done in a Dask worker there: what it has, to keep files, to measure a round.
 
 Each is called by its name with plain values (`bench.host.measure.pool.remote`), so that the scheduler needs no microgpt-bench. The round
-itself is measured by a process of its own (`pool_round`), which ends when its standard input does: whatever becomes of the worker.
+itself is measured by a process of its own (`pool_round`), which ends when its standard input does: whatever becomes of the worker. It
+stays for a few seconds, for the next round of the same files.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ import importlib.metadata
 import os
 import pathlib
 import pickle
+import queue
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
-from bench.host.measure import finding
+from bench.host.measure import finding, pool_round
+from bench.host.measure.order import Answer
 from bench.host.results.records import RuntimeRecord
 from bench.host.system import interpreters, locks, machine, workspace
 from bench.host.system.errors import UsageError
@@ -92,58 +95,100 @@ def measure(manifest: Mapping[str, str], job: Mapping[str, Any]) -> dict[str, An
     with _alone(wanted) as alone:
         if not alone:
             return {}
-        files = {path: _kept[digest] for path, digest in manifest.items()}
-        return _in_process(pickle.dumps({**job, "files": files, "machine": machine.describe()}), wanted)
+        answer = None
+        while answer is None:  # one that was kept may have ended just now, idle
+            process = _process(manifest)
+            answer = process.ask(job, wanted)
+        return {"answer": answer, "machine": machine.describe()} if answer else {}
 
 
-def _in_process(order: bytes, wanted: Callable[[], bool]) -> dict[str, Any]:
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(
+def _process(manifest: Mapping[str, str]) -> RoundProcess:
+    """That of the round before where it has the same files, or a new one."""
+    global _kept_process
+    before, _kept_process = _kept_process, None
+    if before is not None and before.manifest == manifest and before.lives:
+        return before
+    if before is not None:
+        before.end()
+    return RoundProcess(manifest)
+
+
+class RoundProcess:
+    """A process that measures rounds, one after the other, from its own copy of the files."""
+
+    def __init__(self, manifest: Mapping[str, str]) -> None:
+        self.manifest, self.jobs = dict(manifest), 0
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in end)
+        self.child = subprocess.Popen(
             [sys.executable, "-c", START, str(interpreters.ROOT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=errors,
+            stderr=self.errors,
             start_new_session=True,
-        ) as child,
-    ):
-        assert child.stdin is not None and child.stdout is not None
-        said: list[bytes] = []
-        reader = threading.Thread(target=lambda: said.append(child.stdout.read()), daemon=True)  # type: ignore[union-attr]
-        reader.start()
+        )
+        self.answers: queue.Queue[Answer | None] = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+        self._tell({path: _kept[digest] for path, digest in manifest.items()})
+
+    @property
+    def lives(self) -> bool:
+        """Whether it can take a job, as far as one can see."""
+        return self.child.poll() is None
+
+    def ask(self, job: Mapping[str, Any], wanted: Callable[[], bool]) -> Answer | Literal[False] | None:
+        """Its answer; False where nobody wants it any more; None where it had ended, idle. Raises UsageError where it failed."""
+        global _kept_process
+        answer: Answer | Literal[False] | None = False
+        over = False
+        self._tell(job)
+        self.jobs += 1
         try:
-            with contextlib.suppress(OSError):
-                child.stdin.write(len(order).to_bytes(8, "big") + order)
-                child.stdin.flush()
-            while child.poll() is None and wanted():
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.wait(POLL_SECONDS)
+            while not over and wanted():
+                with contextlib.suppress(queue.Empty):
+                    answer, over = self.answers.get(timeout=POLL_SECONDS), True
         finally:
-            if over := child.poll() is None:
-                _end(child)
-        reader.join()
-        if over:
-            return {}
-        if child.returncode or not said[0]:
-            errors.seek(0)
-            lines = errors.read().decode(errors="replace").split("\n")
-            last = next((line for line in reversed(lines) if line.strip()), f"exit status {child.returncode}")
-            raise UsageError(f"a round could not be measured: {last.strip():.300}")
-        answer: dict[str, Any] = pickle.loads(said[0])
+            if answer:
+                _kept_process = self
+            else:
+                self.end()
+        if over and answer is None and (self.child.returncode or self.jobs == 1):
+            raise UsageError(f"a round could not be measured: {self.last_words}")
         return answer
 
+    def end(self) -> None:
+        """Its input ends, and so does it with all its workers; of one that had to be killed the workers are swept up."""
+        assert self.child.stdin is not None
+        with contextlib.suppress(OSError):
+            self.child.stdin.close()
+        try:
+            self.child.wait(ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+            workspace.sweep()
+        self.errors.seek(0)
+        lines = self.errors.read().decode(errors="replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), f"exit status {self.child.returncode}")
+        self.last_words = f"{last.strip():.300}"
+        self.errors.close()
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """Its input ends, and so does it with all its workers; of one that had to be killed the workers are swept up."""
-    assert child.stdin is not None
-    with contextlib.suppress(OSError):
-        child.stdin.close()
-    try:
-        child.wait(ENDING_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-        workspace.sweep()
+    def _tell(self, message: object) -> None:
+        assert self.child.stdin is not None
+        with contextlib.suppress(OSError):  # it is gone: so says the end of its output
+            pool_round.write(self.child.stdin, message)  # type: ignore[arg-type]
+
+    def _read(self) -> None:
+        assert self.child.stdout is not None
+        with self.child.stdout as answers:
+            while True:
+                try:
+                    self.answers.put(pool_round.read(answers))  # type: ignore[arg-type]
+                except (EOFError, OSError, pickle.UnpicklingError):
+                    self.answers.put(None)
+                    return
+
+
+_kept_process: RoundProcess | None = None  # of this worker, for the next round
 
 
 @contextlib.contextmanager

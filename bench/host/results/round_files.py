@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pathlib
 import re
@@ -46,10 +47,16 @@ class Watch:
     def __init__(self, folder: pathlib.Path, known: Iterable[int] = ()) -> None:
         self.folder = folder
         self._signatures = {number: self._look(number) for number in known}
+        self._digests: dict[int, bytes] = {}
 
-    def written(self, number: int) -> None:
+    def written(self, number: int, content: str = "") -> None:
         """From now on this one is watched too."""
         self._signatures[number] = self._look(number)
+        self._digests[number] = _digest(content.encode(errors="replace"))
+
+    def same(self, number: int) -> bool:
+        """Whether a round's file has the bytes that were written; as far as one knows, where it was only read."""
+        return number not in self._digests or self._digests[number] == _digest(path_of(self.folder, number).read_bytes())
 
     def missing(self) -> list[int]:
         """The rounds whose files are gone."""
@@ -66,3 +73,7 @@ class Watch:
         except OSError:
             return None
         return about.st_size, about.st_mtime_ns, about.st_ino
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()

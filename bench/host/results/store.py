@@ -9,6 +9,7 @@ results/RUN/counters.json       exact counters of a step, where they were taken:
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -97,29 +98,34 @@ def update(run: Run, record: RunRecord) -> None:
     run.record = record
 
 
-def add_round(run: Run, entry: RoundRecord) -> None:
-    """Save a finished round, in a file that is never replaced.
+def add_round(run: Run, entry: RoundRecord, hold: bool = True) -> None:
+    """Save a finished round, in a file that is never replaced. ``hold``: in memory too, or only that it is there.
 
     Raises UsageError where earlier rounds' files are not as they were, or this one's is there already, or the folder is
     another run's by now; all that is known of is on disk then.
     """
     _keep_apart(run, entry)
     trouble = _look_after_rounds(run)
-    path = round_files.path_of(run.folder, entry.number)
+    path, content = round_files.path_of(run.folder, entry.number), to_json(entry)
     try:
-        round_files.write_new(path, to_json(entry))
+        round_files.write_new(path, content)
     except FileExistsError:
         other = path.with_name(f"{path.stem}-of-process-{os.getpid()}.json")
         write_json(other, entry)
         trouble.append(f"{path.name} exists already, so round {entry.number} was saved as {other.name}")
     else:
-        run.watch.written(entry.number)
-        run.rounds.append(entry)
+        run.watch.written(entry.number, content)
+        run.rounds.append(entry if hold else without_cells(entry))
     if trouble:
         raise UsageError(
             f"another program writes into {run.folder / 'rounds'} while the run is measured: {'; '.join(trouble)}."
             f" Stop it, then continue with: microgpt-bench run --resume {run.folder}"
         )
+
+
+def without_cells(entry: RoundRecord) -> RoundRecord:
+    """What is held of a round that is on disk, where there are many."""
+    return dataclasses.replace(entry, cells={})
 
 
 def _keep_apart(run: Run, *new: RoundRecord) -> None:
@@ -131,8 +137,10 @@ def _keep_apart(run: Run, *new: RoundRecord) -> None:
     if (there.created, there.command) == (run.record.created, run.record.command):
         return
     beside = create(run.folder.with_name(f"{run.folder.name}-of-process-{os.getpid()}"), run.record)
-    for entry in (*run.rounds, *new):
-        add_round(beside, entry)
+    held = [entry for entry in (*run.rounds, *new) if entry.cells]
+    for number, entry in enumerate(held, 1):
+        planned = entry.planned or entry.number
+        add_round(beside, dataclasses.replace(entry, number=number, planned=None if planned == number else planned))
     raise UsageError(
         f"{run.folder} is another run's by now: this one was kept as {beside.folder};"
         f" continue with: microgpt-bench run --resume {beside.folder}"
@@ -147,11 +155,18 @@ def _look_after_rounds(run: Run) -> list[str]:
     changes, known = [], {entry.number: entry for entry in run.rounds}
     for number in run.watch.missing():
         path = round_files.path_of(run.folder, number)
+        if not known[number].cells:
+            changes.append(f"{path.name} was removed: restore it")
+            continue
         round_files.write_new(path, to_json(known[number]))
         run.watch.written(number)
         changes.append(f"{path.name} was removed, and was written again from memory")
     for number in run.watch.touched():
         path = round_files.path_of(run.folder, number)
+        if not known[number].cells:
+            if not run.watch.same(number):
+                changes.append(f"{path.name} was changed, and was left so: restore it")
+            continue
         try:
             # through the reader both: a whole number may stand where it makes a float
             there, ours = read(path, RoundRecord), json.loads(to_json(known[number]))
