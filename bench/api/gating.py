@@ -19,7 +19,7 @@ from bench.host.pages import calibration as calibration_page
 from bench.host.pages import recordings as recordings_page
 from bench.host.pages import rendering, verdicts
 from bench.host.results import store
-from bench.host.results.calibration import Calibration, path_in
+from bench.host.results.calibration import Calibration, path_of
 from bench.host.results.recordings import read as read_recordings
 from bench.host.results.table import Table
 from bench.host.results.verdicts import Outcome, Rules
@@ -50,12 +50,15 @@ def check(
     budget: float = 300.0,
     results: Path = RESULTS,
     name: str | None = None,
+    cluster: str | None = None,
+    wait: float = 60.0,
     **options: Unpack[Options],
 ) -> Outcome:
     """Has an engine become slower, or wrong? As ``microgpt-bench check`` decides it; ``exit_status`` is the command's.
 
     ``against``: a git revision, ``against_python``: another Python, ``baseline``: an earlier run; one of them, or none for
-    the committed run. ``inject``: shares of a step's time by engine, put in to see the gate find them.
+    the committed run. ``inject``: shares of a step's time by engine, put in to see the gate find them. ``cluster`` and ``wait``:
+    as of `measure`; of the pool's machines those of one kind measure.
     """
     folder = pathlib.Path(results)
     store.check_name(name)
@@ -68,7 +71,7 @@ def check(
     asked = request("check", engines, pythons, env, data, config, plan, options, inject or {})
     notes = [f"injected: {engine}={share:g}" for engine, share in (inject or {}).items()]
     with Session() as session:
-        outcome = checking.run(session, asked, base, rules, folder / (name or f"check-{now()}"), notes)
+        outcome = checking.run(session, asked, base, rules, folder / (name or f"check-{now()}"), notes, cluster, wait)
         verdicts.keep(outcome)
     return outcome
 
@@ -88,25 +91,32 @@ def calibrate(
     threshold: float = 0.01,
     budget: float = 25.0,
     results: Path = RESULTS,
+    cluster: str | None = None,
+    wait: float = 60.0,
     command: Sequence[str] | None = None,
-) -> Calibration:
+) -> Calibration | list[Calibration]:
     """What this machine can see, as ``microgpt-bench calibrate`` measures and keeps it, with a page beside it.
 
     ``slowdowns``: each a share of a step, and how many times the ``budget`` a trial of it has. ``finished`` of the
-    Interrupted that a user's interrupt raises has the trials that were finished; they are kept.
+    Interrupted that a user's interrupt raises has the trials that were finished; they are kept. ``cluster`` and ``wait``: as of
+    `measure`; each of the pool's machines has its own calibration then, and a list of them comes back.
     """
     asked = trying.Asked(
         null_trials, slowdowns, trials, counts, count_slowdown, busy_core, limit, budget, Gate(threshold)
     )
     wanted = trying.request(engine, python, budget, command or ["bench.calibrate"])
+    calibration: Calibration | list[Calibration]
     try:
         with Session() as session:
-            calibration = trying.run(session, wanted, asked, pathlib.Path(results), add)
+            if cluster is not None:
+                calibration = trying.run_on_pool(session, wanted, asked, pathlib.Path(results), add, cluster, wait)
+            else:
+                calibration = trying.run(session, wanted, asked, pathlib.Path(results), add)
     except Interrupted as ended:
         if ended.finished is not None:
-            _keep_page(ended.finished, results)
+            _keep_pages(ended.finished, results)
         raise
-    _keep_page(calibration, results)
+    _keep_pages(calibration, results)
     return calibration
 
 
@@ -129,6 +139,7 @@ def evaluate(recordings: Path, *, threshold: float = 0.01, trials: int = 8) -> l
 # --------------------------------------------------------------------- parts
 
 
-def _keep_page(calibration: Calibration, results: Path) -> None:
-    path = path_in(pathlib.Path(results)).with_suffix(".md")
-    write_atomically(path, rendering.render_table(calibration_page.table(calibration), "github") + "\n")
+def _keep_pages(finished: Calibration | list[Calibration], results: Path) -> None:
+    for calibration in finished if isinstance(finished, list) else [finished]:
+        path = path_of(pathlib.Path(results), calibration.machine).with_suffix(".md")
+        write_atomically(path, rendering.render_table(calibration_page.table(calibration), "github") + "\n")

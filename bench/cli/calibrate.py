@@ -10,7 +10,7 @@ import click
 from bench.api import gating
 from bench.api.tables import render
 from bench.cli.ending import INTERRUPTED, OK
-from bench.cli.options import FORMAT, RESULTS, command_words, formerly
+from bench.cli.options import FORMAT, RESULTS, cluster_options, command_words, formerly
 from bench.cli.values import Finite, Seconds, Whole
 from bench.host.system.errors import Interrupted, UsageError
 
@@ -72,6 +72,7 @@ from bench.host.system.errors import Interrupted, UsageError
     help="Do not measure: evaluate the estimators and the gate on the recorded pairs in FILE, and write the tables next to it.",
 )
 @RESULTS
+@cluster_options
 @FORMAT
 def command(recordings: pathlib.Path | None, slowdowns: tuple[str, ...], style: str, **options: Any) -> int:
     """Measure the gate on this machine: its false alarms, and the smallest slowdown that it detects."""

@@ -10,7 +10,7 @@ import click
 from bench.api import gating
 from bench.api.tables import render
 from bench.cli import ending, targets
-from bench.cli.options import FORMAT, RESULTS, arguments, formerly, measuring_options
+from bench.cli.options import FORMAT, RESULTS, arguments, cluster_options, formerly, measuring_options
 from bench.cli.values import Finite
 from bench.host.results.verdicts import Outcome
 from bench.host.system.errors import UsageError
@@ -69,6 +69,7 @@ from bench.host.system.errors import UsageError
 @click.option("--json", "json", type=targets.Target(), metavar="FILE", help="Write the verdicts as JSON.")
 @RESULTS
 @click.option("--name", help="Name of the run's folder.  [default: check- with date and time]")
+@cluster_options
 @FORMAT
 def command(
     inject: tuple[str, ...], json: pathlib.Path | None, junit: pathlib.Path | None, style: str, **options: Any

@@ -151,6 +151,25 @@ RESULTS = click.option(
     show_default=True,
     help="Folder that holds the runs.",
 )
+
+
+def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A pool of machines that measures."""
+    wait = click.option(
+        "--wait",
+        type=Seconds(),
+        default="60s",
+        show_default=True,
+        help="How long to wait for a machine of the --cluster.",
+    )
+    cluster = click.option(
+        "--cluster",
+        metavar="ADDRESS|local:N",
+        help="Measure by the machines of a Dask scheduler, each a round at a time; local:N tries it with N workers here.",
+    )
+    return cluster(wait(command))
+
+
 SECONDS = click.option(
     "--seconds", type=Seconds(), default="3s", show_default=True, help="How long to train under the profiler."
 )

@@ -10,8 +10,8 @@ import click
 from bench.api import measuring
 from bench.api.tables import render
 from bench.cli.ending import FOUND, OK
-from bench.cli.options import BASE, FORMAT, RESULTS, arguments, given, measuring_options
-from bench.cli.values import Seconds, Whole
+from bench.cli.options import BASE, FORMAT, RESULTS, arguments, cluster_options, given, measuring_options
+from bench.cli.values import Whole
 from bench.host.results.records import LEAD_IN
 
 
@@ -42,18 +42,7 @@ from bench.host.results.records import LEAD_IN
     metavar="K/N",
     help="Measure only part K of N of the rounds: N machines share a run, and merge joins them.",
 )
-@click.option(
-    "--cluster",
-    metavar="ADDRESS|local:N",
-    help="Measure by the machines of a Dask scheduler, each a round at a time; local:N tries it with N workers here.",
-)
-@click.option(
-    "--wait",
-    type=Seconds(),
-    default="60s",
-    show_default=True,
-    help="How long to wait for a machine of the --cluster.",
-)
+@cluster_options
 @FORMAT
 @BASE
 def command(lead_in: int, style: str, base: str | None, **options: Any) -> int:

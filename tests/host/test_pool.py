@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 import bench
-from bench.host.measure import pool, pooled
+from bench.host.measure import pool_machine, pooled
 from bench.host.system import interpreters
 from tests.host.conftest import SMALL
 
@@ -304,7 +304,9 @@ def test_one_name_for_two_builds_is_two_columns():
     runtime = interpreters.resolve(sys.executable, {})
     other = dataclasses.replace(runtime, described={**runtime.described, "compiler": "another"})
     about = {"machine": {"identity": "x", "cpu": "Processor"}, "missing": []}
-    machines = [pool.Machine(str(n), {**about, "runtimes": [one]}) for n, one in enumerate((runtime, other, runtime))]
+    machines = [
+        pool_machine.Machine(str(n), {**about, "runtimes": [one]}) for n, one in enumerate((runtime, other, runtime))
+    ]
     found, notes = pooled.runtimes_of(machines)
     assert [one.name for one in found] == [runtime.name, f"{runtime.name}#2"]
     assert notes == [f"{runtime.name} is built differently on 1 (Processor): kept apart as {runtime.name}#2"]

@@ -14,14 +14,13 @@ import dataclasses
 import datetime
 import pathlib
 import shutil
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from bench.host.gate.decide import ComparedPair, Judgement, Undecided, log_ratios
 from bench.host.gate.instructions import instructions_ratio
 from bench.host.measure import valgrind
+from bench.host.measure.burner import burner
 from bench.host.measure.cell import CellState
 from bench.host.measure.plan import Plan
 from bench.host.measure.rounds import Rounds
@@ -45,56 +44,95 @@ class TrialPlan:
     budget_seconds: float
 
 
-def measure(
-    plan: Plan,
-    run: Run,
-    engine: str,
-    wanted: dict[str, TrialPlan],
-    burn: bool,
-    gate: Gate,
-    progress: Progress,
-    save: Callable[[list[Trial]], None],
-    trials: list[Trial],
-) -> list[Trial]:
-    """Trials, added to those there are, until each row has as many as wanted, or the plan's deadline.
+class Trials:
+    """Trials of the gate, as rounds are added to ``run``: ``cells`` says what the next one is to measure, ``look`` ends trials.
 
-    The first half of each row's trials runs on the machine as it is; with ``burn`` another process keeps a core busy
-    during the second. ``save`` is called after each trial with all so far.
+    ``trials``: those there are, to which the new ones are added until each row has as many as wanted. The first half of each
+    row's trials runs on the machine as it is; with ``burn`` another process keeps a core busy during the second.
     """
-    runtime, reference_cells = plan.runtimes[0].name, dict[Cell, CellState]()
-    rounds = Rounds(plan, run, progress, save=False, reference_cells=reference_cells)
-    for burning in (False, True):
-        missing = _missing(wanted, trials, burning, burn)
-        still = {
-            row: Undecided(ComparedPair((row, runtime), (engine, runtime)), len(run.rounds))
-            for row in missing
-            if missing[row]
+
+    def __init__(
+        self,
+        runtime: str,
+        run: Run,
+        engine: str,
+        wanted: dict[str, TrialPlan],
+        burn: bool,
+        gate: Gate,
+        trials: list[Trial],
+    ) -> None:
+        self.runtime, self.run, self.engine, self.wanted = runtime, run, engine, wanted
+        self.burn, self.gate, self.trials, self.second_half = burn, gate, trials, False
+        self._begin()
+
+    @property
+    def burning(self) -> bool:
+        """Whether a core is to be kept busy in the next round."""
+        return self.burn and self.second_half
+
+    @property
+    def open(self) -> bool:
+        """Whether another round is needed."""
+        return bool(self.still)
+
+    def cells(self, first: bool) -> list[Cell]:
+        """The engine, and its copies that still need trials; in the ``first`` round also the reference."""
+        cells = [(row, self.runtime) for row in (self.engine, *self.still)]
+        return [(REFERENCE, self.runtime), *cells] if first and self.engine != REFERENCE else cells
+
+    def look(self) -> int:
+        """After each round: end the trials that have their verdict or no time left. How many they were."""
+        entry, before = self.run.rounds[-1], len(self.trials)
+        share = entry.seconds * 2 / len(entry.cells)  # what a check of a pair alone would have taken
+        for row, trial in list(self.still.items()):
+            self.spent[row] += share
+            over = self.spent[row] + share > self.wanted[row].budget_seconds
+            judgement = trial.look(self.run, self.gate) or (
+                trial.look(self.run, self.gate, last=True) if over else None
+            )
+            if judgement is None:
+                continue
+            self.trials.append(_trial(self.run, trial, judgement, self.wanted[row], self.burning, self.spent[row]))
+            self.missing[row] -= 1
+            self.spent[row] = 0.0
+            if self.missing[row]:
+                self.still[row] = Undecided(trial.pair, len(self.run.rounds))
+            else:
+                del self.still[row]
+        if not self.still and not self.second_half:
+            self.second_half = True
+            self._begin()
+        return len(self.trials) - before
+
+    def said(self) -> str:
+        """How many trials are done of how many, and what the last one found."""
+        return _said(self.trials, self.wanted)
+
+    def _begin(self) -> None:
+        """One half of each row's trials."""
+        self.missing = _missing(self.wanted, self.trials, self.second_half, self.burn)
+        self.still = {
+            row: Undecided(ComparedPair((row, self.runtime), (self.engine, self.runtime)), len(self.run.rounds))
+            for row in self.missing
+            if self.missing[row]
         }
-        spent = dict.fromkeys(still, 0.0)
-        with burner() if burning and burn else contextlib.nullcontext():
-            while still and rounds.time_left:
-                cells = [(row, runtime) for row in (engine, *still)]
-                if not reference_cells and engine != REFERENCE:
-                    cells.insert(0, (REFERENCE, runtime))
-                if rounds.add(cells) is None:
-                    return trials
-                seconds = run.rounds[-1].seconds
-                for row, trial in list(still.items()):
-                    spent[row] += seconds * 2 / len(cells)  # what a check of this pair alone would have taken
-                    over = spent[row] + seconds * 2 / len(cells) > wanted[row].budget_seconds
-                    judgement = trial.look(run, gate) or (trial.look(run, gate, last=True) if over else None)
-                    if judgement is None:
-                        continue
-                    trials.append(_trial(run, trial, judgement, wanted[row], burning and burn, spent[row]))
-                    save(trials)
-                    progress.say(_said(trials, wanted))
-                    missing[row] -= 1
-                    spent[row] = 0.0
-                    if missing[row]:
-                        still[row] = Undecided(trial.pair, len(run.rounds))
-                    else:
-                        del still[row]
-    return trials
+        self.spent = dict.fromkeys(self.still, 0.0)
+        if not self.still and not self.second_half:
+            self.second_half = True
+            self._begin()
+
+
+def measure(plan: Plan, trials: Trials, progress: Progress, save: Callable[[], None]) -> None:
+    """Add rounds, measured here, until all trials are done or the plan's deadline is over; ``save`` after each trial."""
+    reference_cells = dict[Cell, CellState]()
+    rounds = Rounds(plan, trials.run, progress, save=False, reference_cells=reference_cells)
+    while trials.open and rounds.time_left:
+        with burner() if trials.burning else contextlib.nullcontext():
+            if rounds.add(trials.cells(not reference_cells)) is None:
+                return
+        if trials.look():
+            save()
+            progress.say(trials.said())
 
 
 def _trial(run: Run, trial: Undecided, judgement: Judgement, want: TrialPlan, burning: bool, spent: float) -> Trial:
@@ -188,17 +226,6 @@ def measure_counts(
 
 def _means(run: Run, cell: Cell, since: int) -> list[float]:
     return [float(f"{seconds:.6g}") for seconds in run.times(cell, since).mean(axis=1)]
-
-
-@contextlib.contextmanager
-def burner() -> Iterator[None]:
-    """A process that keeps one core busy."""
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 def now() -> str:

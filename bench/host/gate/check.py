@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from bench.host.gate import baseline as baselines
 from bench.host.gate import decide, instructions, outcome, workflow
 from bench.host.gate.decide import ComparedPair, Judgement
+from bench.host.gate.pooled import decide_on_pool
+from bench.host.measure import pooled
+from bench.host.measure.pool import Pool
 from bench.host.measure.prepare import Request
 from bench.host.measure.session import Session
 from bench.host.results import calibration, kinds, store
+from bench.host.results.machines import of_round
 from bench.host.results.run import Run
 from bench.host.results.verdicts import Outcome, Row, Rules
 from bench.host.system import interpreters
@@ -73,18 +77,45 @@ class _Holding:
 
 
 def run(
-    session: Session, request: Request, base: Baseline, rules: Rules, folder: pathlib.Path, notes: Sequence[str] = ()
+    session: Session,
+    request: Request,
+    base: Baseline,
+    rules: Rules,
+    folder: pathlib.Path,
+    notes: Sequence[str] = (),
+    cluster: str | None = None,
+    wait: float = 60.0,
 ) -> Outcome:
     """Check the engines of a request, into a new run ``folder`` of this results folder; ``notes`` are shown last.
 
-    Raises UsageError, WorkloadError, EngineError, Interrupted.
+    ``cluster``: a pool measures, those of its machines that are of one kind. Raises UsageError, WorkloadError, EngineError,
+    Interrupted.
     """
     pythons = list(request.pythons) or [interpreters.newest()]
     pythons += [] if base.python is None else [base.python]
     request = dataclasses.replace(request, pythons=pythons, against=base.revision)
     if base.run is not None and (at := base.run.record.plan.at) is not None:
         request = dataclasses.replace(request, spread=at, lead_in=base.run.record.plan.lead_in)
-    session.prepare(request)
+    if cluster is None:
+        session.prepare(request)
+        return _checked(session, request, base, rules, folder, notes, None)
+    with pooled.joined(request, cluster, wait, alike=True) as (pool, request):
+        session.prepare(request)
+        theirs = None if base.run is None else base.run.record.machine["identity"]
+        others = [one for one in pool.machines.values() if one.identity != theirs] or list(pool.machines.values())
+        session.record = dataclasses.replace(session.record, machine=others[0].about["machine"])
+        return _checked(session, request, base, rules, folder, notes, pool)
+
+
+def _checked(
+    session: Session,
+    request: Request,
+    base: Baseline,
+    rules: Rules,
+    folder: pathlib.Path,
+    notes: Sequence[str],
+    pool: Pool | None,
+) -> Outcome:
     holding = _hold(session, request, base, rules)
     measured = session.create(folder, calibration.note(folder.parent))
     kept = f"rounds are kept in {measured.folder}"
@@ -96,14 +127,24 @@ def run(
             else f"{count(len(holding.unmatched), 'cell')}, new"
         )
         progress.say(f"{cells}, into {measured.folder}")
-        judgements, not_counted = _judge(
-            session, holding, rules, rules.instructions and base.way == "revision", progress
-        )
+        counts = rules.instructions and base.way == "revision"
+        judgements, not_counted = _judge(session, holding, rules, counts, progress, pool)
     held_too = outcome.held_too(judgements, measured, rules.quantities, rules.gate, base.run)
     rows = [*outcome.rows(judgements, measured, against, held_too), *outcome.new_rows(holding.unmatched, measured)]
     rows += outcome.held_rows(held_too, against)
-    shown = [line for line in (*holding.notes, *session.record.notes, *notes, *not_counted) if line]
+    machines = [] if pool is None else [*session.missing, machines_line(measured)]
+    shown = [line for line in (*machines, *holding.notes, *session.record.notes, *notes, *not_counted) if line]
     return Outcome(measured, rows, against, rules, shown)
+
+
+def machines_line(run: Run) -> str:
+    """Which machines of a pool measured how many rounds."""
+    said = [
+        f"{machine}: {of_round(one, one.rounds[0])['cpu']}, {count(len(one.rounds), 'round')}"
+        for machine, one in run.machines.items()
+        if one.rounds
+    ]
+    return f"measured by {'; '.join(said)}" if said else ""
 
 
 def _hold(session: Session, request: Request, base: Baseline, rules: Rules) -> _Holding:
@@ -125,11 +166,21 @@ def _hold(session: Session, request: Request, base: Baseline, rules: Rules) -> _
 
 
 def _judge(
-    session: Session, holding: _Holding, rules: Rules, counts: bool, progress: Progress
+    session: Session, holding: _Holding, rules: Rules, counts: bool, progress: Progress, pool: Pool | None
 ) -> tuple[list[Judgement], list[str]]:
     """A judgement for each cell, with its instructions where ``counts``; and lines about those that were not counted."""
-    plan = session.plan
+    plan, run, pairs, notes = session.plan, session.run, holding.pairs, list[str]()
+    if pool is not None and counts:  # on this machine, so with its own Pythons
+        plan, notes = instructions.with_own_runtimes(plan)
+        counts = not notes
     new = [(row.engine, row.runtime) for row in holding.unmatched if row.word == "NEW"]
-    reserve = instructions.COUNT_SHARE if counts and instructions.to_count(plan, holding.pairs) else 0.0
-    judgements = decide.decide(plan, session.run, holding.pairs, rules.gate, progress, new, rules.quantities, reserve)
-    return instructions.count_instructions(plan, session.run, judgements, progress) if counts else (judgements, [])
+    reserve = instructions.COUNT_SHARE if counts and instructions.to_count(plan, pairs) else 0.0
+    timed = dataclasses.replace(session.plan, deadline=plan.deadline.keeping(reserve))
+    decision = decide.Decision(timed, run, pairs, rules.gate, new, rules.quantities)
+    if pool is None:
+        judgements = decide.decide(decision, progress)
+    else:
+        judgements = decide_on_pool(session, pool, decision, progress)
+    if not counts:
+        return judgements, notes
+    return instructions.count_instructions(plan, run, judgements, progress)

@@ -19,7 +19,7 @@ from bench.host.results.run import Run
 from bench.host.results.verdicts import NO_TIME, TIME_UP, Quantity
 from bench.host.stats.paired import Ratio, round_log_ratios
 from bench.host.stats.sequential import Gate, Verdict
-from bench.host.system.progress import Progress
+from bench.host.system.progress import Progress, count
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,9 +84,9 @@ class Undecided:
             return None
         if not rounds:
             return self._end(run, Verdict.INCONCLUSIVE, reason=TIME_UP)
-        logs = log_ratios(run, self.pair, self.begun)
+        logs, machines = by_machine(run, self.pair, self.begun)
         verdict, self.ratio = gate.judge(logs, self.pair.low, self.pair.high, last)
-        if verdict is Verdict.REGRESSED and gate.recurs(logs, self.pair.low):
+        if verdict is Verdict.REGRESSED and gate.recurs(logs, self.pair.low, machines):
             return self._end(run, verdict)
         if verdict in (Verdict.PASS, Verdict.IMPROVED):
             return self._end(run, verdict)
@@ -106,56 +106,90 @@ class Undecided:
 
 def log_ratios(run: Run, pair: ComparedPair, since: int) -> list[float]:
     """What each round from index ``since`` on says of the log-ratio, where both cells were measured."""
-    if since == len(run.rounds):
-        return []
-    logs = round_log_ratios(*run.pair(pair.baseline, pair.cell, since))[0]
-    return [float(log) for log in logs if not math.isnan(log)]
+    return by_machine(run, pair, since)[0]
 
 
-def decide(
-    plan: Plan,
-    run: Run,
-    pairs: list[ComparedPair],
-    gate: Gate,
-    progress: Progress,
-    unpaired: Collection[Cell] = (),
-    quantities: Sequence[Quantity] = (),
-    reserve: float = 0.0,
-) -> list[Judgement]:
-    """A judgement for each of ``pairs``, in their order, adding rounds to ``run``, until the plan's deadline.
+def by_machine(run: Run, pair: ComparedPair, since: int) -> tuple[list[float], list[str]]:
+    """`log_ratios`, and the machine of each.
+
+    Of several machines each one's rounds are held against one another only: steps cost more on a slower one.
+    """
+    said: dict[int, tuple[float, str]] = {}
+    for name, part in run.machines.items():
+        places = range(len(run.rounds)) if part is run else [entry.number - 1 for entry in part.rounds]
+        before = sum(place < since for place in places)
+        if before < len(places):
+            logs = round_log_ratios(*part.pair(pair.baseline, pair.cell, before))[0]
+            said |= {place: (float(log), name) for place, log in zip(places[before:], logs) if not math.isnan(log)}
+    return [said[place][0] for place in sorted(said)], [said[place][1] for place in sorted(said)]
+
+
+class Decision:
+    """The verdicts of a check, as rounds are added to ``run``: ``cells`` says what the next one is to measure.
 
     ``unpaired``: cells that are held against nothing, measured in the first round to see that they agree. ``quantities``:
     held beside time; a cell that has a verdict is measured on where one of them looks worse and it is not certain.
-    ``reserve``: share of the time that is kept for what comes after.
     """
-    plan = dataclasses.replace(plan, deadline=plan.deadline.keeping(reserve))
-    reference_cells: dict[Cell, CellState] = {}
-    rounds = Rounds(plan, run, progress, reference_cells=reference_cells)
-    still = [Undecided(pair, len(run.rounds)) for pair in pairs]
-    judgements: dict[int, Judgement] = {}
-    while (still or (unpaired and not run.rounds)) and rounds.time_left:
-        first = not reference_cells
-        wanted = {cell for one in still for cell in (one.pair.cell, one.pair.baseline)}
+
+    def __init__(
+        self,
+        plan: Plan,
+        run: Run,
+        pairs: list[ComparedPair],
+        gate: Gate,
+        unpaired: Collection[Cell] = (),
+        quantities: Sequence[Quantity] = (),
+    ) -> None:
+        self.plan, self.run, self.pairs, self.gate = plan, run, pairs, gate
+        self.unpaired, self.quantities = unpaired, quantities
+        self.still = [Undecided(pair, len(run.rounds)) for pair in pairs]
+        self.judgements: dict[int, Judgement] = {}
+
+    @property
+    def open(self) -> bool:
+        """Whether another round is needed."""
+        return bool(self.still or (self.unpaired and not self.run.rounds))
+
+    def cells(self, first: bool) -> list[Cell]:
+        """Those of the pairs that are open; of the ``first`` round also references and what is held against nothing."""
+        wanted = {cell for one in self.still for cell in (one.pair.cell, one.pair.baseline)}
         if first:
-            wanted |= {*unpaired, *((REFERENCE, runtime.name) for runtime in plan.runtimes)}
-        cells = [cell for cell in plan.cells if cell in wanted]
-        if rounds.add(cells, samples=holds.SAMPLES, nodes=first) is None:
-            break
-        for one in list(still):
-            judgement = judgements.get(id(one.pair)) or one.look(run, gate)
+            wanted |= {*self.unpaired, *((REFERENCE, runtime.name) for runtime in self.plan.runtimes)}
+        return [cell for cell in self.plan.cells if cell in wanted]
+
+    def look(self) -> None:
+        """After each round: which pairs have a verdict now."""
+        for one in list(self.still):
+            judgement = self.judgements.get(id(one.pair)) or one.look(self.run, self.gate)
             if judgement is not None:
-                judgements[id(one.pair)] = judgement
-                if judgement.status != "ok" or not _looks_worse(run, one, quantities, gate):
-                    still.remove(one)
+                self.judgements[id(one.pair)] = judgement
+                if judgement.status != "ok" or not _looks_worse(self.run, one, self.quantities, self.gate):
+                    self.still.remove(one)
+
+    def end(self, progress: Progress) -> list[Judgement]:
+        """A judgement for each of the pairs, in their order; where none is reached, by what there is."""
+        for one in [one for one in self.still if id(one.pair) not in self.judgements]:
+            last = one.look(self.run, self.gate, last=True) or one._end(self.run, Verdict.INCONCLUSIVE)
+            self.judgements[id(one.pair)] = last
+        undecided = sum(one.verdict is Verdict.INCONCLUSIVE and one.status == "ok" for one in self.judgements.values())
+        if undecided:
+            spent = f"{self.plan.deadline.spent:.0f} s"
+            progress.say(f"undecided after {spent}: {undecided} of {count(len(self.pairs), 'cell')}")
+        return [self.judgements[id(pair)] for pair in self.pairs]
+
+
+def decide(decision: Decision, progress: Progress) -> list[Judgement]:
+    """Add rounds to the run, measured here, until every pair is decided or the plan's deadline is over."""
+    reference_cells: dict[Cell, CellState] = {}
+    rounds = Rounds(decision.plan, decision.run, progress, reference_cells=reference_cells)
+    while decision.open and rounds.time_left:
+        first = not reference_cells
+        if rounds.add(decision.cells(first), samples=holds.SAMPLES, nodes=first) is None:
+            break
+        decision.look()
         if not reference_cells:
             break  # no reference went to the end: nothing can be proven
-    for one in [one for one in still if id(one.pair) not in judgements]:
-        judgements[id(one.pair)] = one.look(run, gate, last=True) or one._end(run, Verdict.INCONCLUSIVE)
-    undecided = sum(one.verdict is Verdict.INCONCLUSIVE and one.status == "ok" for one in judgements.values())
-    if undecided:
-        count = f"{len(pairs)} cell{'s' * (len(pairs) != 1)}"
-        progress.say(f"undecided after {plan.deadline.spent:.0f} s: {undecided} of {count}")
-    return [judgements[id(pair)] for pair in pairs]
+    return decision.end(progress)
 
 
 def _looks_worse(run: Run, one: Undecided, quantities: Sequence[Quantity], gate: Gate) -> bool:

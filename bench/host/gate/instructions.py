@@ -9,14 +9,15 @@ import statistics
 from collections.abc import Sequence
 
 from bench.host.gate.decide import ComparedPair, Judgement
-from bench.host.measure import engine_files, valgrind
+from bench.host.measure import engine_files, finding, valgrind
 from bench.host.measure.plan import Plan, Subject
 from bench.host.measure.worker_process import EngineUnavailable
-from bench.host.results.records import Cell
+from bench.host.results.records import Cell, RuntimeRecord
 from bench.host.results.run import Run
 from bench.host.results.verdicts import COUNT_THRESHOLD
 from bench.host.stats.paired import typical
 from bench.host.system.deadline import OutOfTime
+from bench.host.system.errors import UsageError
 from bench.host.system.interpreters import Runtime
 from bench.host.system.progress import Progress
 
@@ -50,6 +51,18 @@ def count_instructions(
 def seconds_of(run: Run, cell: Cell) -> float:
     """A typical step's."""
     return typical(run.times(cell))
+
+
+def with_own_runtimes(plan: Plan) -> tuple[Plan, list[str]]:
+    """A pool's plan with this machine's runtimes, as counting is done here; and a line where they are not the pool's."""
+    own = []
+    for runtime in plan.runtimes:
+        about = RuntimeRecord(runtime.specification, runtime.environment, runtime.described)
+        try:
+            own.append(finding.find_again(runtime.name, about))
+        except UsageError as why:
+            return plan, [f"instructions are not counted, as that is done on this machine: {why}"]
+    return dataclasses.replace(plan, runtimes=own), []
 
 
 def to_count(plan: Plan, pairs: Sequence[ComparedPair]) -> bool:

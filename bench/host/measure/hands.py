@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from bench.host.measure.order import Answer, Order
-from bench.host.measure.pool import Lost, Machine, Pool, answer
+from bench.host.measure.pool import Lost, Pool, answer
 from bench.host.measure.pool_files import manifest, packed, portable
+from bench.host.measure.pool_machine import Machine
 from bench.host.measure.session import Session
 from bench.host.results import store
 from bench.host.results.records import RoundRecord

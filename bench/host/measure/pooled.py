@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from bench.host.measure.hands import Hands, same_build
 from bench.host.measure.order import Answer, Order
 from bench.host.measure.plan import Plan
-from bench.host.measure.pool import Machine, Pool
+from bench.host.measure.pool import Pool
+from bench.host.measure.pool_machine import Machine
 from bench.host.measure.prepare import Request
 from bench.host.measure.rounds import SHORTER, describe_engines
 from bench.host.measure.session import Session

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+from collections.abc import Mapping
 
 import cattrs
 
@@ -76,7 +77,12 @@ def sees(calibration: Calibration, whose: str = "this machine") -> str:
 
 def path_in(folder: pathlib.Path) -> pathlib.Path:
     """Where this machine's calibration is kept in a results folder."""
-    return folder / "calibration" / f"{machine.describe()['identity']}.json"
+    return path_of(folder, machine.describe())
+
+
+def path_of(folder: pathlib.Path, about: Mapping[str, str | int | float]) -> pathlib.Path:
+    """Where that of a machine that is described so is kept."""
+    return folder / "calibration" / f"{about['identity']}.json"
 
 
 def before(path: pathlib.Path, now: Calibration) -> Calibration:

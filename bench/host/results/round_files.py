@@ -56,7 +56,9 @@ class Watch:
 
     def same(self, number: int) -> bool:
         """Whether a round's file has the bytes that were written; as far as one knows, where it was only read."""
-        return number not in self._digests or self._digests[number] == _digest(path_of(self.folder, number).read_bytes())
+        return number not in self._digests or self._digests[number] == _digest(
+            path_of(self.folder, number).read_bytes()
+        )
 
     def missing(self) -> list[int]:
         """The rounds whose files are gone."""

@@ -14,7 +14,8 @@ look spends the rest. The first verdict other than INCONCLUSIVE is final.
 in the same way. The first half of the rounds and the second half must each show the regression, by a plain interval of
 the same confidence (`Gate.recurs`). Both halves count as evidence; a second batch that starts after an alarm would waste the
 first one. At any true ratio
-up to the threshold, an alarm has a chance of at most 2.5 %, and far less where the halves are independent.
+up to the threshold, an alarm has a chance of at most 2.5 %, and far less where the halves are independent. Where several machines of a
+pool measured, each half of the machines must show it too: what is one machine's alone is no regression.
 
 For the other quantities that the gate checks (`gate/holds.py`) there is also the Hodges-Lehmann median of pairwise means, whose interval
 inverts Wilcoxon's signed-rank test (Hodges and Lehmann 1963; Hollander, Wolfe and Chicken 2014, chapter 3): it assumes
@@ -29,10 +30,12 @@ and the Power Approach for Assessing the Equivalence of Average Bioavailability"
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import enum
 import functools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -133,10 +136,18 @@ class Gate:
         ratio = over_rounds(rounds, self.look_confidence(max(1, len(rounds)), last))
         return verdict(ratio, self.threshold, low, high), ratio
 
-    def recurs(self, logs: npt.ArrayLike, low: float = 1.0) -> bool:
-        """Whether either half of the rounds, (rounds,), alone is slower than the ratio ``low`` by more than the threshold."""
+    def recurs(self, logs: npt.ArrayLike, low: float = 1.0, machines: Sequence[str] = ()) -> bool:
+        """Whether either half of the rounds, (rounds,), alone is slower than the ratio ``low`` by more than the threshold.
+
+        ``machines``: of each round, where they are of several. Then either half of the machines shows it too, so that what is
+        one machine's alone raises no alarm, unless nearly all rounds are that machine's.
+        """
         rounds = _known(logs)
-        halves = rounds[: len(rounds) // 2], rounds[len(rounds) // 2 :]
+        halves = [rounds[: len(rounds) // 2], rounds[len(rounds) // 2 :]]
+        if len(machines) == len(rounds):
+            some = _half_of(machines)
+            parts = rounds[some], rounds[~some]
+            halves += parts if min(map(len, parts)) >= len(rounds) / 4 else ()
         return all(
             len(half) > 1 and verdict(over_rounds(half, self.confidence), self.threshold, low) is Verdict.REGRESSED
             for half in halves
@@ -154,6 +165,18 @@ class Gate:
         whole = stdtrit(len(rounds) - 1, sure) + stdtrit(len(rounds) - 1, 0.95)
         both = math.sqrt(2) * (stdtrit(len(rounds) // 2 - 1, half) + stdtrit(len(rounds) // 2 - 1, 0.975))
         return (1 + self.threshold) * math.exp(float(max(whole, both)) * error) - 1
+
+
+def _half_of(machines: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """The rounds of some of the machines, (rounds,): about half of all rounds; of one machine all."""
+    some, inside, outside = set[str](), 0, 0
+    for machine, count in collections.Counter(machines).most_common():
+        if inside <= outside:
+            some.add(machine)
+            inside += count
+        else:
+            outside += count
+    return np.array([machine in some for machine in machines], dtype=bool)
 
 
 def _known(logs: npt.ArrayLike) -> Floats:
