@@ -119,8 +119,10 @@ def _checked(
     holding = _hold(session, request, base, rules)
     measured = session.create(folder, calibration.note(folder.parent))
     kept = f"rounds are kept in {measured.folder}"
-    pairs, against = holding.pairs, holding.against
-    with session.measuring(None, lambda: f"interrupted, so no verdict; {len(measured.rounds)} {kept}") as progress:
+    pairs, against, unit = holding.pairs, holding.against, "orders" if pool is None else "rounds"
+    with session.measuring(
+        None, lambda: f"interrupted, so no verdict; {len(measured.rounds)} {kept}", unit
+    ) as progress:
         cells = (
             f"{count(len(pairs), 'cell')} against {against}"
             if pairs

@@ -165,6 +165,7 @@ class TrialRounds:
             self.references[machine.identity] = answer.references
         self.longest[machine.identity] = max(answer.record.seconds, self.longest.get(machine.identity, 0.0) * SHORTER)
         trials.run.rounds.append(dataclasses.replace(answer.record, machine=None))
+        self.progress.advance(f"{count(len(self.trials), 'machine')} so far")
         if trials.look():
             save()
             self.progress.say(f"{machine.address}: {trials.said()}")

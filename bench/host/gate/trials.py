@@ -97,7 +97,7 @@ def run_on_pool(
         kept: list[tuple[Calibration, pathlib.Path]] = []
         interrupted = False
         try:
-            with session.measuring(None, lambda: "") as progress:
+            with session.measuring(None, lambda: "", "rounds") as progress:
                 progress.say(f"{row}, into {folder / 'calibration'}; Ctrl-C ends it and keeps the finished trials")
                 Hands(session, pool, TrialRounds(session.plan, of, progress), progress).measure()
         except Interrupted:

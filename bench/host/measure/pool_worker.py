@@ -30,6 +30,7 @@ from bench.host.system import interpreters, locks, machine, workspace
 from bench.host.system.errors import UsageError
 
 POLL_SECONDS = 0.2  # between two looks whether a round is still wanted
+LOCK_SECONDS = 0.05  # between two looks whether the machine is free
 ENDING_SECONDS = 15.0  # that a round's process takes to end its workers
 START = "import sys; sys.path.insert(0, sys.argv[1]); from bench.host.measure.pool_round import main; main()"
 
@@ -197,17 +198,22 @@ def _alone(wanted: Callable[[], bool]) -> Iterator[bool]:
     mine = os.getuid() if hasattr(os, "getuid") else 0
     folder = pathlib.Path(tempfile.gettempdir()) / f"microgpt-bench.measuring-{mine}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    lock = None
-    while lock is None and wanted():
+    with contextlib.ExitStack() as held:
+        with contextlib.ExitStack() as turn:  # whoever waits for the lock is before those that want it later
+            alone = _taken(folder / "next", wanted, turn) and _taken(folder, wanted, held)
+        yield alone
+
+
+def _taken(folder: pathlib.Path, wanted: Callable[[], bool], held: contextlib.ExitStack) -> bool:
+    """Wait for a lock, which is then held; False where nobody wants it any more meanwhile."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    while wanted():
         try:
-            lock = locks.Lock(folder)
+            held.callback(locks.Lock(folder).release)
+            return True
         except locks.Busy:
-            time.sleep(POLL_SECONDS)
-    try:
-        yield lock is not None
-    finally:
-        if lock is not None:
-            lock.release()
+            time.sleep(LOCK_SECONDS)
+    return False
 
 
 def _wanted() -> Callable[[], bool]:

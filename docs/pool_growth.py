@@ -1,0 +1,143 @@
+"""Prints the tables of docs/pool.md: what more machines bring, by simulation from recorded rounds.
+
+    python -m docs.pool_growth [--run RUN] [--runtime RUNTIME] [--measure N]
+
+Each round's noise is drawn from what the engines' rounds in the run differ by. `bench.host.stats.pools` simulates. With --measure
+it measures here instead, with 1 to N machines that are namespaces (`docs.namespaces`; needs root).
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+import tempfile
+
+import numpy as np
+
+import bench
+from bench.host.pages import rendering
+from bench.host.results import store
+from bench.host.results.records import REFERENCE
+from bench.host.results.round_files import path_of
+from bench.host.results.run import Run
+from bench.host.stats.paired import round_log_ratios
+from bench.host.stats.pools import Recorded, checked, half_width
+from bench.host.stats.sequential import Gate, Verdict
+from docs.namespaces import Namespaces
+
+RUN = pathlib.Path(__file__).resolve().parent.parent / "results" / "default"
+RUNTIME = "cpython-3.14"
+MACHINES = (1, 2, 4, 8, 16)
+MINUTES = (10, 30, 60, 240)
+TAUS = (0.0, 0.01)
+REPEATS, CHECKS = 100, 1000
+CHECKED = 256  # rounds of a simulated check at most
+
+
+def recorded(folder: pathlib.Path, runtime: str) -> Recorded:
+    """The rounds of a run on disk."""
+    run = store.load(folder)
+    pairs = [((REFERENCE, runtime), (engine, runtime)) for engine in run.record.engines if engine != REFERENCE]
+    logs = [round_log_ratios(*run.pair(*pair))[0] for pair in pairs if run.ok(*pair)]
+    return Recorded.of(logs, float(np.median([entry.seconds for entry in run.rounds[1:]])))
+
+
+def widths(rounds: Recorded, tau: float) -> str:
+    """Half widths after so many minutes, a column for each number of machines."""
+    rng, rows = np.random.default_rng(20), []
+    for minutes in MINUTES:
+        found = [
+            np.median([half_width(rounds, machines, minutes, tau, rng) for _ in range(REPEATS)])
+            for machines in MACHINES
+        ]
+        rows.append([f"{minutes} min", *(f"± {np.expm1(width):.2%}" for width in found)])
+    return rendering.grid(
+        ["after", *(f"{machines} machine{'s' * (machines > 1)}" for machines in MACHINES)], rows, "github"
+    )
+
+
+def checks(rounds: Recorded) -> str:
+    """False alarms, detections and times of the gate, a row for each number of machines."""
+    rng, gate, rows = np.random.default_rng(20), Gate(), []
+    for machines in MACHINES:
+        row = [str(machines)]
+        for slowdown, tau in [(0.0, 0.0), (0.0, 0.0025), (0.0, 0.005), (0.05, 0.0)]:
+            said = [checked(rounds, gate, machines, CHECKED, slowdown, tau, rng) for _ in range(CHECKS)]
+            alarms = sum(verdict is Verdict.REGRESSED for verdict, _ in said) / CHECKS
+            took = np.median([seconds for _, seconds in said]) / 60
+            row += [f"{alarms:.1%}", *([f"{took:.1f} min"] if tau == 0 else [])]
+        rows.append(row)
+    heads = [
+        "machines",
+        "equal copies",
+        "verdict after",
+        "own ratios ± 0.25 %",
+        "± 0.5 %",
+        "5 % slower: found",
+        "after",
+    ]
+    return rendering.grid(heads, rows, "github")
+
+
+def measured(most: int, minutes: float = 1.0) -> str:
+    """What 1 to so many machines measure here in so many minutes, all on the same processors."""
+    rows = []
+    for count in range(1, most + 1):
+        with tempfile.TemporaryDirectory() as folder, Namespaces(pathlib.Path(folder)) as machines:
+            for number in range(1, count + 1):
+                machines.add(f"machine{number}")
+            run = bench.measure(
+                *(["combined"], ["3.14"]),
+                **{"rounds": 9999, "budget": minutes * 60, "from_start": True, "results": folder, "name": "grown"},
+                cluster=machines.address,
+            )
+            ratio = run.speedup("combined", "cpython-3.14")
+            gaps, seconds = gaps_of(run)
+            width = (
+                ""
+                if ratio is None or not ratio.low or not ratio.high
+                else f"± {(ratio.high / ratio.low) ** 0.5 - 1:.1%}"
+            )
+            said = [str(count), str(len(run.rounds)), f"{np.median(seconds):.2f} s", f"{np.median(gaps) * 1000:.0f} ms"]
+            rows.append([*said, f"{sum(gaps) / sum(seconds):.1%}", width])
+    heads = ["machines", f"rounds in {minutes:g} min", "a round", "between two", "share", "half width"]
+    return rendering.grid(heads, rows, "github")
+
+
+def gaps_of(run: Run) -> tuple[list[float], list[float]]:
+    """The seconds between two rounds of one machine, as their files say, and those of the rounds."""
+    gaps, before = [], dict[str, float]()
+    for entry in run.rounds:
+        machine, ended = str((entry.machine or {})["identity"]), path_of(run.folder, entry.number).stat().st_mtime
+        if machine in before:
+            gaps.append(ended - before[machine] - entry.seconds)
+        before[machine] = ended
+    return gaps, [entry.seconds for entry in run.rounds]
+
+
+def main(folder: pathlib.Path = RUN, runtime: str = RUNTIME) -> None:
+    """Print them."""
+    rounds = recorded(folder, runtime)
+    said = (
+        f"{float(np.std(rounds.deviations)):.1%} from its mean (standard deviation), and takes {rounds.seconds:.0f} s"
+    )
+    print(f"A round of `{folder.name}` on {runtime} is {said}.\n")
+    for tau in TAUS:
+        print(
+            f"Half width of a speedup's 95 % interval, machines' own speedups {tau:.0%} apart (standard deviation):\n"
+        )
+        print(widths(rounds, tau) + "\n")
+    print(f"Checks of at most {CHECKED} rounds, {CHECKS} simulated of each kind:\n")
+    print(checks(rounds))
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run", type=pathlib.Path, default=RUN)
+    parser.add_argument("--runtime", default=RUNTIME)
+    parser.add_argument("--measure", type=int, metavar="N")
+    given = parser.parse_args()
+    if given.measure:
+        print(measured(given.measure))
+    else:
+        main(given.run, given.runtime)
