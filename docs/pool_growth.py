@@ -1,21 +1,30 @@
 """Prints the tables of docs/pool.md: what more machines bring, by simulation from recorded rounds.
 
-    python -m docs.pool_growth [--run RUN] [--runtime RUNTIME] [--measure N]
+    python -m docs.pool_growth [--run RUN] [--runtime RUNTIME] [--measure N | --memory ROUNDS]
 
 Each round's noise is drawn from what the engines' rounds in the run differ by. `bench.host.stats.pools` simulates. With --measure
-it measures here instead, with 1 to N machines that are namespaces (`docs.namespaces`; needs root).
+it measures here instead, with 1 to N machines that are namespaces (`docs.namespaces`; needs root); with --memory it takes in
+so many rounds, copies of one of the run's, as a pool's command does.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import pathlib
+import pickle
 import tempfile
+import time
 
 import numpy as np
+import psutil
 
 import bench
-from bench.host.pages import rendering
+from bench.host.measure.order import Answer, Order
+from bench.host.measure.plan import Plan
+from bench.host.measure.pool_machine import Machine
+from bench.host.measure.pooled import Queue
+from bench.host.pages import rendering, run_tables
 from bench.host.results import store
 from bench.host.results.records import REFERENCE
 from bench.host.results.round_files import path_of
@@ -23,6 +32,7 @@ from bench.host.results.run import Run
 from bench.host.stats.paired import round_log_ratios
 from bench.host.stats.pools import Recorded, checked, half_width
 from bench.host.stats.sequential import Gate, Verdict
+from bench.host.system.progress import RunProgress
 from docs.namespaces import Namespaces
 
 RUN = pathlib.Path(__file__).resolve().parent.parent / "results" / "default"
@@ -115,6 +125,35 @@ def gaps_of(run: Run) -> tuple[list[float], list[float]]:
     return gaps, [entry.seconds for entry in run.rounds]
 
 
+def held(folder: pathlib.Path, count: int) -> str:
+    """The memory of the command that hands out rounds: so many of them, copies of the last one of a run, are taken in."""
+    record, like, rows = store.load(folder).record, store.load(folder).rounds[-1], []
+    record = dataclasses.replace(record, plan=dataclasses.replace(record.plan, rounds=count))
+    machine = Machine("tcp://nowhere:1", {"machine": dict(record.machine)})
+    machine.runtimes = dict.fromkeys(record.runtimes)  # type: ignore[assignment]
+    with tempfile.TemporaryDirectory() as place, RunProgress(count, unit="rounds") as progress:
+        run = store.create(pathlib.Path(place) / "many", record)
+        queue = Queue(Plan(dict.fromkeys(record.engines), [], pathlib.Path(), {}, record.plan), run, progress)  # type: ignore[arg-type]
+        began = time.monotonic()
+        for number in range(1, count + 1):
+            queue.left.pop(0)
+            arrived = pickle.loads(pickle.dumps(dataclasses.replace(like, machine=machine.about["machine"])))
+            store.check_arrived(arrived, record.plan)
+            queue.keep(Order(number, []), machine, Answer(arrived, {}, [], 0.0, {}))
+            if number in (count // 100, count // 10, count // 2, count):
+                spent = (time.monotonic() - began) / number * 1000
+                rows.append([f"{number:,}", f"{resident():.0f} MB", f"{spent:.0f} ms"])
+        if count <= 1000:
+            run_tables.render(store.load(run.folder), "plain", None)
+            rows.append([f"{count:,}, and their tables", f"{resident():.0f} MB", ""])
+    return rendering.grid(["rounds", "memory", "taking in a round"], rows, "github")
+
+
+def resident() -> float:
+    """This process's memory in MB, now."""
+    return float(psutil.Process().memory_info().rss) / 1e6
+
+
 def main(folder: pathlib.Path = RUN, runtime: str = RUNTIME) -> None:
     """Print them."""
     rounds = recorded(folder, runtime)
@@ -136,8 +175,11 @@ if __name__ == "__main__":
     parser.add_argument("--run", type=pathlib.Path, default=RUN)
     parser.add_argument("--runtime", default=RUNTIME)
     parser.add_argument("--measure", type=int, metavar="N")
+    parser.add_argument("--memory", type=int, metavar="ROUNDS")
     given = parser.parse_args()
-    if given.measure:
+    if given.memory:
+        print(held(given.run, given.memory))
+    elif given.measure:
         print(measured(given.measure))
     else:
         main(given.run, given.runtime)

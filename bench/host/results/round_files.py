@@ -8,6 +8,7 @@ import pathlib
 import re
 from collections.abc import Iterable
 
+LOOKED = 200  # files that are looked at when one is added: each takes microseconds, and there may be thousands
 Signature = tuple[int, int, int]  # size, time of the last change, inode: a file with the same three is the same
 
 
@@ -48,6 +49,7 @@ class Watch:
         self.folder = folder
         self._signatures = {number: self._look(number) for number in known}
         self._digests: dict[int, bytes] = {}
+        self._next = 0
 
     def written(self, number: int, content: str = "") -> None:
         """From now on this one is watched too."""
@@ -60,14 +62,16 @@ class Watch:
             path_of(self.folder, number).read_bytes()
         )
 
-    def missing(self) -> list[int]:
-        """The rounds whose files are gone."""
-        return [number for number in self._signatures if self._look(number) is None]
-
-    def touched(self) -> list[int]:
-        """The rounds whose files are there and not as they were."""
-        now = {number: self._look(number) for number in self._signatures}
-        return [number for number, then in self._signatures.items() if now[number] not in (None, then)]
+    def look(self) -> tuple[list[int], list[int]]:
+        """The rounds whose files are gone, and those whose files are not as they were; of more than LOOKED, some at a time."""
+        known = list(self._signatures)
+        if len(known) > LOOKED:
+            self._next = self._next % len(known)
+            known = [*known[self._next :], *known][:LOOKED]
+            self._next += LOOKED
+        now = {number: self._look(number) for number in known}
+        missing = [number for number in known if now[number] is None]
+        return missing, [n for n in known if now[n] not in (None, self._signatures[n])]
 
     def _look(self, number: int) -> Signature | None:
         try:

@@ -9,6 +9,7 @@ import json
 import math
 import pathlib
 import stat
+import sys
 from collections.abc import Callable
 from typing import Any, get_args, get_origin
 
@@ -68,6 +69,7 @@ def exactly(value: Any, kind: Any) -> Any:
         raise ValueError(f"{value!r:.60} is too large")
     if kind is str:
         value.encode()  # half of a surrogate pair can't be printed or written
+        return sys.intern(value)  # every round has the same losses, and there may be thousands of rounds
     return value
 
 

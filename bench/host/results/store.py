@@ -152,8 +152,11 @@ def _look_after_rounds(run: Run) -> list[str]:
     if not (run.folder / "run.json").is_file() or not (run.folder / "rounds").is_dir():
         (run.folder / "rounds").mkdir(parents=True, exist_ok=True)
         write_json(run.folder / "run.json", run.record)
+    missing, touched = run.watch.look()
+    if not missing and not touched:
+        return []
     changes, known = [], {entry.number: entry for entry in run.rounds}
-    for number in run.watch.missing():
+    for number in missing:
         path = round_files.path_of(run.folder, number)
         if not known[number].cells:
             changes.append(f"{path.name} was removed: restore it")
@@ -161,7 +164,7 @@ def _look_after_rounds(run: Run) -> list[str]:
         round_files.write_new(path, to_json(known[number]))
         run.watch.written(number)
         changes.append(f"{path.name} was removed, and was written again from memory")
-    for number in run.watch.touched():
+    for number in touched:
         path = round_files.path_of(run.folder, number)
         if not known[number].cells:
             if not run.watch.same(number):
