@@ -143,7 +143,7 @@ def held(folder: pathlib.Path, count: int) -> str:
             if number in (count // 100, count // 10, count // 2, count):
                 spent = (time.monotonic() - began) / number * 1000
                 rows.append([f"{number:,}", f"{resident():.0f} MB", f"{spent:.0f} ms"])
-        if count <= 1000:
+        if 100 < count <= 1000:
             run_tables.render(store.load(run.folder), "plain", None)
             rows.append([f"{count:,}, and their tables", f"{resident():.0f} MB", ""])
     return rendering.grid(["rounds", "memory", "taking in a round"], rows, "github")

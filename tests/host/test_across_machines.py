@@ -8,6 +8,8 @@ import pytest
 from bench.host.stats import special
 from bench.host.stats.across_machines import across, inconsistency, random_effects
 from bench.host.stats.paired import Estimate, estimate
+from bench.host.stats.pools import Recorded, checked, half_width
+from bench.host.stats.sequential import Gate, Verdict
 
 # of statsmodels 0.15.0: combine_effects(values, variances, method_re="iterated", use_t=True), whose names are
 # mean_effect_re, sd_eff_w_re_hksj, tau2 and i2; it needs pandas, and is not installed for these three
@@ -105,3 +107,34 @@ def test_equal_machines_are_seldom_said_to_differ():
         across({str(n): of(random.normal(0.5, 0.01 * (1 + n), 4)) for n in range(3)}).disagree for _ in range(trials)
     )
     assert flagged / trials < 0.003
+
+
+NOISY = Recorded(0.02 * np.random.default_rng(1).standard_t(4, 200), 10.0)  # heavy tails, as a busy machine has them
+
+
+@pytest.mark.parametrize("machines, apart", [(1, 0.0), (2, 0.0), (2, 0.0025), (8, 0.0), (8, 0.0025)])
+def test_a_check_by_unequal_machines_seldom_raises_a_false_alarm(machines, apart):
+    rng = np.random.default_rng(2)
+    said = [checked(NOISY, Gate(), machines, 96, 0.0, apart, rng)[0] for _ in range(200)]
+    assert sum(verdict is Verdict.REGRESSED for verdict in said) <= 2
+
+
+def test_more_machines_decide_sooner_and_narrow_the_interval():
+    rng = np.random.default_rng(3)
+    took, found = {}, {}
+    for machines in (1, 8):
+        said = [checked(NOISY, Gate(), machines, 96, 0.06, 0.0, rng) for _ in range(100)]
+        found[machines] = sum(verdict is Verdict.REGRESSED for verdict, _ in said)
+        took[machines] = np.median([seconds for _, seconds in said])
+    assert min(found.values()) > 95 and took[8] < took[1] / 3
+    widths = [np.median([half_width(NOISY, machines, 5, 0.0, rng) for _ in range(40)]) for machines in (1, 4, 16)]
+    assert widths == sorted(widths, reverse=True)
+
+
+def test_what_one_machine_alone_shows_is_no_regression():
+    slow, fine = np.full(16, -0.2) + np.linspace(0, 0.001, 16), np.linspace(0, 0.001, 16)
+    logs = np.stack([slow, fine], axis=1).ravel()
+    assert not Gate().recurs(logs, machines=["one", "other"] * 16)
+    assert Gate().recurs(np.stack([slow, slow], axis=1).ravel(), machines=["one", "other"] * 16)
+    assert Gate().recurs(slow, machines=["one"] * 16)
+    assert Gate().recurs(slow, machines=["one"] * 15 + ["other"])  # too few rounds of the other to say anything

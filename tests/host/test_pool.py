@@ -8,6 +8,7 @@ import os
 import pathlib
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ import psutil
 import pytest
 
 import bench
-from bench.host.measure import pool_machine, pooled
+from bench.host.measure import pool, pool_machine, pooled
 from bench.host.system import interpreters
 from tests.host.conftest import SMALL
 
@@ -26,52 +27,86 @@ pytestmark = pytest.mark.xdist_group("pool")
 PRELOAD = """
 from bench.host.system import machine
 machine.before = getattr(machine, "before", machine.describe)  # Dask may load this twice
-machine.describe = lambda: {**machine.before(), "identity": "NAME", "cpu": "Processor NAME"}
+machine.describe = lambda: {**machine.before(), "identity": "NAME", "cpu": "PROCESSOR"}
 """
 
 
 class Cluster:
     """A scheduler and workers, each as if on a machine of its own, in processes of ours."""
 
-    def __init__(self, folder):
-        self.folder, self.processes = folder, {}
-        self.file = folder / "scheduler.json"
-        self.start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", self.file)
-        until(self.file.is_file)
+    def __init__(self, folder, port=0, environment=()):
+        self.folder, self.processes, self.environment = folder, {}, dict(environment)
+        self.file, self.port = folder / "scheduler.json", port
+        self.start_scheduler()
         self.address = json.loads(self.file.read_text())["address"]
 
+    def start_scheduler(self):
+        self.file.unlink(missing_ok=True)
+        options = ["--host", "127.0.0.1", "--port", self.port, "--no-dashboard", "--scheduler-file", self.file]
+        self.start("scheduler", *options, *(["--protocol", "tls"] if "DASK_CONFIG" in self.environment else []))
+        until(self.file.is_file)
+        self.mark = 0
+
     def start(self, name, *arguments, kind="scheduler", environment=()):
-        log = open(self.folder / f"{name}.log", "wb")
+        log = open(self.folder / f"{name}.log", "ab")
         self.processes[name] = subprocess.Popen(
             [sys.executable, "-m", "dask", kind, *map(str, arguments)],
             stdout=log,
             stderr=log,
             cwd=self.folder,
-            env={**os.environ, **dict(environment)},
+            env={**os.environ, **self.environment, **dict(environment)},
         )
 
-    def worker(self, name, *, measure=1, preload="", environment=()):
+    def worker(self, name, *, measure=1, preload="", cpu="", environment=()):
         script = self.folder / f"{name}.py"
-        script.write_text(PRELOAD.replace("NAME", name) + preload)
+        script.write_text(PRELOAD.replace("PROCESSOR", cpu or f"Processor {name}").replace("NAME", name) + preload)
         options = ["--nthreads", 1, "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", "--preload", script]
         options += ["--resources", f"measure={measure}"] if measure else []
         self.start(name, self.address, *options, kind="worker", environment=environment)
 
+    def registered(self):
+        """How many workers came since this test began."""
+        return (self.folder / "scheduler.log").read_bytes()[self.mark :].count(b"Register worker")
+
     def kill(self, name):
         self.processes[name].kill()
         self.processes.pop(name).wait()
+
+    def clear(self):
+        """Without workers, for the next test."""
+        for name in set(self.processes) - {"scheduler"}:
+            self.kill(name)
+        self.mark = (self.folder / "scheduler.log").stat().st_size
 
     def close(self):
         for name in list(self.processes):
             self.kill(name)
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    made = Cluster(tmp_path_factory.mktemp("cluster"))
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def cluster(tmp_path, monkeypatch):
+def cluster(shared, tmp_path, monkeypatch):
+    monkeypatch.setenv("POOL_TESTED", str(tmp_path))
+    yield shared
+    shared.clear()
+
+
+@pytest.fixture
+def own_cluster(tmp_path, monkeypatch):
+    """For tests that end the scheduler."""
     monkeypatch.setenv("POOL_TESTED", str(tmp_path))
     folder = tmp_path / "cluster"
     folder.mkdir()
-    made = Cluster(folder)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    made = Cluster(folder, port)
     yield made
     made.close()
 
@@ -135,31 +170,37 @@ def whole(run, number):
     assert [entry.number for entry in run.rounds] == list(range(1, number + 1)) and run.good()
 
 
-def test_two_machines(cluster, options, bench_command):
-    cluster.worker("one")
+WITHOUT = """
+from bench.host.system import interpreters
+from bench.host.system.errors import UsageError
+interpreters.before = getattr(interpreters, "before", interpreters.resolve)
+def resolve(specification, switches):
+    if specification.startswith("second="):
+        raise UsageError("there is no second here")
+    return interpreters.before(specification, switches)
+interpreters.resolve = resolve
+"""
+
+
+def test_machines_measure_the_cells_they_can(cluster, options, bench_command):
+    cluster.worker("one", preload=WITHOUT)
     cluster.worker("other")
     cluster.worker("idle", measure=0)
-    done = bench_command("run", "--cluster", cluster.address, *options, "--rounds", 4, "--wait", "60s")
-    assert done.exit_code == 0, done.output
+    until(lambda: cluster.registered() == 3)
+    pythons = ["--python", f"first={sys.executable}", "--python", f"second={sys.executable}"]
+    done = bench_command("run", "--cluster", cluster.address, *options[2:], *pythons, "--rounds", 4)
+    assert done.exit_code == 0 and "without second" in done.stderr, done.output
     run = bench.load_run("pooled")
     whole(run, 4)
-    machines = collections.Counter(entry.machine["identity"] for entry in run.rounds)
-    assert set(machines) <= {"one", "other"}
-    if len(machines) == 2:  # unless one of them came when all was done
-        assert "Processor one" in done.stdout and "speedup by machine" in done.stdout
-        (runtime,) = run.record.runtimes
-        assert len(run.across("fused_dot", runtime).machines) == 2
-    assert (
-        run.record.engines["fused_dot"].summary
-        and run.nodes("fused_dot")
-        and run.samples(("reference", runtime_of(run)))
-    )
+    assert {entry.machine["identity"] for entry in run.rounds} == {"one", "other"}
+    for entry in run.rounds:
+        runtimes = {name.partition("@")[2] for name in entry.cells}
+        assert runtimes == ({"first"} if entry.machine["identity"] == "one" else {"first", "second"})
+    assert run.speedup("fused_dot", "second").value > 0 and len(run.across("fused_dot", "first").machines) == 2
+    assert "Processor one" in done.stdout and "speedup by machine" in done.stdout
+    assert run.record.engines["fused_dot"].summary and run.nodes("fused_dot")
+    assert run.samples(("reference", "first")) and pathlib.Path("results/pooled/timings/first.json").is_file()
     until(lambda: not measuring())
-
-
-def runtime_of(run):
-    (runtime,) = run.record.runtimes
-    return runtime
 
 
 @pytest.mark.slow
@@ -180,19 +221,23 @@ def test_local_workers_and_going_on_without_them(options, bench_command):
     whole(bench.load_run("pooled"), 4)
 
 
-def test_a_machine_that_dies_loses_nothing(cluster, options):
+def test_a_machine_that_dies_loses_nothing_and_an_interrupt_ends_all(cluster, options, bench_command):
     cluster.worker("one")
-    command = started("run", "--cluster", cluster.address, *options, "--rounds", 3)
+    command = started("run", "--cluster", cluster.address, *options, "--rounds", 5)
     until(lambda: rounds() and measuring())
     cluster.kill("one")
     until(lambda: not measuring())
+    before = len(rounds())
     cluster.worker("late")
-    _, told = command.communicate(timeout=120)
-    assert command.returncode == 0, told
+    until(lambda: len(rounds()) > before and measuring())
+    command.send_signal(signal.SIGINT)
+    _, told = command.communicate(timeout=60)
+    assert command.returncode == 130 and "rounds are kept" in told and "is measured again" in told, told
+    until(lambda: not measuring(), 30)
+    assert bench_command("run", "--resume", "pooled", "--cluster", cluster.address).exit_code == 0
     run = bench.load_run("pooled")
-    whole(run, 3)
+    whole(run, 5)
     assert {entry.machine["identity"] for entry in run.rounds} == {"one", "late"}
-    assert "was lost, and is measured again" in told
 
 
 @pytest.mark.slow
@@ -203,7 +248,7 @@ def test_kills_at_random_moments_lose_nothing_and_count_nothing_twice(cluster, o
     moments = random.Random(1)
     for number in range(10):
         until(lambda: measuring() or command.poll() is not None)
-        time.sleep(moments.uniform(0.0, 2.0))
+        time.sleep(moments.uniform(0.0, 1.5))
         if command.poll() is None:
             name = ("one", "other")[number % 2]
             cluster.kill(name)
@@ -215,27 +260,22 @@ def test_kills_at_random_moments_lose_nothing_and_count_nothing_twice(cluster, o
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_dies_keeps_what_is_done(cluster, options, bench_command):
-    cluster.worker("one")
-    command = started("run", "--cluster", cluster.address, *options, "--rounds", 50)
+def test_a_scheduler_that_comes_back_is_gone_on_with_and_one_that_does_not_keeps_what_is_done(own_cluster, options):
+    own_cluster.worker("one")
+    command = started("run", "--cluster", own_cluster.address, *options, "--rounds", 50, "--wait", "20s")
     until(lambda: rounds() and measuring())
-    cluster.kill("scheduler")
-    _, told = command.communicate(timeout=120)
-    assert command.returncode == 2 and "was lost" in told and "--resume results/pooled" in told.replace("\n", " "), told
-    kept = len(rounds())
-    assert kept and len(bench.load_run("pooled").rounds) == kept
+    own_cluster.close()  # a worker ends with its scheduler, and whoever looks after it starts it again
     until(lambda: not measuring())
-
-
-def test_an_interrupt_ends_the_processes_everywhere(cluster, options):
-    cluster.worker("one")
-    command = started("run", "--cluster", cluster.address, *options, "--rounds", 50)
-    until(lambda: rounds() and measuring())
-    command.send_signal(signal.SIGINT)
-    _, told = command.communicate(timeout=60)
-    assert command.returncode == 130 and "rounds are kept" in told
-    until(lambda: not measuring(), 30)
-    assert bench.load_run("pooled").rounds
+    before = len(rounds())
+    own_cluster.start_scheduler()
+    own_cluster.worker("one")
+    until(lambda: len(rounds()) > before + 1 and measuring())
+    own_cluster.kill("scheduler")
+    _, told = command.communicate(timeout=120)
+    said = " ".join(told.split())
+    assert command.returncode == 2 and "was lost" in told and "--resume results/pooled" in said, told
+    whole(bench.load_run("pooled"), len(rounds()))
+    until(lambda: not measuring())
 
 
 @pytest.mark.slow
@@ -249,49 +289,42 @@ def test_a_client_that_is_killed_leaves_no_processes(cluster, options):
 
 
 @pytest.mark.slow
-def test_one_round_at_a_time_on_a_machine(cluster, options):
-    """Two pools' clients, and two workers of one machine: never two rounds at once."""
-    cluster.worker("one")
-    both = [
-        started("run", "--cluster", cluster.address, *options[:-1], name, "--rounds", 3)
-        for name in ("pooled", "second")
-    ]
+def test_two_pools_never_measure_at_once_on_a_machine(cluster, own_cluster, options):
+    both = []
+    for one, name in ((cluster, "pooled"), (own_cluster, "second")):
+        one.worker("one")
+        both.append(started("run", "--cluster", one.address, *options[:-1], name, "--rounds", 3))
     most = 0
     while any(command.poll() is None for command in both):
-        most = max(most, sum("pool_round" in line for line in measuring()))
+        most = max(most, sum("bench.workload.worker" in line for line in measuring()))
         time.sleep(0.05)
-    assert [command.communicate()[1] and command.returncode for command in both] == [0, 0] and most == 1
+    assert [command.communicate()[1] and command.returncode for command in both] == [0, 0]
+    assert most == 2  # the two cells of one round
 
 
-WITHOUT = """
-from bench.host.system import interpreters
-from bench.host.system.errors import UsageError
-interpreters.before = getattr(interpreters, "before", interpreters.resolve)
-def resolve(specification, switches):
-    if specification.startswith("second="):
-        raise UsageError("there is no second here")
-    return interpreters.before(specification, switches)
-interpreters.resolve = resolve
-"""
-
-
-def test_a_machine_without_an_interpreter_gets_no_cells_of_it(cluster, options, bench_command):
-    cluster.worker("one", preload=WITHOUT)
-    cluster.worker("other")
-    until(
-        lambda: (
-            "Register worker" in (log := (cluster.folder / "scheduler.log").read_text()) and log.count("Register") > 1
-        )
-    )
-    pythons = ["--python", f"first={sys.executable}", "--python", f"second={sys.executable}"]
-    done = bench_command("run", "--cluster", cluster.address, *options[2:], *pythons, "--rounds", 3)
-    assert done.exit_code == 0 and "without second" in done.stderr, done.output
-    run = bench.load_run("pooled")
-    whole(run, 3)
-    for entry in run.rounds:
-        runtimes = {name.partition("@")[2] for name in entry.cells}
-        assert runtimes == ({"first"} if entry.machine["identity"] == "one" else {"first", "second"})
-    assert run.speedup("fused_dot", "second").value > 0 and len(run.across("fused_dot", "first").machines) == 2
+def test_a_check_by_machines_of_one_kind_and_their_own_calibrations(cluster, options, bench_command):
+    for name, cpu in (("one", "Alike"), ("other", "Alike"), ("odd", "")):
+        cluster.worker(name, cpu=cpu)
+    until(lambda: cluster.registered() == 3)
+    common = ["--cluster", cluster.address, "--python", sys.executable]
+    pythons = ["--against-python", f"same={sys.executable}", "--data", options[3], *SMALL, "--steps", 2]
+    done = bench_command("check", *common[:2], *pythons, "--python", f"first={sys.executable}", "--engine", "fused_dot",
+        "--inject", "fused_dot=0", "--threshold", "0.9", "--budget", "60s", "--name", "checked")  # fmt: skip
+    assert done.exit_code == 0 and "PASS" in done.stdout, done.output
+    assert "(Processor odd) is left out: this is measured by Alike only" in done.stderr, done.output
+    run = bench.load_run("checked")
+    assert {entry.machine["identity"] for entry in run.rounds} == {"one", "other"}
+    assert len(run.rounds) == 8 and [entry.number for entry in run.rounds] == list(range(1, 9))
+    assert "measured by machine 1: Alike" in done.stdout
+    cluster.kill("other")
+    trials = ["--null-trials", 1, "--slowdown", "5", "--trials", 0, "--budget", "1s", "--limit", "60s"]
+    done = bench_command("calibrate", *common, "--engine", "compiled", *trials)
+    assert done.exit_code == 0, done.output
+    kept = {path.stem: json.loads(path.read_text()) for path in pathlib.Path("results/calibration").glob("*.json")}
+    assert {one["machine"]["identity"]: len(one["trials"]) for one in kept.values()} == {"one": 1, "odd": 1}
+    assert kept.keys() == {"one", "odd"}
+    refused = bench_command("calibrate", *common, "--counts", 1)
+    assert refused.exit_code == 2 and "--counts without --cluster" in refused.stderr
 
 
 def test_what_no_machine_has_is_refused(cluster, options, bench_command, tmp_path):
@@ -317,7 +350,8 @@ def refused(done, words):
     assert done.stderr.count("\n") == 1 and not pathlib.Path("results").exists()
 
 
-def test_bad_addresses(options, bench_command):
+def test_bad_addresses(options, bench_command, monkeypatch):
+    monkeypatch.setattr(pool, "CONNECT_SECONDS", 0.5)
     refused(bench_command("run", "--cluster", "local:x", *options), "write local:N")
     refused(bench_command("run", "--cluster", "tcp://127.0.0.1:9", *options), "no Dask scheduler answers")
     refused(bench_command("run", "--cluster", "nonsense://x", *options), "no Dask scheduler answers")

@@ -179,7 +179,7 @@ class Queue:
 
     def lost(self, order: Order, machine: Machine) -> None:
         """Back in front."""
-        self.left.insert(0, order.number)
+        self.left = sorted({*self.left, order.number})
         self.first = None if self.first == order.number else self.first
 
     def keep(self, order: Order, machine: Machine, answer: Answer) -> None:
