@@ -23,7 +23,7 @@ def machines(tmp_path):
     """Two of them; a connection that says nothing is given up soon."""
     folder = tmp_path / "machines"
     folder.mkdir()
-    with Namespaces(folder, environment=[("DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP", "4s")]) as made:
+    with Namespaces(folder, environment=[("DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP", "12s")]) as made:
         made.add("one")
         made.add("other")
         yield made
@@ -31,7 +31,7 @@ def machines(tmp_path):
 
 @namespaces
 def test_a_link_that_is_cut_loses_nothing(machines, options, monkeypatch):  # noqa: F811
-    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP", "4s")
+    monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__TCP", "12s")
     command = started("run", "--cluster", machines.address, *options, "--rounds", 12)
     until(lambda: len(rounds()) > 1)
     machines.cut("one")

@@ -1,6 +1,6 @@
 """Rounds of a pool's run, in a process of its own on the machine that measures: started by `pool_worker`, ends with its input.
 
-Standard input: the plan's files, then a job for each round; standard output: an answer to each. All are pickled, each after its
+Standard input: the plan's files, then a job for each round; standard output: an answer to each, or a text of what went wrong. All are pickled, each after its
 length in 8 bytes. The process stays for the next round, with its imports and its copy of the files, for IDLE_SECONDS. It ends when
 whoever started it wants it no more, or is dead: then the input ends.
 """
@@ -55,6 +55,9 @@ def main() -> None:
                 write(sys.stdout.buffer, answer)
     except KeyboardInterrupt:
         os._exit(130)
+    except Exception as why:  # not on standard error, which is a file on a disk that may be full
+        write(sys.stdout.buffer, f"{type(why).__name__}: {why}")
+        os._exit(1)
     os._exit(0)  # not waiting for the thread that reads
 
 

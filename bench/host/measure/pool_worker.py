@@ -127,7 +127,7 @@ class RoundProcess:
             stderr=self.errors,
             start_new_session=True,
         )
-        self.answers: queue.Queue[Answer | None] = queue.Queue()
+        self.answers: queue.Queue[Answer | str | None] = queue.Queue()
         threading.Thread(target=self._read, daemon=True).start()
         self._tell({path: _kept[digest] for path, digest in manifest.items()})
 
@@ -139,7 +139,7 @@ class RoundProcess:
     def ask(self, job: Mapping[str, Any], wanted: Callable[[], bool]) -> Answer | Literal[False] | None:
         """Its answer; False where nobody wants it any more; None where it had ended, idle. Raises UsageError where it failed."""
         global _kept_process
-        answer: Answer | Literal[False] | None = False
+        answer: Answer | Literal[False] | str | None = False
         over = False
         self._tell(job)
         self.jobs += 1
@@ -148,10 +148,12 @@ class RoundProcess:
                 with contextlib.suppress(queue.Empty):
                     answer, over = self.answers.get(timeout=POLL_SECONDS), True
         finally:
-            if answer:
+            if isinstance(answer, Answer):
                 _kept_process = self
             else:
                 self.end()
+        if isinstance(answer, str):
+            raise UsageError(f"a round could not be measured: {' '.join(answer.split()):.300}")
         if over and answer is None and (self.child.returncode or self.jobs == 1):
             raise UsageError(f"a round could not be measured: {self.last_words}")
         return answer
