@@ -117,7 +117,8 @@ def _checked(
     pool: Pool | None,
 ) -> Outcome:
     holding = _hold(session, request, base, rules)
-    measured = session.create(folder, calibration.note(folder.parent))
+    about = None if pool is None else session.record.machine
+    measured = session.create(folder, calibration.note(folder.parent, about))
     kept = f"rounds are kept in {measured.folder}"
     pairs, against, unit = holding.pairs, holding.against, "orders" if pool is None else "rounds"
     with session.measuring(

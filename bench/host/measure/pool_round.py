@@ -46,6 +46,7 @@ class Told:
 def main() -> None:
     """Take the files, then measure and answer, job after job."""
     orders: queue.Queue[Any] = queue.Queue()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the worker does with it
     threading.Thread(target=_read, args=(orders,), daemon=True).start()
     try:
         with Workspace() as workspace, contextlib.suppress(queue.Empty):
@@ -69,10 +70,10 @@ def write(stream: BinaryIO, message: object) -> None:
 
 
 def read(stream: BinaryIO) -> Any:
-    """The next message. Raises EOFError where there is none."""
-    head = stream.read(8)
-    content = stream.read(int.from_bytes(head, "big")) if len(head) == 8 else b""
-    if not content:
+    """The next message. Raises EOFError where there is none, or whoever wrote it died on the way."""
+    length = int.from_bytes(head := stream.read(8), "big")
+    content = stream.read(length)
+    if len(head) < 8 or len(content) < length:
         raise EOFError
     return pickle.loads(content)
 
@@ -102,4 +103,6 @@ def _read(orders: queue.Queue[Any]) -> None:
         while True:
             orders.put(read(sys.stdin.buffer))
     except EOFError:
+        pass
+    finally:
         os.kill(os.getpid(), signal.SIGINT)

@@ -116,18 +116,22 @@ def load(path: pathlib.Path) -> Calibration:
     return store.read(path, Calibration, checks.check_calibration)
 
 
-def note(folder: pathlib.Path) -> list[str]:
-    """A line on what this machine can see, or another one with such a processor, or nothing where neither is known."""
-    here, others = machine.describe(), []
+def note(folder: pathlib.Path, about: Mapping[str, str | int | float] | None = None) -> list[str]:
+    """A line on what this machine can see, or another one with such a processor, or nothing where neither is known.
+
+    ``about``: a machine of a pool, in place of this one.
+    """
+    here, others = about or machine.describe(), []
+    this = "this machine" if about is None else "a machine of this pool"
     for path in sorted((folder / "calibration").glob("*.json")):
         try:
             calibration = load(path)
         except UsageError as error:
-            if path == path_in(folder):
-                return [f"what this machine can see is not known: {error}"]
+            if path == path_of(folder, here):
+                return [f"what {this} can see is not known: {error}"]
             continue
         if calibration.machine.get("identity") == here["identity"]:
-            return [sees(calibration)]
+            return [sees(calibration, this)]
         if calibration.found_95 is not None and all(
             calibration.machine.get(name) == here[name] for name in ("cpu", "cores")
         ):

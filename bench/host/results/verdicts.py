@@ -13,7 +13,6 @@ from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
 from bench.host.stats.paired import Ratio
 from bench.host.stats.sequential import Gate, Verdict
-from bench.host.system import machine
 from bench.host.system.errors import UsageError
 
 TIME_UP, NO_TIME = "the time was up", "slower, but no time was left to confirm it"
@@ -132,7 +131,7 @@ def to_json(outcome: Outcome, shown: Table) -> str:
         "exit_status": exit_status(rows, strict),
         "summary": summary(rows, strict),
         "gate": dataclasses.asdict(outcome.rules.gate),
-        "machine": machine.describe(),
+        "machine": outcome.run.record.machine,
         "cells": [_fields(row) for row in rows if row.hold is None],
         "held": [dataclasses.asdict(row.hold) for row in rows if row.hold is not None],
         "table": dataclasses.asdict(shown),
