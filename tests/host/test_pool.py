@@ -305,29 +305,48 @@ def test_two_pools_never_measure_at_once_on_a_machine(cluster, own_cluster, opti
     assert most == 2  # the two cells of one round
 
 
-def test_a_check_by_machines_of_one_kind_and_their_own_calibrations(cluster, options, bench_command):
+def test_a_check_by_machines_of_one_kind(cluster, options, bench_command):
     for name, cpu in (("one", "Alike"), ("other", "Alike"), ("odd", "")):
         cluster.worker(name, cpu=cpu)
     until(lambda: cluster.registered() == 3)
-    common = ["--cluster", cluster.address, "--python", sys.executable]
-    pythons = ["--against-python", f"same={sys.executable}", "--data", options[3], *SMALL, "--steps", 2]
-    done = bench_command("check", *common[:2], *pythons, "--python", f"first={sys.executable}", "--engine", "fused_dot",
-        "--inject", "fused_dot=0", "--threshold", "0.9", "--budget", "60s", "--name", "checked")  # fmt: skip
+    pythons = ["--python", f"first={sys.executable}", "--against-python", f"same={sys.executable}"]
+    done = bench_command("check", "--cluster", cluster.address, *pythons, "--data", options[3], *SMALL, "--steps", 2,
+        "--engine", "fused_dot", "--threshold", "0.9", "--budget", "60s", "--name", "checked")  # fmt: skip
     assert done.exit_code == 0 and "PASS" in done.stdout, done.output
     assert "(Processor odd) is left out: this is measured by Alike only" in done.stderr, done.output
     run = bench.load_run("checked")
     assert {entry.machine["identity"] for entry in run.rounds} == {"one", "other"}
     assert len(run.rounds) == 8 and [entry.number for entry in run.rounds] == list(range(1, 9))
     assert "measured by machine 1: Alike" in done.stdout
-    cluster.kill("other")
+    # in its first round each machine has the reference, by which the others are proven
+    references = [any("reference" in name for name in entry.cells) for entry in run.rounds]
+    assert sum(references) == 2 and references[0]
+
+
+@pytest.mark.slow
+def test_each_machine_has_its_own_calibration(cluster, bench_command):
+    cluster.worker("one")
+    cluster.worker("other")
+    until(lambda: cluster.registered() == 2)
+    common = ["--cluster", cluster.address, "--python", sys.executable, "--engine", "compiled"]
     trials = ["--null-trials", 1, "--slowdown", "5", "--trials", 0, "--budget", "1s", "--limit", "60s"]
-    done = bench_command("calibrate", *common, "--engine", "compiled", *trials)
-    assert done.exit_code == 0, done.output
+    done = bench_command("calibrate", *common, *trials)
+    assert done.exit_code == 0 and done.stdout.count("What this machine can see") == 2, done.output
     kept = {path.stem: json.loads(path.read_text()) for path in pathlib.Path("results/calibration").glob("*.json")}
-    assert {one["machine"]["identity"]: len(one["trials"]) for one in kept.values()} == {"one": 1, "odd": 1}
-    assert kept.keys() == {"one", "odd"}
-    refused = bench_command("calibrate", *common, "--counts", 1)
-    assert refused.exit_code == 2 and "--counts without --cluster" in refused.stderr
+    assert {one["machine"]["identity"]: len(one["trials"]) for one in kept.values()} == {"one": 1, "other": 1}
+    assert kept.keys() == {"one", "other"}
+    done = bench_command("calibrate", *common, "--counts", 1)
+    assert done.exit_code == 2 and "--counts without --cluster" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "calibrate"])
+def test_bad_addresses_of_the_gate(bench_command, command):
+    for address, words in (
+        ("", "--cluster is empty"),
+        ("local:x", "write local:N"),
+        ("ftp://x:1", "no Dask scheduler"),
+    ):
+        refused(bench_command(command, "--cluster", address, "--python", sys.executable), words)
 
 
 @pytest.mark.parametrize("cut", [0, 3, 8, 20, -1])
