@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 import bench
-from bench.host.measure import pool, pool_machine, pool_round, pooled
+from bench.host.measure import hands, pool, pool_machine, pool_round, pooled
 from bench.host.system import interpreters
 from docs import pool_growth
 from tests.host.conftest import SMALL
@@ -279,6 +279,26 @@ def test_a_scheduler_that_comes_back_is_gone_on_with_and_one_that_does_not_keeps
     assert command.returncode == 2 and "was lost" in told and "--resume results/pooled" in said, told
     whole(bench.load_run("pooled"), len(rounds()))
     until(lambda: not measuring())
+
+
+HANGS = """
+import time
+from bench.host.measure import pool_worker
+pool_worker.measure = lambda *_: time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_a_machine_that_hangs_holds_nobody_up(cluster, options, bench_command, monkeypatch):
+    monkeypatch.setattr(hands, "LATE_SECONDS", 2.0)
+    cluster.worker("one", preload=HANGS)
+    cluster.worker("other")
+    until(lambda: cluster.registered() == 2)
+    done = bench_command("run", "--cluster", cluster.address, *options, "--rounds", 4)
+    assert done.exit_code == 0 and "is late, and" in done.stderr, done.output
+    run = bench.load_run("pooled")
+    whole(run, 4)
+    assert {entry.machine["identity"] for entry in run.rounds} == {"other"}
 
 
 @pytest.mark.slow
