@@ -31,7 +31,9 @@ def decide_on_pool(session: Session, pool: Pool, decision: Decision, progress: P
     except UsageError as why:
         if not decision.run.rounds:
             raise UsageError(f"{why}, and no round is done: nothing is decided") from None
-        progress.say(f"{why}: what is decided is decided by {count(len(decision.run.rounds), 'round')}")
+        told = f"{why}: it is decided by {count(len(decision.run.rounds), 'round')}"
+        progress.say(told)
+        session.record = dataclasses.replace(session.record, notes=[*session.record.notes, told])
     return decision.end(progress)
 
 
