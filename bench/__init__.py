@@ -13,6 +13,7 @@ from bench.workload.random_streams import Mulberry32
 from bench.workload.trainer import Step, Trainer
 
 if TYPE_CHECKING:
+    from bench.api.combining import interactions, interactions_page, load_interactions
     from bench.api.explaining import (
         claims,
         explain,
@@ -56,10 +57,13 @@ __all__ = [
     "explain",
     "generated_source",
     "history",
+    "interactions",
+    "interactions_page",
     "ladder",
     "ladder_page",
     "linear",
     "list_engines",
+    "load_interactions",
     "load_peers",
     "load_run",
     "load_scaling",
@@ -79,6 +83,7 @@ __all__ = [
 _MODULES = {
     "bench.api.gating": ["calibrate", "check", "evaluate"],
     "bench.api.measuring": ["count", "measure", "merge", "peers", "scale"],
+    "bench.api.combining": ["interactions", "interactions_page", "load_interactions"],
     "bench.api.explaining": [
         "claims",
         "explain",

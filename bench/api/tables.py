@@ -6,13 +6,24 @@ import json
 from typing import Literal
 
 from bench.api.results import History, Profile, WarmUps
-from bench.host.pages import calibration, comparison, ladder, peers, profiles, rendering, run_tables, scaling
+from bench.host.pages import (
+    calibration,
+    comparison,
+    interactions,
+    ladder,
+    peers,
+    profiles,
+    rendering,
+    run_tables,
+    scaling,
+)
 from bench.host.pages import verdicts as gate
 from bench.host.pages import warm_up as warming
 from bench.host.results import peers as peers_file
 from bench.host.results import scaling as scaling_file
 from bench.host.results.calibration import Calibration
 from bench.host.results.comparison import Comparison
+from bench.host.results.interactions import Interactions
 from bench.host.results.ladder import Ladder
 from bench.host.results.peers import PeersRun
 from bench.host.results.run import Run
@@ -56,11 +67,17 @@ def render(
             return rendering.render_tables(scaling.tables(result), style)
         case PeersRun():
             return rendering.render_tables(peers.tables(result, base), style)
+        case Interactions():
+            return rendering.render_tables(interactions.shown_tables(result), style)
         case WarmUps():
             return rendering.render_tables(warming.tables(result.run, result.cells), style)
         case list() | tuple():
-            return rendering.render_tables([_table(each, base) for each in result], style)
+            return rendering.render_tables([table for each in result for table in _tables(each, base)], style)
     return rendering.render_table(_table(result, base), style)
+
+
+def _tables(result: object, base: str | None) -> list[Table]:
+    return interactions.shown_tables(result) if isinstance(result, Interactions) else [_table(result, base)]
 
 
 def _table(result: object, base: str | None) -> Table:

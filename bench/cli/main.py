@@ -25,6 +25,7 @@ COMMANDS = {
     "explain": "Write the page that explains the engines: what each does, its speedup in a run, and where its time goes.",
     "generate": "Draw samples from a saved model, or from one that is trained first. --seed also sets the random draws.",
     "history": "List the runs on disk with chosen ratios, and the runs at which a ratio changed.",
+    "interactions": "Count every combination of the scalar optimizations, time a balanced part of them, and say what pays together.",
     "ladder": "Train each model of the ladder, from counting letter pairs to the GPT, and print what each step up brings.",
     "merge": "Join runs of one plan, or parts of it, into one run with a level for machines, and print its tables.",
     "peers": "Time other programs together with the engines, and check every loss that they print.",

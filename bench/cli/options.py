@@ -29,9 +29,9 @@ def formerly(old: str, new: str, is_flag: bool = False) -> Callable[[Callable[..
 
 
 def measuring_options(
-    engines: str, pythons: str, rounds: int | None, budget: str, workload: bool = True, steps: int = 6
+    engines: str | None, pythons: str, rounds: int | None, budget: str, workload: bool = True, steps: int = 6
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """What is measured and how often. ``engines`` and ``pythons`` say what the default is; ``rounds`` None: no option."""
+    """What is measured and how often. ``engines`` and ``pythons`` say what the default is; None: no option."""
     options = [
         click.option(
             "--engine",
@@ -39,7 +39,9 @@ def measuring_options(
             multiple=True,
             metavar="NAME|FILE.py",
             help=f"Engine to measure; repeatable.  [default: {engines}]",
-        ),
+        )
+        if engines
+        else None,
         click.option(
             "--python",
             "pythons",

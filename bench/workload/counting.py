@@ -1,13 +1,13 @@
 """Training steps of many engines in children of one process, so that under Valgrind start-up is paid for once.
 
 The process imports the workload and trains the first engine, then makes a child for each engine. Every child has the same
-memory before it, trains the first step, makes a child that ends at once, trains the other steps and makes another one. What
-Valgrind has counted for the second of these and not for the first are the steps, and the little that making a child takes.
+memory before it, makes a child that ends at once, trains its steps and makes another one. What Valgrind has counted for the
+second of these and not for the first are the steps, and the little that making a child takes.
 
-Standard input has one line of JSON: {"documents": PATH, "config": {…}, "engines": [NAME or FILE.py, …], "steps": N}, the
-steps without the first. Each child answers with a line, ``ANSWER`` and JSON: its engine, both processes' numbers, losses as
-float.hex, the first step's gradients and the last weights as base64 of little-endian doubles, and graph nodes; or what
-went wrong.
+Standard input has one line of JSON: {"documents": PATH, "config": {…}, "engines": [NAME or FILE.py, …], "steps": N, "whole": B}.
+Each child answers with a line, ``ANSWER`` and JSON: its engine, both processes' numbers and the losses as float.hex; where
+"whole" is true also the first step's gradients and the last weights as base64 of little-endian doubles, the matrices'
+shapes, and graph nodes. Or it says what went wrong.
 """
 
 from __future__ import annotations
@@ -42,21 +42,28 @@ def main() -> None:
 
 
 def count(engine: str, order: Dict[str, Any]) -> Dict[str, Any]:
-    """Train an engine; the numbers of the processes that ended before and after the steps without the first."""
+    """Train an engine; the numbers of the processes that ended before and after its steps, and what it reached."""
     trainer = Trainer(engine, order["documents"], Config(**order["config"]))
     del trainer.documents[order["steps"] :]
-    gradients: List[str] = []
+    gradients: List[Dict[str, Any]] = []
+
+    def look() -> None:
+        if order["whole"] and not gradients:
+            read = trainer.engine.read_gradients
+            gradients.append({name: read(matrix) for name, matrix in trainer.model.matrices.items()})
+
     gc.collect()  # the collector's own counts begin at zero, whatever start-up allocated
-    losses = [trainer.step(lambda: gradients.append(pack(_read_gradients(trainer)))).loss]
-    gc.collect()
     before = _ended()
-    losses += [trainer.step().loss for _ in range(order["steps"])]
+    losses = [trainer.step(look).loss for _ in range(order["steps"])]
     after = _ended()
+    answer = {"processes": [before, after], "losses": [loss.hex() for loss in losses]}
+    if not order["whole"]:
+        return answer
     return {
-        "processes": [before, after],
-        "losses": [loss.hex() for loss in losses],
-        "gradients": gradients[0],
+        **answer,
+        "gradients": pack(gradients[0].values()),
         "parameters": pack(trainer.weights().values()),
+        "shapes": {name: [len(rows), len(rows[0])] for name, rows in gradients[0].items()},
         "nodes": [trainer.count_nodes(step) for step in range(order["steps"])],
     }
 
@@ -68,10 +75,6 @@ def _ended() -> int:
         os._exit(0)
     os.waitpid(child, 0)
     return child
-
-
-def _read_gradients(trainer: Trainer) -> List[List[List[float]]]:
-    return [trainer.engine.read_gradients(matrix) for matrix in trainer.model.matrices.values()]
 
 
 if __name__ == "__main__":

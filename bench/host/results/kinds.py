@@ -13,6 +13,7 @@ KINDS = {
     "run": (None, "microgpt-bench show prints its tables"),
     "check": ("gate.json", "microgpt-bench report makes its page"),
     "scale": ("scale.json", "microgpt-bench scale --show prints its tables"),
+    "interactions": ("interactions.json", "microgpt-bench interactions --show prints its page"),
     "peers": ("peers.json", "microgpt-bench peers --show prints its table"),
 }
 

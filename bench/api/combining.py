@@ -1,0 +1,67 @@
+"""What pays together, as functions: ``bench.interactions`` and its page."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Sequence
+from typing import Unpack
+
+from bench.api import RESULTS, Path
+from bench.api.requests import Options, plan_record, request
+from bench.host.measure import interactions as combining
+from bench.host.measure.session import Session, now
+from bench.host.pages import interactions as interactions_page_of
+from bench.host.pages import rendering
+from bench.host.results import interactions as interactions_file
+from bench.host.results import kinds, store
+from bench.host.results.interactions import Interactions
+from bench.host.results.records import LEAD_IN
+from bench.host.system import interpreters
+from bench.host.system.errors import UsageError
+from bench.workload.config import Config
+from bench.workload.data import DEFAULT
+
+
+def interactions(
+    switches: Sequence[str] = (),
+    pythons: Sequence[str] = (),
+    *,
+    timed: int | None = None,
+    env: Sequence[str] = (),
+    data: str = DEFAULT,
+    config: Config | None = None,
+    steps: int = 6,
+    rounds: int = 3,
+    budget: float = 7200.0,
+    results: Path = RESULTS,
+    name: str | None = None,
+    **options: Unpack[Options],
+) -> Interactions:
+    """Count all combinations of changes to the reference, and time some, as ``microgpt-bench interactions`` does, on one Python.
+
+    ``switches``: those of `bench.host.results.switches`, all for none. ``timed``: how many combinations to time, half as many
+    again as the model of the effects needs for None. Counts are kept in the user's cache: what was interrupted goes on.
+    """
+    store.check_name(name)
+    chosen = combining.check_switches(switches)
+    number = combining.check_number(chosen, timed)
+    plan = plan_record(steps, rounds, budget, options)
+    wanted = request("interactions", [], pythons or [interpreters.newest()], env, data, config, plan, options)
+    folder = pathlib.Path(results) / (name or f"interactions-{now()}")
+    with Session() as session:
+        found = combining.run(session, wanted, chosen, number, LEAD_IN, folder)
+    rendering.keep(found.run.folder, rendering.render_tables(interactions_page_of.shown_tables(found), "github"))
+    return found
+
+
+def load_interactions(run: Path = "latest", *, results: Path = RESULTS) -> Interactions:
+    """What `bench.interactions` made, from disk."""
+    return interactions_file.load(kinds.find(pathlib.Path(run), pathlib.Path(results), ["interactions"]))
+
+
+def interactions_page(*runs: Interactions | Path, results: Path = RESULTS) -> str:
+    """The page of runs of `bench.interactions`, one for each Python, in Markdown. Raises UsageError, also for no run."""
+    if not runs:
+        raise UsageError("no run to make a page of: give one or more")
+    found = [run if isinstance(run, Interactions) else load_interactions(run, results=results) for run in runs]
+    return interactions_page_of.page(found)
