@@ -15,7 +15,6 @@ from bench.host.pages import rendering
 from bench.host.results import interactions as interactions_file
 from bench.host.results import kinds, store
 from bench.host.results.interactions import Interactions
-from bench.host.results.records import LEAD_IN
 from bench.host.system import interpreters
 from bench.host.system.errors import UsageError
 from bench.workload.config import Config
@@ -27,12 +26,13 @@ def interactions(
     pythons: Sequence[str] = (),
     *,
     timed: int | None = None,
+    counting: float = 3600.0,
     env: Sequence[str] = (),
     data: str = DEFAULT,
     config: Config | None = None,
     steps: int = 6,
     rounds: int = 3,
-    budget: float = 7200.0,
+    budget: float = 10800.0,
     results: Path = RESULTS,
     name: str | None = None,
     **options: Unpack[Options],
@@ -40,7 +40,8 @@ def interactions(
     """Count all combinations of changes to the reference, and time some, as ``microgpt-bench interactions`` does, on one Python.
 
     ``switches``: those of `bench.host.results.switches`, all for none. ``timed``: how many combinations to time, half as many
-    again as the model of the effects needs for None. Counts are kept in the user's cache: what was interrupted goes on.
+    again as the model of the effects needs for None. ``counting``: seconds for the counts, which are kept in the user's cache:
+    what they leave, or an interrupt, is counted by the next such command.
     """
     store.check_name(name)
     chosen = combining.check_switches(switches)
@@ -49,7 +50,7 @@ def interactions(
     wanted = request("interactions", [], pythons or [interpreters.newest()], env, data, config, plan, options)
     folder = pathlib.Path(results) / (name or f"interactions-{now()}")
     with Session() as session:
-        found = combining.run(session, wanted, chosen, number, LEAD_IN, folder)
+        found = combining.run(session, wanted, chosen, number, counting, folder)
     rendering.keep(found.run.folder, rendering.render_tables(interactions_page_of.shown_tables(found), "github"))
     return found
 

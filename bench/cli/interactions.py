@@ -12,7 +12,7 @@ from bench.api.tables import render
 from bench.cli import targets
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import FORMAT, RESULTS, arguments, measuring_options
-from bench.cli.values import Whole
+from bench.cli.values import Seconds, Whole
 from bench.host.results.switches import SWITCHES
 
 
@@ -25,7 +25,14 @@ from bench.host.results.switches import SWITCHES
     help="Change to combine with the others; repeatable.  [default: all]",
 )
 @click.option("--timed", type=Whole(1), help="Combinations to time.  [default: half as many again as needed]")
-@measuring_options(None, "the newest CPython found", 3, "2h")
+@click.option(
+    "--counting",
+    type=Seconds(),
+    default="1h",
+    show_default=True,
+    help="Time limit of the counts; they are kept, and the next such command goes on with them.",
+)
+@measuring_options(None, "the newest CPython found", 3, "3h")
 @RESULTS
 @click.option("--name", help="Name of the run's folder.  [default: interactions- with date and time]")
 @click.option(

@@ -33,15 +33,7 @@ def measuring_options(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """What is measured and how often. ``engines`` and ``pythons`` say what the default is; None: no option."""
     options = [
-        click.option(
-            "--engine",
-            "engines",
-            multiple=True,
-            metavar="NAME|FILE.py",
-            help=f"Engine to measure; repeatable.  [default: {engines}]",
-        )
-        if engines
-        else None,
+        _engine_option(engines) if engines else None,
         click.option(
             "--python",
             "pythons",
@@ -89,6 +81,12 @@ def measuring_options(
         return command
 
     return decorate
+
+
+def _engine_option(default: str) -> Callable[..., Any]:
+    """Which engines. ``default`` says what none means."""
+    about = f"Engine to measure; repeatable.  [default: {default}]"
+    return click.option("--engine", "engines", multiple=True, metavar="NAME|FILE.py", help=about)
 
 
 def worker_options() -> list[Callable[..., Any]]:

@@ -423,6 +423,7 @@ REFUSED = {  # what stands before the odd option, so that nothing is measured wh
     "check": NOWHERE,
     "calibrate": NOWHERE,
     "scale": NOWHERE,
+    "interactions": NOWHERE,
     "peers": ["p.toml", *NOWHERE],
     "profile": ["tape", *NOWHERE],
     "show": ["small"],

@@ -30,6 +30,7 @@ from bench.host.results.parity import Finding
 from bench.host.results.records import REFERENCE, SCHEMA
 from bench.host.results.switches import Combination
 from bench.host.system import datasets, processes
+from bench.host.system.deadline import Deadline
 from bench.host.system.interpreters import Runtime
 from bench.host.system.progress import Progress
 from bench.workload.config import Config
@@ -50,16 +51,23 @@ def count(
     documents: Sequence[str],
     workspace: pathlib.Path,
     progress: Progress,
+    deadline: Deadline,
 ) -> InteractionsRecord:
-    """Every combination, as the cache has it or counted now. ``workspace`` has a copy of the sources.
+    """Every combination, as the cache has it or counted now; those that the ``deadline`` leaves no time for are lacking.
 
-    Raises CannotCount.
+    They are counted in their order, a batch at a time, and the first batch in any case. ``workspace`` has a copy of the
+    sources. Raises CannotCount.
     """
     empty = InteractionsRecord(SCHEMA, valgrind_version(), runtime.name, config.record(), POSITIONS, {})
     cached = _cached(runtime, empty, documents, workspace)
     record = interactions.read(cached) if cached.exists() else empty
     todo = [one for one in combinations if switches.name(one) not in {**record.engines, **record.failed}]
     for start in range(0, len(todo), BATCH):
+        if record.engines and deadline.over:
+            progress.say(
+                f"{len(todo) - start} of {len(combinations)} combinations are not counted: {deadline} are over"
+            )
+            break
         progress.advance(
             f"instructions on {runtime.name}: {len(combinations) - len(todo) + start} of {len(combinations)}"
         )
@@ -148,6 +156,8 @@ def _answers(
         )
     except subprocess.TimeoutExpired:
         raise CannotCount(f"{len(order['engines'])} engines took longer than {TIMEOUT:.0f} s") from None
+    except OSError as error:
+        raise CannotCount(f"cannot run {error.filename}: {error.strerror}") from None
     lines = done.stdout.decode(errors="replace").splitlines()
     answers = {
         answer["engine"]: answer

@@ -17,11 +17,13 @@ from bench.host.measure.prepare import Request
 from bench.host.measure.session import Session
 from bench.host.results import store, switches
 from bench.host.results.interactions import FILE, Interactions, InteractionsRecord, ladder
+from bench.host.results.records import LEAD_IN
 from bench.host.results.switches import SWITCHES, Combination
 from bench.host.stats import factorial
 from bench.host.system import datasets
+from bench.host.system.deadline import Deadline
 from bench.host.system.errors import UsageError
-from bench.host.system.progress import RunProgress, count
+from bench.host.system.progress import count
 from bench.workload.data import read_documents
 
 TOP = 10  # combinations of fewest instructions that are timed
@@ -30,26 +32,33 @@ BESIDE = "combined"  # the engine that they are held against
 
 
 def run(
-    session: Session, request: Request, names: Sequence[str], timed: int, lead_in: int, folder: pathlib.Path
+    session: Session, request: Request, names: Sequence[str], timed: int, counting: float, folder: pathlib.Path
 ) -> Interactions:
-    """All combinations of the switches of these names, into a new run's ``folder``. Raises UsageError, Interrupted."""
+    """All combinations of the switches of these names, into a new run's ``folder``. Raises UsageError, Interrupted.
+
+    ``timed``: so many of them in lockstep; ``counting``: seconds for the counts.
+    """
     runtimes = finding.find_runtimes(request.pythons, request.switches)[0]
     if len(runtimes) > 1:
         raise UsageError("interactions measures one runtime: give one --python and no --env")
-    combinations = switches.combinations(names)
+    # if the time for counting ends, the others are complete among themselves, and what is said of them stays exact
+    combinations = sorted(switches.combinations(names), key=lambda one: names[0] in one)
     if folder.exists():
         raise UsageError(f"{folder} exists already: give another --name")
     workspace = session.folder / "counts"
     workspace.mkdir()
     sources.copy_source(workspace)
     documents = read_documents(datasets.locate(request.data))[: forked_counts.DOCUMENTS]
-    with RunProgress(None) as progress:
-        record = forked_counts.count(runtimes[0], combinations, request.config, documents, workspace, progress)
+    kept = "interrupted: what was counted is kept, and the same command goes on with it"
+    with session.measuring(None, lambda: kept) as progress:
+        record = forked_counts.count(
+            runtimes[0], combinations, request.config, documents, workspace, progress, Deadline(counting)
+        )
     chosen = choose(record, names, timed)
     record = dataclasses.replace(record, design=[switches.name(one) for one in chosen])
     files = engine_family.write(chosen, session.folder / "engines")
     names_of_engines = [*map(str, files), BESIDE]
-    session.prepare(dataclasses.replace(request, engine_names=names_of_engines, spread=True, lead_in=lead_in))
+    session.prepare(dataclasses.replace(request, engine_names=names_of_engines, spread=True, lead_in=LEAD_IN))
     engines = {
         row: one if one.path is None else dataclasses.replace(one, path=f"engines/{pathlib.Path(one.path).name}")
         for row, one in session.record.engines.items()
@@ -58,10 +67,11 @@ def run(
     created = session.create(folder)
     engine_family.write(chosen, created.folder / "engines")
     store.write_json(created.folder / FILE, record, indent=None)
-    plan, kept = session.plan, f"interrupted: the finished rounds are kept in {created.folder}"
+    plan = session.plan
+    kept = f"interrupted: the finished rounds are kept in {created.folder}"
     with session.measuring(plan.orders(0), lambda: kept) as progress:
         progress.say(f"{count(len(plan.engines), 'engine')} on {record.runtime}, into {created.folder}")
-        lockstep.measure(plan, created, progress)
+        lockstep.measure(plan, created, progress, nodes=False)  # they are counted already
     return Interactions(created, record)
 
 
@@ -94,8 +104,9 @@ def check_number(names: Sequence[str], timed: int | None) -> int:
 def choose(record: InteractionsRecord, names: Sequence[str], timed: int) -> list[Combination]:
     """Which combinations to time; the reference stands for that of no switch. Raises UsageError."""
     costs = record.costs
-    candidates = [one for one in switches.combinations(names) if one and one in costs]
-    by_cost = sorted(candidates, key=lambda one: costs[one])
+    wrong = {*record.failed, *(name for name in record.engines if switches.parse(name) not in costs)}
+    candidates = [one for one in switches.combinations(names) if one and switches.name(one) not in wrong]
+    by_cost = sorted(filter(None, costs), key=lambda one: costs[one])
     for_themselves = [
         *((name,) for name in names),
         *ladder(costs),

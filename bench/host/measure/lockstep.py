@@ -46,8 +46,11 @@ def _kept(run: Run) -> str:
     )
 
 
-def measure(plan: Plan, run: Run, progress: Progress) -> None:
-    """Add rounds to ``run``, saving each, until the plan's rounds are done or its budget is used up."""
+def measure(plan: Plan, run: Run, progress: Progress, nodes: bool = True) -> None:
+    """Add rounds to ``run``, saving each, until the plan's rounds are done or its budget is used up.
+
+    ``nodes``: whether the first round counts graph nodes.
+    """
     rounds = Rounds(plan, run, progress)
     while (done := len(run.rounds)) < plan.settings.rounds:
         if not rounds.time_left:
@@ -58,7 +61,7 @@ def measure(plan: Plan, run: Run, progress: Progress) -> None:
         # a cell that failed or diverged once is not worth another round's waiting
         cells = [cell for cell in plan.cells if run.ok(cell) or not done]
         first = not done
-        if rounds.add(cells, first_look=first, samples=SAMPLES * first, nodes=first) is None:
+        if rounds.add(cells, first_look=first, samples=SAMPLES * first, nodes=first and nodes) is None:
             progress.say(f"the budget of {plan.deadline} was used up in round {done + 1}, which is left out")
             break
         export_pyperf(run)

@@ -23,8 +23,10 @@ def heads(several: Sequence[Effects]) -> list[str]:
     return columns([effects.of.runtime for effects in several])
 
 
-def effect_text(effect: Effect) -> str:
+def effect_text(effect: Effect | None) -> str:
     """As a ratio with its interval; (=) where it cannot be told from 1."""
+    if effect is None:
+        return NOTHING
     value, low, high = (math.exp(effect.value + sign * effect.half) for sign in (0, -1, 1))
     if not effect.half:
         return number(value)
@@ -142,7 +144,8 @@ def fastest(effects: Effects) -> Table:
     rows = []
     for one in [*effects.fastest[:MOST], None]:
         row = BESIDE if one is None else switches.name(one)
-        nodes = run.nodes(row)
+        counted = effects.of.record.engines.get(row)
+        nodes = run.nodes(row) if counted is None else counted.nodes
         finding = run.finding((row, runtime))
         rows.append(
             [

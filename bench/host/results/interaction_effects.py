@@ -31,9 +31,9 @@ class Effects:
 
     @functools.cached_property
     def names(self) -> list[str]:
-        """The switches that were counted, in their order."""
-        counted = {name for one in self.of.record.costs for name in one}
-        return [name for name in SWITCHES if name in counted]
+        """The switches that were timed, in their order."""
+        timed = {name for row in self.of.record.design for name in switches.parse(row)}
+        return [name for name in SWITCHES if name in timed]
 
     @functools.cached_property
     def pairs(self) -> list[Combination]:
@@ -65,11 +65,11 @@ class Effects:
         """A switch's effect on the logarithm of speed, or two switches' interaction."""
         return self.fit.of(self._contrasts[factors])
 
-    def instructions(self, *factors: str) -> Effect:
-        """The same of instructions, exact."""
+    def instructions(self, *factors: str) -> Effect | None:
+        """The same of instructions, exact over what was counted; None where that says nothing."""
         return factorial.exact(self._candidates, self._fewer_instructions, self._columns(factors))
 
-    def nodes(self, *factors: str) -> Effect:
+    def nodes(self, *factors: str) -> Effect | None:
         """The same of graph nodes, exact."""
         logs = [-math.log(self.of.record.engines[switches.name(one)].nodes) for one in self.of.record.costs]
         return factorial.exact(self._candidates, logs, self._columns(factors))

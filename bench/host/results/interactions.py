@@ -92,7 +92,7 @@ def check(record: InteractionsRecord) -> None:
         at_least(one.nodes, 1, f"nodes of {name}")
     for name in (*record.failed, *record.design):
         switches.parse(name)
-    if record.engines and switches.name(()) not in record.engines:
+    if switches.name(()) not in record.engines:
         raise ValueError(f"it lacks {switches.name(())}, what the others are compared with")
 
 

@@ -156,8 +156,10 @@ def contrast(candidates: Rows, pairs: Pairs, factors: Sequence[int]) -> npt.NDAr
     return np.asarray(np.mean([signs(len(factors)) @ matrix[group] for group in groups], axis=0))
 
 
-def exact(candidates: Rows, responses: npt.ArrayLike, factors: Sequence[int]) -> Effect:
-    """The same of responses that are known of every candidate: no model, no interval."""
+def exact(candidates: Rows, responses: npt.ArrayLike, factors: Sequence[int]) -> Effect | None:
+    """The same of responses that are known of every candidate: no model, no interval. None where no context is among them."""
     y = np.asarray(responses, dtype=np.float64)
     groups = contexts(candidates, factors)
+    if not groups:
+        return None
     return Effect(float(np.mean([signs(len(factors)) @ y[group] for group in groups])))
