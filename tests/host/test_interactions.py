@@ -4,6 +4,7 @@ import ast
 import json
 import math
 import pathlib
+import random
 import shutil
 import sys
 
@@ -179,6 +180,12 @@ def test_a_run_and_its_page(bench_command, documents, tmp_path, monkeypatch):
         path.write_text(json.dumps({**whole, **damage}))
         done = bench_command("interactions", "--show", "small")
         assert done.exit_code == 2 and done.stderr.count("\n") == 1, damage
+    raw, chance = json.dumps(whole), random.Random(0)
+    for _ in range(12):  # whatever is wrong with it, a line says so
+        at, length = chance.randrange(len(raw)), chance.randrange(1, 9)
+        path.write_text(raw[:at] + "".join(chance.choices('0-9",:[]{}ex', k=length)) + raw[at + length :])
+        done = bench_command("interactions", "--show", "small")
+        assert done.exit_code in (0, 1) or (done.exit_code == 2 and done.stderr.count("\n") == 1), done.output
 
 
 @pytest.mark.parametrize(

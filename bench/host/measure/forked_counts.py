@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import pathlib
 import re
@@ -55,23 +56,19 @@ def count(
 ) -> InteractionsRecord:
     """Every combination, as the cache has it or counted now; those that the ``deadline`` leaves no time for are lacking.
 
-    They are counted in their order, a batch at a time, and the first batch in any case. ``workspace`` has a copy of the
-    sources. Raises CannotCount.
+    Those of one switch come first, then what they let expect to be cheap; a batch at a time, and the first one in any
+    case. ``workspace`` has a copy of the sources. Raises CannotCount.
     """
     empty = InteractionsRecord(SCHEMA, valgrind_version(), runtime.name, config.record(), POSITIONS, {})
     cached = _cached(runtime, empty, documents, workspace)
     record = interactions.read(cached) if cached.exists() else empty
-    todo = [one for one in combinations if switches.name(one) not in {**record.engines, **record.failed}]
-    for start in range(0, len(todo), BATCH):
+    while todo := _next(combinations, record):
         if record.engines and deadline.over:
-            progress.say(
-                f"{len(todo) - start} of {len(combinations)} combinations are not counted: {deadline} are over"
-            )
+            progress.say(f"{len(todo)} of {len(combinations)} combinations are not counted: {deadline} are over")
             break
-        progress.advance(
-            f"instructions on {runtime.name}: {len(combinations) - len(todo) + start} of {len(combinations)}"
-        )
-        counted, failed = _batch(runtime, todo[start : start + BATCH], record.config, documents, workspace)
+        done = len(combinations) - len(todo)
+        progress.advance(f"instructions on {runtime.name}: {done} of {len(combinations)}")
+        counted, failed = _batch(runtime, todo[:BATCH], record.config, documents, workspace)
         record = dataclasses.replace(record, engines={**record.engines, **counted}, failed={**record.failed, **failed})
         cached.parent.mkdir(parents=True, exist_ok=True)
         store.write_json(cached, record, indent=None)
@@ -81,6 +78,14 @@ def count(
         engines={name: record.engines[name] for name in wanted if name in record.engines},
         failed={name: record.failed[name] for name in wanted if name in record.failed},
     )
+
+
+def _next(combinations: Sequence[Combination], record: InteractionsRecord) -> list[Combination]:
+    """What is not counted yet, in the order to count it in."""
+    todo = [one for one in combinations if switches.name(one) not in {**record.engines, **record.failed}]
+    costs = record.costs
+    expected = {name[0]: math.log(costs[name] / costs[()]) for name in costs if len(name) == 1}
+    return sorted(todo, key=lambda one: (len(one) > 1, sum(expected.get(name, 0.0) for name in one)))
 
 
 def _cached(

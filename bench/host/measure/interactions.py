@@ -41,8 +41,7 @@ def run(
     runtimes = finding.find_runtimes(request.pythons, request.switches)[0]
     if len(runtimes) > 1:
         raise UsageError("interactions measures one runtime: give one --python and no --env")
-    # if the time for counting ends, the others are complete among themselves, and what is said of them stays exact
-    combinations = sorted(switches.combinations(names), key=lambda one: names[0] in one)
+    combinations = switches.combinations(names)
     if folder.exists():
         raise UsageError(f"{folder} exists already: give another --name")
     workspace = session.folder / "counts"

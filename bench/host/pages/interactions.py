@@ -71,10 +71,10 @@ def _render(table: Table) -> str:
     return rendering.render_table(table, "github", left=True)
 
 
-def _each(runs: Sequence[Effects], ratios: Sequence[Ratio | None]) -> str:
-    """A ratio on each Python, in words."""
-    told = [f"{wording.ratio_text(ratio)} on {head}" for ratio, head in zip(ratios, heads(runs)) if ratio is not None]
-    return " and ".join([", ".join(told[:-1]), told[-1]] if len(told) > 2 else told) or "an unknown number of"
+def _each(runs: Sequence[Effects], ratios: Sequence[Ratio | None], what: str) -> str:
+    """A ratio on each Python, in words; ``what``: it is of, after the first number."""
+    told = [f"{tables.measured(ratio)}{{}} on {head}" for ratio, head in zip(ratios, heads(runs)) if ratio is not None]
+    return _list([one.format(f" {what}" if not number else "") for number, one in enumerate(told)])
 
 
 def first_changes(runs: Sequence[Effects]) -> list[str]:
@@ -85,60 +85,68 @@ def first_changes(runs: Sequence[Effects]) -> list[str]:
     lines = []
     for first, same in groups.items():
         where = "" if len(groups) == 1 else f" on {', '.join(heads(same))}"
-        lines.append(f"**The first {len(first)} changes to make to microgpt.py{where}:**\n")
+        lines += [
+            f"**The first {len(first)} changes to make to microgpt.py{where}**, and how far they bring it one after the other:",
+            "",
+        ]
         for number, name in enumerate(first, 1):
             so_far = [effects.speedup(effects.ladder()[number]) for effects in same]
-            with_it = "alone" if number == 1 else f"with the {'one' if number == 2 else f'{number - 1}'} before"
-            lines.append(
-                f"- **{name}** ({SWITCHES[name]}): {with_it} {_each(same, so_far)} times as fast as microgpt.py"
-            )
+            far = _each(same, so_far, "times as fast as microgpt.py" if number == 1 else "times as fast")
+            lines.append(f"- **{name}** ({SWITCHES[name]}): {far}")
         lines.append("")
     return lines[:-1]
 
 
 def advice(runs: Sequence[Effects]) -> list[str]:
     """Three sentences: how far it goes, what to leave, and what depends on what."""
-    ends = [effects.fastest[0] for effects in runs]
-    best = [effects.speedups[end] for effects, end in zip(runs, ends)]
+    return [_how_far(runs), _what_to_leave(runs), _what_depends(runs)]
+
+
+def _how_far(runs: Sequence[Effects]) -> str:
+    best = [effects.speedups[effects.fastest[0]] for effects in runs]
     last = runs[-1]
-    least = [len(effects.ladder()) - 1 for effects in runs]
-    far = (
-        f"After these the rest is little: the fastest combination timed is {_each(runs, best)} times as fast as microgpt.py,"
-        f" with {len(ends[-1])} switches on ({tables.short(ends[-1], last.names)}); {beside(runs)}."
+    end = last.fastest[0]
+    return (
+        f"The fastest of the combinations timed is {_each(runs, best, 'times as fast as microgpt.py')}"
+        f" ({heads([last])[0]}: {tables.short(end, last.names)}); {beside(runs)}."
     )
-    slow = [name for name in last.names if all(_harms(effects, name) for effects in runs)]
-    equal = [name for name in last.names if all(not effects.time(name).clear for effects in runs)]
-    leave = (
-        (
-            f"Leave {_list([f'{name} ({_range(runs, name)} times)' for name in slow])}: slower on every Python"
-            if slow
-            else "No switch is slower on every Python"
-        )
-        + (f"; {_list(equal)} cannot be told from no change" if equal else "")
-        + "."
-    )
-    pair = max(last.pairs, key=lambda one: abs(last.time(*one).value) if last.time(*one).clear else 0.0)
-    together = last.time(*pair)
-    word = "more" if together.value > 0 else "less"
-    order = f"The best order saves its largest part at once, after {min(least)} to {max(least)} changes both orders end at the same place"
-    depend = (
-        f"{order}; the strongest interaction in time is {' with '.join(pair)}, which together bring"
-        f" {tables.effect_text(together)} times what both bring apart on {heads([last])[0]}: {word}, as"
-        f" {'one makes room for the other' if together.value > 0 else 'they save some of the same work'}."
-    )
-    return [far, leave, depend]
 
 
 def beside(runs: Sequence[Effects]) -> str:
     """Whether a combination beats the engine `combined`."""
-    over = [_over_combined(effects) for effects in runs]
+    pairs = [(effects.of.run, effects.of.runtime, switches.name(effects.fastest[0])) for effects in runs]
+    over = [run.speedup(row, runtime, over=BESIDE) for run, runtime, row in pairs]
     if any(ratio is not None and ratio.low is not None and ratio.low > 1 for ratio in over):
-        return f"it beats `{BESIDE}`: {_each(runs, over)} times as fast"
-    return f"`{BESIDE}`, which has further changes, is beaten by none: the fastest combination has {_each(runs, over)} times its speed"
+        return f"it beats `{BESIDE}`: {_each(runs, over, 'times as fast')}"
+    under = [run.speedup(BESIDE, runtime, over=row) for run, runtime, row in pairs]
+    return f"none beats `{BESIDE}`, which changes more and is {_each(runs, under, 'times as fast again')}"
 
 
-def _over_combined(effects: Effects) -> Ratio | None:
-    return effects.of.run.speedup(switches.name(effects.fastest[0]), effects.of.runtime, over=BESIDE)
+def _what_to_leave(runs: Sequence[Effects]) -> str:
+    slow = [name for name in runs[-1].names if all(_harms(effects, name) for effects in runs)]
+    equal = [name for name in runs[-1].names if not any(effects.time(name).clear for effects in runs)]
+    words = [f"{name} ({_range(runs, name)} times as fast)" for name in slow]
+    leave = f"Leave {_list(words)}, slower on every Python" if slow else "No switch is slower on every Python"
+    return leave + (f"; of {_list(equal)} no effect can be told from none" if equal else "") + "."
+
+
+def _what_depends(runs: Sequence[Effects]) -> str:
+    last = runs[-1]
+    number = min(FIRST, len(last.ladder()) - 1, len(last.ladder(best=False)) - 1)
+    ways = [tables.measured(last.speedup(last.ladder(best)[number])) for best in (True, False)]
+    begin = (
+        f"Begin with what saves most: after {number} changes the best order is at {ways[0]}, the worst at {ways[1]} on"
+        f" {heads([last])[0]}, though both end alike"
+    )
+    clear = {pair: effect for pair in last.pairs if (effect := last.time(*pair)).clear}
+    if not clear:
+        return f"{begin}; no two changes are clearly worth more or less together than apart."
+    pair, together = max(clear.items(), key=lambda item: abs(item[1].value))
+    why = "one makes the other worth more" if together.value > 0 else "they save some of the same work"
+    return (
+        f"{begin}; what depends most on another one is {' with '.join(pair)}: together they bring"
+        f" {tables.effect_text(together)} of the product of what each brings without the other, as {why}."
+    )
 
 
 def _harms(effects: Effects, name: str) -> bool:

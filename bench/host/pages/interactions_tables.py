@@ -34,8 +34,8 @@ def effect_text(effect: Effect | None) -> str:
 
 
 def measured(ratio: Ratio | None) -> str:
-    """A ratio that was timed, or nothing."""
-    return NOTHING if ratio is None else ratio_text(ratio)
+    """A ratio that was timed; one of no round is the model's, after a sign for that."""
+    return NOTHING if ratio is None else ("" if ratio.rounds else "≈ ") + ratio_text(ratio)
 
 
 def main_effects(several: Sequence[Effects]) -> Table:
@@ -60,7 +60,7 @@ def main_effects(several: Sequence[Effects]) -> Table:
         ],
         ["switch", *(f"{one} {runtime}" for runtime in heads(several) for one in what)],
         rows,
-        ["(=): the interval includes 1. Below 1 is slower, or more."],
+        ["(=): the interval includes 1. Below 1 is slower, or more. ≈: not timed, but said by the model."],
     )
 
 

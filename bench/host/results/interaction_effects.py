@@ -48,9 +48,14 @@ class Effects:
         ratios = {one: run.speedup(row, runtime) for one, row in timed.items() if run.ok((row, runtime))}
         return {one: ratio for one, ratio in ratios.items() if ratio is not None}
 
-    def speedup(self, combination: Combination) -> Ratio | None:
-        """Over the reference; exactly 1 of no switch, None of what was not timed."""
-        return self.speedups.get(combination) if combination else Ratio(1.0, 1.0, 1.0, len(self.of.run.rounds))
+    def speedup(self, combination: Combination) -> Ratio:
+        """Over the reference, as it was timed; of what was not timed, the model's."""
+        if combination in self.speedups:
+            return self.speedups[combination]
+        row = factorial.model_matrix(self._rows([combination]), self._indices)[0]
+        log = self.fit.of(row)
+        low, value, high = (math.exp(log.value + sign * log.half) for sign in (-1, 0, 1))
+        return Ratio(value, low, high, 0)
 
     @functools.cached_property
     def fit(self) -> Fit:
