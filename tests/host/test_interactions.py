@@ -5,6 +5,7 @@ import json
 import math
 import pathlib
 import random
+import re
 import shutil
 import sys
 
@@ -219,3 +220,12 @@ def test_the_librarys_own_refusals():
     with pytest.raises(bench.UsageError, match="no run"):
         bench.interactions_page()
     assert combining.check_number(list(SWITCHES), None) == 99
+
+
+@pytest.mark.newest
+def test_the_committed_page_is_the_committed_runs(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    committed = pathlib.Path("results/interactions.md").read_text(encoding="utf-8")
+    command = re.search(r"Made by `microgpt-bench (interactions [^`]*)`", committed)[1]
+    shown = re.findall(r"--show (\S+)", command)
+    assert bench.interactions_page(*shown, results="results/interactions") == committed, f"run microgpt-bench {command}"

@@ -95,7 +95,8 @@ def _cached(
         dataclasses.asdict(empty),
         runtime.described,
         engine_family.TEMPLATE.read_text(encoding="utf-8"),
-        sources.digest(workspace / "source"),
+        sources.digest(workspace / "source" / "bench"),
+        (workspace / "source" / "engines" / f"{REFERENCE}.py").read_text(encoding="utf-8"),
         list(documents),
     ]
     name = hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:32]

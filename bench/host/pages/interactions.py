@@ -6,6 +6,7 @@ Every sentence follows from the runs; nothing of them is written by hand.
 from __future__ import annotations
 
 import math
+import os
 import shlex
 from collections.abc import Sequence
 
@@ -34,12 +35,14 @@ def page(several: Sequence[Interactions]) -> str:
             raise UsageError(
                 f"{effects.of.run.folder} has other switches than {runs[0].of.run.folder}: give runs of the same"
             )
-    shown = " ".join(f"--show {shlex.quote(effects.of.run.folder.name)}" for effects in runs)
+    folder = runs[0].of.run.folder.parent
+    shown = [word for effects in runs for word in ("--show", effects.of.run.folder.name)]
+    command = ["interactions", "--results", os.path.relpath(folder), *shown, "--output", "results/interactions.md"]
     parts = [
         "# What pays together",
         "\n".join(first_changes(runs)),
         "\n".join(f"{number}. {sentence}" for number, sentence in enumerate(advice(runs), 1)),
-        f"Made by `microgpt-bench interactions {shown} --output results/interactions.md`.",
+        f"Made by `microgpt-bench {shlex.join(command)}`.",
         *map(_render, [tables.main_effects(runs), *(one for effects in runs for one in _orders(effects))]),
         *map(_render, [tables.strongest(runs), *map(tables.pair_effects, runs), *map(tables.fastest, runs)]),
         _render(tables.switches_table(runs[0].names)),
@@ -172,7 +175,7 @@ def how(effects: Effects) -> list[str]:
     counted = f"all {all_of:,}" if len(record.engines) == all_of else f"{len(record.engines):,} of {all_of:,}"
     about = run.record.runtimes[effects.of.runtime]
     return [
-        f"**{effects.of.runtime}** ([`{run.folder.name}`]({'interactions'}/{run.folder.name}/tables.md), `{run.record.command}`):",
+        f"**{effects.of.runtime}** ([tables]({run.folder.parent.name}/{run.folder.name}/tables.md)), `{run.record.command}`:",
         "",
         f"- {wording.runtime_line(about)}; {run.record.machine['cpu']}; {record.valgrind}",
         f"- counted: {counted} legal combinations of {len(effects.names)} switches, over {record.positions}"
