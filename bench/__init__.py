@@ -13,7 +13,7 @@ from bench.workload.random_streams import Mulberry32
 from bench.workload.trainer import Step, Trainer
 
 if TYPE_CHECKING:
-    from bench.api.combining import interactions, interactions_page, load_interactions
+    from bench.api.combining import interactions, interactions_page, load_interactions, plot_interactions
     from bench.api.explaining import (
         claims,
         explain,
@@ -70,6 +70,7 @@ __all__ = [
     "measure",
     "merge",
     "peers",
+    "plot_interactions",
     "plots",
     "profile",
     "render",
@@ -83,7 +84,7 @@ __all__ = [
 _MODULES = {
     "bench.api.gating": ["calibrate", "check", "evaluate"],
     "bench.api.measuring": ["count", "measure", "merge", "peers", "scale"],
-    "bench.api.combining": ["interactions", "interactions_page", "load_interactions"],
+    "bench.api.combining": ["interactions", "interactions_page", "load_interactions", "plot_interactions"],
     "bench.api.explaining": [
         "claims",
         "explain",

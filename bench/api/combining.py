@@ -10,10 +10,11 @@ from bench.api import RESULTS, Path
 from bench.api.requests import Options, plan_record, request
 from bench.host.measure import interactions as combining
 from bench.host.measure.session import Session, now
+from bench.host.pages import history_chart, interactions_chart, rendering
 from bench.host.pages import interactions as interactions_page_of
-from bench.host.pages import rendering
 from bench.host.results import interactions as interactions_file
 from bench.host.results import kinds, store
+from bench.host.results.interaction_effects import Effects
 from bench.host.results.interactions import Interactions
 from bench.host.system import interpreters
 from bench.host.system.errors import UsageError
@@ -60,9 +61,23 @@ def load_interactions(run: Path = "latest", *, results: Path = RESULTS) -> Inter
     return interactions_file.load(kinds.find(pathlib.Path(run), pathlib.Path(results), ["interactions"]))
 
 
-def interactions_page(*runs: Interactions | Path, results: Path = RESULTS) -> str:
-    """The page of runs of `bench.interactions`, one for each Python, in Markdown. Raises UsageError, also for no run."""
+def interactions_page(*runs: Interactions | Path, picture: str | None = None, results: Path = RESULTS) -> str:
+    """The page of runs of `bench.interactions`, one for each Python, in Markdown. Raises UsageError, also for no run.
+
+    ``picture``: the address of what `plot_interactions` drew, for the page to show.
+    """
     if not runs:
         raise UsageError("no run to make a page of: give one or more")
     found = [run if isinstance(run, Interactions) else load_interactions(run, results=results) for run in runs]
-    return interactions_page_of.page(found)
+    return interactions_page_of.page(found, picture)
+
+
+def check_plot(path: pathlib.Path | None) -> None:
+    """Raises UsageError for a file that is none of the kinds that can be drawn."""
+    if path is not None:
+        history_chart.check_plot(path)
+
+
+def plot_interactions(runs: Sequence[Interactions], path: pathlib.Path) -> None:
+    """Draw what two switches bring together, a panel for each run: .svg, .png or .html."""
+    history_chart.draw(interactions_chart.spec([Effects(run) for run in runs]), path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 from typing import Any
 
@@ -44,16 +45,29 @@ from bench.host.results.switches import SWITCHES
     help="Measure nothing, only make the page of this run; repeatable, a run for each Python.",
 )
 @click.option("--output", type=targets.Target(), metavar="FILE.md", help="Also write the page.")
+@click.option(
+    "--plot", type=targets.Target(), metavar="FILE", help="Also draw what two bring together: .svg, .png or .html."
+)
 @FORMAT
-def command(shown: tuple[pathlib.Path, ...], output: pathlib.Path | None, style: str, **options: Any) -> int:
+def command(
+    shown: tuple[pathlib.Path, ...], output: pathlib.Path | None, plot: pathlib.Path | None, style: str, **options: Any
+) -> int:
     """Count every combination of the scalar optimizations, time a balanced part of them, and say what pays together."""
-    if output is not None:
-        targets.check(output)
+    combining.check_plot(plot)
+    for path in filter(None, (output, plot)):
+        targets.check(path)
     if shown:
         found = [combining.load_interactions(run, results=options["results"]) for run in shown]
     else:
         found = [combining.interactions(**arguments(options))]
     if output is not None:
-        targets.write(output, combining.interactions_page(*found))
+        targets.write(output, combining.interactions_page(*found, picture=_beside(plot, output)))
+    if plot is not None:
+        combining.plot_interactions(found, plot)
     click.echo(render(found, style))
     return OK if all(one.good() for one in found) else FOUND
+
+
+def _beside(plot: pathlib.Path | None, page: pathlib.Path) -> str | None:
+    """The picture's address as the page names it."""
+    return None if plot is None else pathlib.Path(os.path.relpath(plot, page.parent)).as_posix()

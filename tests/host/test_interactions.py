@@ -167,7 +167,12 @@ def test_a_run_and_its_page(bench_command, documents, tmp_path, monkeypatch):
     assert all(f"\n{number}. " in page for number in (1, 2, 3))
     for words in ("all 16 legal combinations", "The worst order", "tape × fused_dot", "| combined "):
         assert words in page
+    pytest.importorskip("vl_convert")
+    assert bench_command("interactions", "--show", "small", "--output", "page.md", "--plot", "both.svg").exit_code == 0
+    assert "](both.svg)" in pathlib.Path("page.md").read_text(encoding="utf-8")
+    assert "fused_dot" in pathlib.Path("both.svg").read_text(encoding="utf-8")
     for refused, words in (
+        (["interactions", "--show", "small", "--plot", "both.gif"], "unknown picture format"),
         (["show", "small"], "interactions --show"),
         (["interactions", "--show", "nowhere"], "has no interactions.json"),
         ([*command, *(word for name in FOUR for word in ("--switch", name))], "exists already"),
@@ -228,4 +233,8 @@ def test_the_committed_page_is_the_committed_runs(monkeypatch):
     committed = pathlib.Path("results/interactions.md").read_text(encoding="utf-8")
     command = re.search(r"Made by `microgpt-bench (interactions [^`]*)`", committed)[1]
     shown = re.findall(r"--show (\S+)", command)
-    assert bench.interactions_page(*shown, results="results/interactions") == committed, f"run microgpt-bench {command}"
+    picture = re.search(r"!\[[^]]*\]\(([^)]*)\)", committed)
+    address = picture and picture[1]
+    assert bench.interactions_page(*shown, picture=address, results="results/interactions") == committed, (
+        f"run microgpt-bench {command}"
+    )

@@ -19,10 +19,6 @@ SUFFIXES = (".svg", ".png", ".html")
 
 def plot(runs: Sequence[Run], wanted: Sequence[FollowedRatio], path: pathlib.Path) -> None:
     """The ratios over the runs as SVG, PNG or HTML, by the file's suffix. Raises UsageError."""
-    try:
-        import vl_convert
-    except ImportError:
-        raise needs_extra("plots", "vl-convert") from None
     values: list[dict[str, Any]] = []
     marks: list[dict[str, Any]] = []
     for ratio in wanted:
@@ -46,7 +42,15 @@ def plot(runs: Sequence[Run], wanted: Sequence[FollowedRatio], path: pathlib.Pat
                     marks.append({**value, "label": f"{number(before)} → {number(after)}"})
     if not values:
         raise UsageError(f"no run has {', '.join(map(str, wanted))}: nothing to plot")
-    spec = _spec(values, marks)
+    draw(_spec(values, marks), path)
+
+
+def draw(spec: dict[str, Any], path: pathlib.Path) -> None:
+    """A Vega-Lite specification as SVG, PNG or HTML, by the file's suffix. Raises UsageError where the library is missing."""
+    try:
+        import vl_convert
+    except ImportError:
+        raise needs_extra("plots", "vl-convert") from None
     if path.suffix == ".html":
         write_atomically(path, vl_convert.vegalite_to_html(spec, bundle=True))
     elif path.suffix == ".png":

@@ -25,8 +25,8 @@ from bench.host.system.errors import UsageError
 FIRST = 3  # changes to make
 
 
-def page(several: Sequence[Interactions]) -> str:
-    """results/interactions.md, from a run on each Python. Raises UsageError for a run without a finished round."""
+def page(several: Sequence[Interactions], picture: str | None = None) -> str:
+    """results/interactions.md, from a run on each Python, with the ``picture`` at this address. Raises UsageError for a run without a finished round."""
     runs = [Effects(one) for one in several]
     for effects in runs:
         if not effects.of.run.rounds:
@@ -38,19 +38,22 @@ def page(several: Sequence[Interactions]) -> str:
     folder = runs[0].of.run.folder.parent
     shown = [word for effects in runs for word in ("--show", effects.of.run.folder.name)]
     command = ["interactions", "--results", os.path.relpath(folder), *shown, "--output", "results/interactions.md"]
+    if picture is not None:
+        command += ["--plot", f"results/{picture}"]
     parts = [
         "# What pays together",
         "\n".join(first_changes(runs)),
         "\n".join(f"{number}. {sentence}" for number, sentence in enumerate(advice(runs), 1)),
         f"Made by `microgpt-bench {shlex.join(command)}`.",
         *map(_render, [tables.main_effects(runs), *(one for effects in runs for one in _orders(effects))]),
+        f"![what two switches bring together]({picture})" if picture is not None else "",
         *map(_render, [tables.strongest(runs), *map(tables.pair_effects, runs), *map(tables.fastest, runs)]),
         _render(tables.switches_table(runs[0].names)),
         "### How this was found",
         *("\n".join(how(effects)) for effects in runs),
         LIMITS,
     ]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 LIMITS = (
