@@ -21,6 +21,7 @@ from bench.host.results.switches import SWITCHES
 from bench.host.results.table import Table
 from bench.host.stats.paired import Ratio
 from bench.host.system.errors import UsageError
+from bench.host.system.progress import count
 
 FIRST = 3  # changes to make
 
@@ -109,7 +110,7 @@ def advice(runs: Sequence[Effects]) -> list[str]:
 
 
 def _how_far(runs: Sequence[Effects]) -> str:
-    best = [effects.speedups[effects.fastest[0]] for effects in runs]
+    best = [effects.speedup(effects.fastest[0]) for effects in runs]
     last = runs[-1]
     end = last.fastest[0]
     return (
@@ -120,11 +121,11 @@ def _how_far(runs: Sequence[Effects]) -> str:
 
 def beside(runs: Sequence[Effects]) -> str:
     """Whether a combination beats the engine `combined`."""
-    pairs = [(effects.of.run, effects.of.runtime, switches.name(effects.fastest[0])) for effects in runs]
-    over = [run.speedup(row, runtime, over=BESIDE) for run, runtime, row in pairs]
+    fastest = [switches.name(effects.fastest[0]) for effects in runs]
+    over = [effects.over(row, BESIDE) for effects, row in zip(runs, fastest)]
     if any(ratio is not None and ratio.low is not None and ratio.low > 1 for ratio in over):
         return f"it beats `{BESIDE}`: {_each(runs, over, 'times as fast')}"
-    under = [run.speedup(BESIDE, runtime, over=row) for run, runtime, row in pairs]
+    under = [effects.over(BESIDE, row) for effects, row in zip(runs, fastest)]
     return f"none beats `{BESIDE}`, which changes more and is {_each(runs, under, 'times as fast again')}"
 
 
@@ -185,7 +186,8 @@ def how(effects: Effects) -> list[str]:
         f" position{'s' * (record.positions != 1)} of the context; losses, first gradients and weights of whole documents:"
         f" {agreements[Agreement.BIT_IDENTICAL]} bit-identical with the reference, {agreements[Agreement.ROUNDING]} within rounding,"
         f" {agreements[Agreement.DIVERGED]} diverged, {len(record.failed)} failed",
-        f"- timed: {len(effects.speedups)} of them in lockstep, {wording.steps_of(run)}, {len(run.rounds)} rounds",
+        f"- timed: {len(effects.speedups)} of them in lockstep, {wording.steps_of(run)}, {count(len(run.rounds), 'round')}"
+        + (", so single speedups have their intervals from the scatter below" if len(run.rounds) == 1 else ""),
         f"- the model of {len(fit.coefficients)} coefficients explains {fit.explained:.1%} of the variance of the logarithm of time; around it"
         f" combinations scatter by {fit.scatter:.1%}; {fit.freedom} degrees of freedom",
     ]

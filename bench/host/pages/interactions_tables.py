@@ -9,6 +9,7 @@ from bench.host.pages.wording import columns, number, ratio_text
 from bench.host.results import switches
 from bench.host.results.interaction_effects import Effects
 from bench.host.results.interactions import added
+from bench.host.results.records import REFERENCE
 from bench.host.results.switches import SWITCHES, Combination
 from bench.host.results.table import NOTHING, Table
 from bench.host.stats.factorial import Effect
@@ -56,7 +57,7 @@ def main_effects(several: Sequence[Effects]) -> Table:
         "What each switch brings",
         [
             "alone: speedup over microgpt.py with this switch on and no other, timed. on average: the same over all combinations of"
-            " the others, by the model. instructions, nodes: how many times fewer on average over all combinations, counted."
+            " the others, by the model. instructions, nodes: how many times fewer on average over the combinations counted."
         ],
         ["switch", *(f"{one} {runtime}" for runtime in heads(several) for one in what)],
         rows,
@@ -150,8 +151,8 @@ def fastest(effects: Effects) -> Table:
         rows.append(
             [
                 BESIDE if one is None else short(one, effects.names),
-                measured(run.speedup(row, runtime)),
-                measured(run.speedup(row, runtime, over=BESIDE)) if one is not None else "1",
+                measured(effects.over(row, REFERENCE)),
+                measured(effects.over(row, BESIDE)) if one is not None else "1",
                 NOTHING if nodes is None else f"{nodes:,.0f}",
                 NOTHING if finding is None else str(finding),
             ]

@@ -20,6 +20,7 @@ from bench.host.results.switches import SWITCHES, Combination
 from bench.host.stats import factorial
 from bench.host.stats.factorial import Effect, Fit
 from bench.host.stats.paired import Ratio
+from bench.host.stats.special import student_quantile
 from bench.host.system.errors import UsageError
 
 
@@ -51,11 +52,23 @@ class Effects:
     def speedup(self, combination: Combination) -> Ratio:
         """Over the reference, as it was timed; of what was not timed, the model's."""
         if combination in self.speedups:
-            return self.speedups[combination]
+            return self.sure(self.speedups[combination])
         row = factorial.model_matrix(self._rows([combination]), self._indices)[0]
         log = self.fit.of(row)
         low, value, high = (math.exp(log.value + sign * log.half) for sign in (-1, 0, 1))
         return Ratio(value, low, high, 0)
+
+    def sure(self, ratio: Ratio) -> Ratio:
+        """A ratio with an interval: that of one round from the scatter of all combinations around the model."""
+        if ratio.low is not None:
+            return ratio
+        factor = math.exp(student_quantile(self.fit.freedom, 0.975) * self.fit.scatter)
+        return dataclasses.replace(ratio, low=ratio.value / factor, high=ratio.value * factor)
+
+    def over(self, row: str, other: str) -> Ratio | None:
+        """How many times as fast a row of the run is as another one."""
+        ratio = self.of.run.speedup(row, self.of.runtime, over=other)
+        return None if ratio is None else self.sure(ratio)
 
     @functools.cached_property
     def fit(self) -> Fit:
