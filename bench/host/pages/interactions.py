@@ -53,6 +53,7 @@ def page(several: Sequence[Interactions], picture: str | None = None) -> str:
         "### How this was found",
         *("\n".join(how(effects)) for effects in runs),
         LIMITS,
+        "" if all(map(_complete, runs)) else INCOMPLETE,
     ]
     return "\n\n".join(filter(None, parts)) + "\n"
 
@@ -62,6 +63,16 @@ LIMITS = (
     " of a whole step than of the one counted. Its gain in time grows with the number of steps behind a process, and few are"
     " behind these. The model knows no effects of three switches together: they are in its scatter, and so in the intervals."
 )
+
+
+INCOMPLETE = (
+    "The counts are not complete: those of one switch were counted first, then those expected to take fewest instructions. So averages"
+    " of instructions and nodes lean to these, and the worst order ends where the next combination is not counted."
+)
+
+
+def _complete(effects: Effects) -> bool:
+    return len(effects.of.record.engines) == len(switches.combinations(effects.names))
 
 
 def shown_tables(one: Interactions) -> list[Table]:
@@ -81,7 +92,7 @@ def _render(table: Table) -> str:
 def _each(runs: Sequence[Effects], ratios: Sequence[Ratio | None], what: str) -> str:
     """A ratio on each Python, in words; ``what``: it is of, after the first number."""
     told = [f"{tables.measured(ratio)}{{}} on {head}" for ratio, head in zip(ratios, heads(runs)) if ratio is not None]
-    return _list([one.format(f" {what}" if not number else "") for number, one in enumerate(told)])
+    return _list([one.format(f" {what}" if what and not number else "") for number, one in enumerate(told)])
 
 
 def first_changes(runs: Sequence[Effects]) -> list[str]:
@@ -99,9 +110,18 @@ def first_changes(runs: Sequence[Effects]) -> list[str]:
         for number, name in enumerate(first, 1):
             so_far = [effects.speedup(effects.ladder()[number]) for effects in same]
             far = _each(same, so_far, "times as fast as microgpt.py" if number == 1 else "times as fast")
-            lines.append(f"- **{name}** ({SWITCHES[name]}): {far}")
+            own = [_own(effects, number) for effects in same]
+            by_itself = f"; over the change before {_each(same, own, '')}" if number > 1 and None not in own else ""
+            lines.append(f"- **{name}** ({SWITCHES[name]}): {far}{by_itself}")
         lines.append("")
     return lines[:-1]
+
+
+def _own(effects: Effects, number: int) -> Ratio | None:
+    """What a rung of the best order is over the one before; None where one was not timed."""
+    before, after = effects.ladder()[number - 1 : number + 1]
+    timed = {before, after} <= set(effects.speedups)
+    return effects.over(switches.name(after), switches.name(before)) if timed else None
 
 
 def advice(runs: Sequence[Effects]) -> list[str]:
