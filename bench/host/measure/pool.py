@@ -104,7 +104,7 @@ class Pool:
                 threads_per_worker=1,
                 resources={RESOURCE: 1},
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # None takes port 8787 nevertheless, and warns where it is taken
                 silence_logs=logging.CRITICAL,
             )
         )
