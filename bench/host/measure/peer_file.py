@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.host.results import checks
-from bench.host.results.parity import PARAMETER_TOLERANCE as WIDEST
 from bench.host.results.peers import WEIGHTS_TOLERANCE, Peer
+from bench.host.results.printed_losses import MOST_TOLERANCE
 from bench.host.system import toml_file
 from bench.host.system.errors import UsageError
 from bench.host.system.toml_file import check_keys
@@ -30,10 +30,14 @@ KEYS = (
     "two_counts",
     "weights",
     "tolerance",
+    "loss_tolerance",
+    "runtime",
 )
-TEXTS = dict.fromkeys(("cwd", "pattern", "rng", "gaussian", "weights"), str)
-KINDS: dict[str, type] = {**TEXTS, "env": dict, "shell": bool, "two_counts": bool}
-PROOFS = ("losses", "none")
+TEXTS = dict.fromkeys(("cwd", "pattern", "rng", "gaussian", "weights", "runtime"), str)
+KINDS: dict[str, type] = {**TEXTS, "env": dict, "shell": bool}
+LONGEST_RUNTIME = 40  # characters
+WIDEST = 1e-5  # of final weights: a thousandth of what one step may change
+PROOFS = ("losses", "differs", "none")
 
 
 def read_file(path: pathlib.Path) -> list[Peer]:
@@ -86,9 +90,12 @@ def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
         about.get("gaussian", "polar"),
         None if schedule == "steps" else schedule,
         about.get("proof", PROOFS[0]),
-        about.get("two_counts", False),
+        bool(about.get("two_counts", False)),
         about.get("weights", ""),
         about.get("tolerance", WEIGHTS_TOLERANCE),
+        _long_steps(where, about.get("two_counts", False)),
+        about.get("loss_tolerance", 0.0),
+        _runtime(where, about.get("runtime", "")),
     )
     _check_proof(where, about, peer)
     try:
@@ -96,6 +103,24 @@ def _peer(where: str, name: str, about: Any, folder: pathlib.Path) -> Peer:
     except WorkloadError as error:
         raise UsageError(f"{where}: {error}") from None
     return peer
+
+
+def _long_steps(where: str, two_counts: Any) -> int | None:
+    """The second of the two numbers of steps, where the file gives one. Raises UsageError."""
+    if isinstance(two_counts, bool):
+        return None
+    if not isinstance(two_counts, int) or not 2 <= two_counts <= checks.MOST_STEPS:
+        raise UsageError(
+            f"{where}: two_counts is {two_counts!r}: give true, or a number of steps, 2 to {checks.MOST_STEPS:,}"
+        )
+    return two_counts
+
+
+def _runtime(where: str, runtime: str) -> str:
+    """A few words for the tables. Raises UsageError for what breaks a line, or is longer than a cell."""
+    if len(runtime) > LONGEST_RUNTIME or not runtime.isprintable():
+        raise UsageError(f"{where}: runtime is {runtime!r:.60}: give at most {LONGEST_RUNTIME} characters in a line")
+    return runtime
 
 
 def _command(where: str, about: Mapping[str, Any]) -> list[str]:
@@ -138,8 +163,13 @@ def _check_proof(where: str, about: Mapping[str, Any], peer: Peer) -> None:
             raise UsageError(
                 f"{where}: {key} needs a program that ends by itself: put {{steps}} into its command or env"
             )
-    tolerance = about.get("tolerance", peer.tolerance)
-    if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float)) or not 0 <= tolerance <= WIDEST:
-        raise UsageError(f"{where}: tolerance is {tolerance!r}: give a number from 0 to {WIDEST:g}")
+    for key, given, most in (
+        ("tolerance", peer.tolerance, WIDEST),
+        ("loss_tolerance", peer.loss_tolerance, MOST_TOLERANCE),
+    ):
+        if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 <= given <= most:
+            raise UsageError(f"{where}: {key} is {given!r}: give a number from 0 to {most:g}")
+    if "loss_tolerance" in about and peer.proof == "none":
+        raise UsageError(f'{where}: loss_tolerance is one of losses, and proof is "none": leave one of them out')
     if "tolerance" in about and not peer.weights:
         raise UsageError(f"{where}: tolerance is one of final weights: give weights too, or leave it out")

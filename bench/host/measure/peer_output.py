@@ -21,7 +21,9 @@ class Printed:
 
     def __init__(self, peer: Peer, expected: Sequence[float] | None) -> None:
         self.pattern, self.expected = re.compile(peer.pattern), expected
-        self.given_start = peer.given_start
+        self.given_start, self.tolerance = peer.given_start, peer.loss_tolerance
+        self.may_differ = peer.proof == "differs"
+        self.differs = ""  # where it does
         self.losses: list[str] = []
         self.arrived: list[float] = []
         self.passed_over: list[str] = []  # lines since the last loss that have none, as the pattern sees it
@@ -40,7 +42,7 @@ class Printed:
                 "failed", f"garbled: step {step[:30]} where {len(self.losses) + 1} belongs: {quoted(line)}"
             )
         try:
-            same = self.expected is None or agrees(loss, self.expected[len(self.losses)])
+            same = self.expected is None or agrees(loss, self.expected[len(self.losses)], self.tolerance)
         except ValueError:
             return self.ended("failed", f"garbled: {quoted(loss, 30)} is no loss: {quoted(line)}")
         self.losses.append(loss)
@@ -52,6 +54,9 @@ class Printed:
         why = f"step {len(self.losses)} printed {shortened(loss, 30)} where {expected:.6f} belongs"
         if len(self.losses) == 1 and not self.given_start:
             why += " (if its random numbers are its own, hand it {start})"
+        if self.may_differ:
+            self.differs, self.expected = why, None
+            return None
         return self.ended("diverged", why)
 
     def _pass_over(self, line: str) -> None:
@@ -67,7 +72,9 @@ class Printed:
         self, status: Literal["ok", "failed", "diverged"], reason: str = "", seconds: float | None = None
     ) -> PeerRound:
         """What is kept of it. ``seconds``: from its start to its end, where it ended by itself."""
-        return PeerRound(status, reason, self.losses, self.arrived, None if seconds is None else round(seconds, 6))
+        return PeerRound(
+            status, reason or self.differs, self.losses, self.arrived, None if seconds is None else round(seconds, 6)
+        )
 
     def stuck(self, how: str, errors: Sequence[str]) -> PeerRound:
         """It has failed, as nothing more with a loss came. ``errors``: its lines on standard error."""

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from typing import Literal
 
 from bench.host.measure.answers import one_line
 from bench.host.measure.peer_output import Printed, shortened
@@ -46,8 +47,9 @@ class Task:
     start: pathlib.Path | None = None
     weights: Weights | None = None
 
-    def fill(self, word: str) -> str:
-        """A word of a command with what stands for its placeholders."""
+    def fill(self, word: str, here: pathlib.Path) -> str:
+        """A word of a command with what stands for its placeholders; ``here``: the folder of the peers' file."""
+        word = word.replace("{here}", str(here.resolve()))
         filled = word.replace("{steps}", str(self.steps)).replace("{data}", str(self.data))
         return filled.replace("{start}", str(self.start))
 
@@ -56,8 +58,7 @@ class Program:
     """A peer's process, its output cut into lines as it comes."""
 
     def __init__(self, peer: Peer, folder: pathlib.Path, task: Task) -> None:
-        fill = task.fill
-        words = [fill(word) for word in peer.command]
+        words = [task.fill(word, folder) for word in peer.command]
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed in stop)
         try:
             import pty
@@ -74,7 +75,7 @@ class Program:
                 cwd=folder / peer.cwd,
                 env={
                     **os.environ,
-                    **{name: fill(value) for name, value in peer.env.items()},
+                    **{name: task.fill(value, folder) for name, value in peer.env.items()},
                     processes.MARKER: self._mark,
                 },
                 stdin=subprocess.DEVNULL,
@@ -162,23 +163,27 @@ class Program:
 
 
 def run_once(peer: Peer, folder: pathlib.Path, task: Task, timeout: float, progress: Progress) -> PeerRound:
-    """Run a peer to the end of its steps, and before that, if it is timed by two numbers of steps, to the fewer ones.
+    """Run a peer to the end of its steps, and if it is timed by two numbers of steps, to the other number too.
 
     ``folder``: its file's.
     """
     if not peer.two_counts:
         return _run(peer, folder, task, timeout, progress)
-    few = max(1, task.steps // FEWER)
-    # where the learning rate falls to 0 with the steps told, a shorter training has other losses
-    losses = task.losses[:few] if task.losses is not None and peer.schedule_steps else None
-    first = _run(peer, folder, dataclasses.replace(task, steps=few, losses=losses, weights=None), timeout, progress)
-    if first.status != "ok" or first.ended is None:
-        return dataclasses.replace(first, reason=f"told {few} steps: {first.reason}")
+    steps = peer.long_steps or max(1, task.steps // FEWER)
+    # where the learning rate falls to 0 with the steps told, a training of another length has other losses
+    losses = task.losses[:steps] if task.losses is not None and peer.schedule_steps and not peer.long_steps else None
+    other = _run(peer, folder, dataclasses.replace(task, steps=steps, losses=losses, weights=None), timeout, progress)
+    if other.status != "ok" or other.ended is None:
+        return dataclasses.replace(other, reason=f"told {steps} steps: {other.reason}")
     whole = _run(peer, folder, task, timeout, progress)
-    if whole.status == "ok" and (whole.ended is None or whole.ended <= first.ended):
-        why = f"it took no longer for {task.steps} steps than for {few}: give more --steps"
+    if whole.status != "ok" or whole.ended is None:
+        return whole
+    (fewer, short), (more, long) = sorted([(steps, other.ended), (task.steps, whole.ended)])
+    if long <= short:
+        hint = "a larger number of two_counts" if peer.long_steps else "more --steps, or two_counts a number of steps"
+        why = f"it took no longer for {more} steps than for {fewer}: give {hint}"
         return dataclasses.replace(whole, status="failed", reason=why)
-    return dataclasses.replace(whole, short_steps=few, short_ended=first.ended)
+    return dataclasses.replace(whole, ended=long, short_steps=fewer, short_ended=short)
 
 
 def _run(peer: Peer, folder: pathlib.Path, task: Task, timeout: float, progress: Progress) -> PeerRound:
@@ -216,18 +221,19 @@ def _run(peer: Peer, folder: pathlib.Path, task: Task, timeout: float, progress:
         if why := program.ending(timeout):
             return printed.ended("failed", f"after its last step: {why}")
         ended = printed.ended("ok", seconds=program.seconds())
-        return ended if task.weights is None else _judged(ended, written, task.weights, peer.tolerance)
+        return ended if task.weights is None else _judged(ended, written, task.weights, peer)
     finally:
         program.stop()
 
 
-def _judged(ended: PeerRound, written: WrittenWeights, expected: Weights, tolerance: float) -> PeerRound:
+def _judged(ended: PeerRound, written: WrittenWeights, expected: Weights, peer: Peer) -> PeerRound:
     """What is kept of a program that ended well, by its final weights."""
     try:
         off = written.difference(expected)
     except ValueError as error:
         return dataclasses.replace(ended, status="failed", reason=one_line(error, 300))
-    if off > tolerance:
-        why = f"final weights off by {off:.1e}, more than {tolerance:g}"
-        return dataclasses.replace(ended, status="diverged", reason=why, weights_off=off)
+    if off > peer.tolerance:
+        why = f"final weights off by {off:.1e}, more than {peer.tolerance:g}"
+        status: Literal["ok", "diverged"] = "ok" if peer.proof == "differs" else "diverged"
+        return dataclasses.replace(ended, status=status, reason=ended.reason or why, weights_off=off)
     return dataclasses.replace(ended, weights_off=off)

@@ -55,6 +55,12 @@ def run(
     """
     if request.measuring.steps < 2:
         raise UsageError("--steps 1: the time of a step is the time between two lines, so give at least 2")
+    for peer in peers:
+        if peer.long_steps is not None and peer.long_steps <= request.measuring.steps:
+            raise UsageError(
+                f"peer {peer.name}: two_counts is {peer.long_steps}, not more than --steps {request.measuring.steps}: give"
+                " more, or true"
+            )
     proving = standing_in.row_of(*request.engine_names) if oracle else None
     session.prepare(request)
     check_rows([cell for cell in session.plan.cells if not proving or cell[0] != REFERENCE], peers, base)

@@ -13,7 +13,7 @@ from bench.host.pages.claim_registry import Claim
 from bench.host.pages.claim_rules import ClaimVerdict, deeper, first_bad_gap, gap_text, reach_text, steadier, within
 from bench.host.pages.wording import decimals, ratio_text
 from bench.host.results import builds
-from bench.host.results.peers import PeersRun
+from bench.host.results.peers import PeersRun, bad, step_seconds
 from bench.host.results.records import REFERENCE, Cell, ClaimsRecord, key
 from bench.host.results.run import Run
 from bench.host.stats.paired import Ratio, over_rounds, paired_ratio
@@ -173,6 +173,9 @@ def _peer(claim: Claim, evidence: Evidence) -> Iterator[Finding]:
     for name, peers in evidence.peers.items():
         if claim.peer not in [peer.name for peer in peers.record.peers]:
             continue
+        if unproven := _unproven(peers, claim.peer) or (claim.over_peer and _unproven(peers, claim.over_peer)):
+            yield Finding("not testable here", unproven, run=name)
+            continue
         if claim.over_peer:
             if ratio := peers.speedup(claim.peer, claim.over_peer, runtime=""):  # programs are on none
                 yield Finding(_judged(claim, ratio), f"{ratio_text(ratio)} over {claim.over_peer}", run=name)
@@ -183,6 +186,22 @@ def _peer(claim: Claim, evidence: Evidence) -> Iterator[Finding]:
             over = peers.over((engine, runtime), claim.peer)
             if over is not None:
                 yield Finding(_judged(claim, over), f"{ratio_text(over)} by {claim.peer}", runtime, name)
+
+
+def _unproven(peers: PeersRun, name: str) -> str:
+    """Why nothing is compared with a program, and its time where it has one; "" where it is proven, or not in the run."""
+    peer = next((peer for peer in peers.record.peers if peer.name == name), None)
+    if peer is None:
+        return ""
+    if trouble := bad(peers.record, name):
+        return f"{name} {trouble.status}: {trouble.reason}"
+    seconds = step_seconds(peers.record, name, peers.run.record.plan.steps)
+    if peer.proof == "losses" or seconds is None:
+        return ""
+    took = number_text(over_rounds(np.log(seconds.mean(axis=1) * 1e3), 0.95))
+    reason = next((entry[name].reason for entry in peers.record.rounds if name in entry), "")
+    why = f"it is not the same training: {reason}" if reason else "nothing shows that it is the same training"
+    return f"{why}; {took} ms a step"
 
 
 def _experiment(claim: Claim, evidence: Evidence) -> Iterator[Finding]:

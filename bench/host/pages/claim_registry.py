@@ -33,7 +33,7 @@ RULES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "parameters": (("option",), ()),
     "ms_per_step": (("engine", "runtime"), ()),
     "runtimes": (("runtime", "base"), ("engine", "differ", "needs")),
-    "peer": (("peer",), ("engine", "runtime", "over_peer")),
+    "peer": (("peer",), ("engine", "runtime", "over_peer", "needs")),
     "experiment": (("experiment",), ()),
     "sums": (("way", "over_way"), ()),
     "untestable": (("why",), ()),

@@ -28,6 +28,10 @@ from bench.host.stats.paired import typical
 
 WAYS = "Programs are timed from outside, by when their lines arrive; start-up is the time before step 1."
 HEADERS = ["program", "runtime", "time", "start-up", "timed by"]
+DIFFERENT = (
+    "These programs are known not to train the same model, and how they differ stands beside their time: they are compared with"
+    " nothing."
+)
 UNCHECKED = "Nothing proves that these programs train the same model: they are timed, and compared with nothing."
 
 
@@ -69,9 +73,9 @@ def tables(peers: PeersRun, base: str | None = None) -> list[Table]:
         for row in timed.values()
     ]
     failed = [
-        [peer.name, peer.command[0], NOTHING, NOTHING, NOTHING, NOTHING, _word(trouble)]
+        [peer.name, _runtime(peer), NOTHING, NOTHING, NOTHING, NOTHING, _word(trouble)]
         for peer in record.peers
-        if peer.proof != "none" and (trouble := bad(record, peer.name)) is not None
+        if peer.proof == "losses" and (trouble := bad(record, peer.name)) is not None
     ]
     plan = run.record.plan
     checked = Table(
@@ -84,8 +88,7 @@ def tables(peers: PeersRun, base: str | None = None) -> list[Table]:
         measured + failed,
         [*below, WAYS],
     )
-    unchecked = [peer for peer in record.peers if peer.proof == "none"]
-    return [checked, _unchecked(peers, unchecked)] if unchecked else [checked]
+    return [table for table in (checked, _different(peers), _unchecked(peers)) if table.rows or table is checked]
 
 
 def ranked(peers: PeersRun, base: str | None, below: list[str]) -> tuple[dict[str, Timed], str]:
@@ -99,7 +102,10 @@ def ranked(peers: PeersRun, base: str | None, below: list[str]) -> tuple[dict[st
         below.append(
             f"{record.oracle.row} stands in for the reference: {record.oracle.proof} of this run, on each runtime."
         )
-    rows = [*_engines(peers, below), *_programs(peers, [peer for peer in record.peers if peer.proof != "none"], below)]
+    rows = [
+        *_engines(peers, below),
+        *_programs(peers, [peer for peer in record.peers if peer.proof == "losses"], below),
+    ]
     timed = {row.name: row for row in sorted(rows, key=lambda row: row.mean)}
     if base is not None and base not in timed:
         below.append(f"{base} has no time to compare with: speedups are relative to another row.")
@@ -114,15 +120,25 @@ def ranked(peers: PeersRun, base: str | None, below: list[str]) -> tuple[dict[st
     return timed, first
 
 
-def _unchecked(peers: PeersRun, unchecked: Sequence[Peer]) -> Table:
+def _different(peers: PeersRun) -> Table:
     below: list[str] = []
-    timed = sorted(_programs(peers, unchecked, below), key=lambda row: row.mean)
-    failed = [
-        [peer.name, peer.command[0], NOTHING, NOTHING, _word(trouble)]
-        for peer in unchecked
-        if (trouble := bad(peers.record, peer.name)) is not None
-    ]
-    return Table("Not checked", [UNCHECKED], HEADERS, [*(row.cells for row in timed), *failed], below)
+    rows = [[*cells, row.proof if row else NOTHING] for cells, row in _unproven(peers, "differs", below)]
+    return Table("Known to differ", [DIFFERENT], [*HEADERS, "how it differs"], rows, below)
+
+
+def _unchecked(peers: PeersRun) -> Table:
+    below: list[str] = []
+    return Table("Not checked", [UNCHECKED], HEADERS, [cells for cells, _ in _unproven(peers, "none", below)], below)
+
+
+def _unproven(peers: PeersRun, proof: str, below: list[str]) -> Iterator[tuple[list[str], Timed | None]]:
+    """The cells of each program with this ``proof`` and its row, the fastest first, then those that did not do well."""
+    wanted = [peer for peer in peers.record.peers if peer.proof == proof]
+    for timed in sorted(_programs(peers, wanted, below), key=lambda timed: timed.mean):
+        yield timed.cells, timed
+    for peer in wanted:
+        if (trouble := bad(peers.record, peer.name)) is not None:
+            yield [peer.name, _runtime(peer), NOTHING, NOTHING, _word(trouble)], None
 
 
 def _engines(peers: PeersRun, below: list[str]) -> Iterator[Timed]:
@@ -148,11 +164,11 @@ def _programs(peers: PeersRun, wanted: Sequence[Peer], below: list[str]) -> Iter
         elif seconds is not None:
             entries = [entry[peer.name] for entry in record.rounds if peer.name in entry]
             if peer.two_counts:
-                few = entries[0].short_steps or 0
+                few, most = entries[0].short_steps or 0, peer.long_steps or steps
                 begin = float(np.median([(entry.short_ended or 0) - few * typical(seconds) for entry in entries]))
-                start_up, way = f"{max(0.0, begin):.2f}", f"{few} and {steps} steps"
+                start_up, way = f"{max(0.0, begin):.2f}", f"{few} and {most} steps"
                 below.append(
-                    f"{peer.name} ran with {few} and with {steps} steps: its time is the difference, without start-up."
+                    f"{peer.name} ran with {few} and with {most} steps: its time is the difference, without start-up."
                 )
             elif seconds.shape[1] == 1:
                 start_up, way = "in time", "whole run"
@@ -162,8 +178,13 @@ def _programs(peers: PeersRun, wanted: Sequence[Peer], below: list[str]) -> Iter
             else:
                 begin = float(np.median([entry.arrived[0] for entry in entries])) - typical(seconds)
                 start_up, way = f"{max(0.0, begin):.2f}", "lines"
-            program = pathlib.Path(shlex.split(peer.command[0])[0]).name if peer.shell else peer.command[0]
-            yield Timed(peer.name, program, seconds, start_up, way, _proof(peer, entries))
+            yield Timed(peer.name, _runtime(peer), seconds, start_up, way, _proof(peer, entries))
+
+
+def _runtime(peer: Peer) -> str:
+    """What runs a program, as its file says, or the program of its command."""
+    program = pathlib.Path(shlex.split(peer.command[0])[0]).name if peer.shell else peer.command[0]
+    return peer.runtime or program
 
 
 def _held(entries: Sequence[PeerRound], steps: int) -> str:
@@ -175,11 +196,16 @@ def _held(entries: Sequence[PeerRound], steps: int) -> str:
 
 
 def _proof(peer: Peer, entries: Sequence[PeerRound]) -> str:
-    """In words, what shows that it trains the same model."""
+    """In words, what shows that it trains the same model, or that it does not."""
+    if peer.proof == "differs":
+        return entries[0].reason or "not at all: leave its proof out of the file"
     losses, shown = entries[0].losses, []
     if losses:
         digits, fewer = digits_of(losses)
-        shown.append(f"{len(losses)} losses agree to {digits} digits{f', {fewer} of them to fewer' * (fewer > 0)}")
+        near = f", give or take {peer.loss_tolerance:g}" * (peer.loss_tolerance > 0)
+        shown.append(
+            f"{len(losses)} losses agree to {digits} digits{f', {fewer} of them to fewer' * (fewer > 0)}{near}"
+        )
     off = [entry.weights_off for entry in entries if entry.weights_off is not None]
     if off:
         shown.append(f"final weights within {max(off):.0e}" if max(off) else "final weights with the same bits")

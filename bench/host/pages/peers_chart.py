@@ -25,7 +25,7 @@ def peers_charts(peers: PeersRun) -> list[Chart]:
     tip = chart_parts.tooltip(("row", "row"), ("speed", "speedup"), ("time", "ms a step"), ("proof", "proof"))
     caption = (
         "The time of a step of each program and engine with a proof, against the same of the row at 1. The bar is the 95 %"
-        " interval over rounds. Programs that are not checked are not in it."
+        " interval over rounds. Programs without a proof are not in it."
     )
     caption += chart_parts.HOLLOW * any(value["uncertain"] for value in values)
     rest = {"layer": chart_parts.points(x, {"y": y}, by_kind, tip)}

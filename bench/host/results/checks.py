@@ -189,7 +189,8 @@ def check_peers(record: Any, steps: int, digits: Callable[[Sequence[str]], objec
             if done.ended is not None:
                 check_times([done.ended], f"end of {name}")
             if record.peer(name).two_counts:
-                if None in (done.ended, done.short_ended, done.short_steps) or not 0 < done.short_steps < steps:
+                most = record.peer(name).long_steps or steps
+                if None in (done.ended, done.short_ended, done.short_steps) or not 0 < done.short_steps < most:
                     raise ValueError(f"{name} was not run with two numbers of steps")
                 check_times([done.short_ended, done.ended - done.short_ended], f"times of {name}")
             if done.weights_off is not None:

@@ -30,11 +30,13 @@ BUNCHED = 0.1  # this share of a peer's lines came together with the one before:
 class Peer:
     """A program, as the user's file names it.
 
-    ``{steps}``, ``{data}`` and ``{start}`` in the words of ``command`` and the values of ``env`` become the number of steps
-    and the paths of the documents and of a start file; a program that is not told the number of steps is ended once it has
-    printed enough. ``cwd`` is relative to the file's folder. ``proof``: "losses", or "none" for what is timed only.
+    ``{steps}``, ``{data}``, ``{start}`` and ``{here}`` in the words of ``command`` and the values of ``env`` become the number
+    of steps and the paths of the documents, of a start file and of the file's folder; a program that is not told the number of steps is ended once it has
+    printed enough. ``cwd`` is relative to the file's folder. ``proof``: "losses"; "differs" for a
+    program that is known to train another model: it is compared all the same, and timed; "none" for what is timed only.
     ``weights``: the file, relative to ``cwd``, that it writes its final weights into, "" for none; they prove it where none
-    is off ours by more than ``tolerance``. ``two_counts``: time it by the difference of two runs, of more and of fewer steps.
+    is off ours by more than ``tolerance``. ``two_counts``: time it by the difference of two runs, of more and of fewer steps:
+    of all and a quarter of them, or of ``long_steps`` and all. ``loss_tolerance``: how far a loss may be off beyond its digits.
     """
 
     name: str
@@ -46,10 +48,13 @@ class Peer:
     rng: str
     gaussian: str
     schedule_steps: int | None  # None: as many as the steps it is told to train
-    proof: Literal["losses", "none"] = "losses"
+    proof: Literal["losses", "differs", "none"] = "losses"
     two_counts: bool = False
     weights: str = ""
     tolerance: float = WEIGHTS_TOLERANCE
+    long_steps: int | None = None
+    loss_tolerance: float = 0.0
+    runtime: str = ""  # what runs or compiled it, as the tables are to say: "" for the program of the command
 
     def config(self, config: Config, steps: int) -> Config:
         """The workload with this peer's random numbers."""
@@ -81,7 +86,8 @@ class PeerRound:
     """A peer's process in one round: ``losses`` as printed; ``arrived``: seconds from its start to each of their lines.
 
     ``ended``: seconds from its start to its end, where it was told its steps; ``short_ended`` those of another process of it
-    for ``short_steps``. ``weights_off``: the largest difference of its final weights from ours.
+    for ``short_steps``. ``weights_off``: the largest difference of its final weights from ours. ``reason``: what is wrong with
+    it; of a program that is known to differ, where it does.
     """
 
     status: Literal["ok", "failed", "diverged"]
@@ -153,7 +159,7 @@ class PeersRun:
     @property
     def checked(self) -> list[str]:
         """Names of the peers that had something to prove."""
-        return [peer.name for peer in self.record.peers if peer.proof != "none"]
+        return [peer.name for peer in self.record.peers if peer.proof == "losses"]
 
     @property
     def rows(self) -> dict[str, np.ndarray]:
@@ -210,7 +216,8 @@ def step_seconds(record: PeersRecord, name: str, steps: int) -> np.ndarray | Non
     if not entries or bad(record, name) is not None:
         return None
     if record.peer(name).two_counts:
-        return np.array([[((e.ended or 0) - (e.short_ended or 0)) / (steps - (e.short_steps or 0))] for e in entries])
+        most = record.peer(name).long_steps or steps
+        return np.array([[((e.ended or 0) - (e.short_ended or 0)) / (most - (e.short_steps or 0))] for e in entries])
     if any(len(entry.arrived) < steps for entry in entries):
         return np.array([[(entry.ended or math.nan) / steps] for entry in entries])
     arrived = np.array([entry.arrived for entry in entries])
@@ -233,8 +240,8 @@ def check_rows(cells: Sequence[Cell], peers: Sequence[Peer], base: str | None) -
     for peer in peers:
         if peer.name in names:
             raise UsageError(f"peer {peer.name} has the same name as an engine's row: rename the peer")
-        if peer.proof == "none" and peer.name == base:
-            raise UsageError(f"{base} is not checked, and nothing is compared with it: choose another row")
+        if peer.proof != "losses" and peer.name == base:
+            raise UsageError(f"{base} has no proof, and nothing is compared with it: choose another row")
         names.append(peer.name)
     if base is not None and base not in names:
         near = difflib.get_close_matches(base, names, n=1, cutoff=0.4)

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 
+MOST_TOLERANCE = 1e-4  # nats: float32 rounds losses by less, over a training run
 TIE = 1e-9  # a loss this near to the middle between two printed numbers may be printed as either
 MOST_DIGITS = 8  # behind the point: what TIE leaves to prove, however many are printed
 # Losses of a model that has hardly learnt lie near log(vocabulary): one digit would prove nothing of a program that
@@ -15,11 +16,14 @@ LOSS = re.compile(r"[+-]?(?:\d+\.?(\d*)|\.(\d+))(?:e([+-]?\d{1,9}))?", re.ASCII 
 NO_NUMBER = re.compile(r"[+-]?(?:nan|inf|infinity)", re.ASCII | re.IGNORECASE)
 
 
-def agrees(printed: str, expected: float) -> bool:
-    """Whether a printed loss is this one, to the digits printed. Raises ValueError where it is no number."""
+def agrees(printed: str, expected: float, tolerance: float = 0.0) -> bool:
+    """Whether a printed loss is this one, to the digits printed and, beyond these, within ``tolerance``.
+
+    Raises ValueError where it is no number.
+    """
     digits = decimals(printed)
     value = float(printed)
-    return math.isfinite(value) and abs(value - expected) <= 0.5 * 10.0**-digits + TIE
+    return math.isfinite(value) and abs(value - expected) <= 0.5 * 10.0**-digits + max(TIE, tolerance)
 
 
 def decimals(printed: str) -> int:
