@@ -12,6 +12,7 @@ import time
 import psutil
 import pytest
 
+import bench
 from bench.host.measure import peer_file as files
 from bench.host.results import peers as records
 from bench.host.results.printed_losses import agrees
@@ -23,6 +24,7 @@ from tests.host.conftest import SMALL, engine_file
 from tests.host.read_start import from_start
 
 MARK = "of="  # an option that CPython passes over: with the test's own folder it tells its processes from others'
+ROOT = pathlib.Path(__file__).parents[2]
 PORT = pathlib.Path(__file__).parent / "port.py"
 
 
@@ -206,14 +208,22 @@ def test_an_interrupt_keeps_finished_rounds(documents):
         ("[peers.a]\ncommand = ['x']\ncwd = 'nowhere'", "is not a folder"),
         ("[peers.a]\ncommand = ['x']\nenv = { A = 1 }", "must be text"),
         ("[peers.a]\ncommand = ['x']\nshell = 'yes'", "shell is 'yes', not a bool"),
-        ("[peers.a]\ncommand = ['x']\nproof = 'trust'", "proof is 'trust': choose losses or none"),
+        ("[peers.a]\ncommand = ['x']\nproof = 'trust'", "proof is 'trust': choose losses or differs or none"),
         ("[peers.a]\ncommand = ['x']\nweights = ''", "give the name of the file"),
         ("[peers.a]\ncommand = ['x']\nweights = 'w.json'", "weights needs a program that ends by itself"),
         ("[peers.a]\ncommand = ['x']\ntwo_counts = true", "two_counts needs a program that ends by itself"),
-        ("[peers.a]\ncommand = ['x']\ntwo_counts = 3", "two_counts is 3, not a bool"),
+        ("[peers.a]\ncommand = ['x']\ntwo_counts = 3", "two_counts needs a program that ends by itself"),
+        ("[peers.a]\ncommand = ['x', '{steps}']\ntwo_counts = 1", "give true, or a number of steps, 2 to 10,000,000"),
+        ("[peers.a]\ncommand = ['x', '{steps}']\ntwo_counts = 1e4", "two_counts is 10000.0: give true"),
+        ("[peers.a]\ncommand = ['x', '{steps}']\ntwo_counts = 5", "two_counts is 5, not more than --steps 100"),
+        ("[peers.a]\ncommand = ['x']\nloss_tolerance = 0.01", "loss_tolerance is 0.01: give a number from 0 to 0.0001"),
+        ("[peers.a]\ncommand = ['x']\nloss_tolerance = nan", "give a number from 0 to 0.0001"),
+        ("[peers.a]\ncommand = ['x']\nproof = 'none'\nloss_tolerance = 1e-5", "leave one of them out"),
+        ("[peers.a]\ncommand = ['x']\nruntime = 3", "runtime is 3, not a str"),
+        ("[peers.a]\ncommand = ['x']\nruntime = 'a\\nb'".replace("'a\\nb'", '"a\\nb"'), "at most 40 characters in a line"),
         ("[peers.a]\ncommand = ['x', '{steps}']\nweights = 'w'\nproof = 'none'", "leave one of them out"),
-        ("[peers.a]\ncommand = ['x', '{steps}']\nweights = 'w'\ntolerance = 1", "give a number from 0 to 1e-10"),
-        ("[peers.a]\ncommand = ['x', '{steps}']\nweights = 'w'\ntolerance = nan", "give a number from 0 to 1e-10"),
+        ("[peers.a]\ncommand = ['x', '{steps}']\nweights = 'w'\ntolerance = 1", "give a number from 0 to 1e-05"),
+        ("[peers.a]\ncommand = ['x', '{steps}']\nweights = 'w'\ntolerance = nan", "give a number from 0 to 1e-05"),
         ("[peers.a]\ncommand = ['x']\ntolerance = 1e-12", "give weights too"),
         ("[peers.a]\ncommand = ['x']\nschedule_steps = 0", "schedule_steps is 0"),
         ("[peers.a\n", "is not TOML"),
@@ -253,6 +263,13 @@ def test_what_else_is_wrong(bench_command):
 )
 def test_agreement_to_the_digits_printed(printed, expected, same):
     assert agrees(printed, expected) is same
+
+
+def test_float32_may_round_the_last_digit_the_other_way(measure):
+    assert not agrees("3.2326", 3.232655) and agrees("3.2326", 3.232655, 1e-5) and not agrees("3.2326", 3.2327, 1e-5)
+    done = measure(peer_file(near=("", "loss_tolerance = 1e-5"), wrong=("wrong", "loss_tolerance = 1e-5")))
+    assert "5 losses agree to 4 digits, give or take 1e-05" in done.stdout
+    assert "wrong DIVERGED: step 3 printed" in done.stdout
 
 
 def test_the_example_names_real_programs(documents, measure):
@@ -338,7 +355,46 @@ def test_what_is_not_checked_is_timed_apart(measure, bench_command):
     loaded = records.load(pathlib.Path("results/p"))
     assert loaded.over(loaded.run.cells[0], "wrong") is None and loaded.over(loaded.run.cells[0], "fine") is not None
     refused = bench_command("peers", "--show", "p", "--base", "wrong")
-    assert refused.exit_code == 2 and "wrong is not checked" in refused.stderr
+    assert refused.exit_code == 2 and "wrong has no proof" in refused.stderr
+
+
+def test_what_is_known_to_differ_is_timed_and_says_where(measure, bench_command):
+    differs = 'proof = "differs"'
+    file = peer_file(
+        fine=("", 'runtime = "CPython, of course"'),
+        wrong=("wrong", differs),
+        right=("", differs),
+        off=("weights off", f'{differs}\nweights = "weights.json"'),
+        stops=("stops", differs),
+    )
+    done = measure(file, "--rounds", "1", "--steps", "8")
+    assert done.exit_code == 1, done.output  # stops
+    checked, apart = done.stdout.split("Known to differ\n")
+    assert "\nfine " in checked and "CPython, of course" in checked and "Not checked" not in apart
+    rows = {name: next(line for line in apart.splitlines() if line.startswith(f"{name} ")) for name in ("wrong", "off")}
+    assert "step 3 printed" in rows["wrong"] and "belongs" in rows["wrong"]
+    assert "final weights off by 1.0e-06, more than 4e-15" in rows["off"]
+    assert "not at all: leave its proof out of the file" in apart
+    assert "stops failed: ended after 2 of 8 steps" in apart
+    loaded = records.load(pathlib.Path("results/p"))
+    assert loaded.checked == ["fine"] and "wrong" not in loaded.rows
+    assert len(loaded.record.rounds[0]["wrong"].losses) == 8  # to its end
+    refused = bench_command("peers", "--show", "p", "--base", "wrong")
+    assert refused.exit_code == 2 and "wrong has no proof" in refused.stderr
+    assert bench_command("report", "p").exit_code == 0
+    page = bench.claims(ROOT / "results" / "default", peers="results/p", registry=pathlib.Path(registry()))
+    assert "it is not the same training: step 3 printed" in page and "stops failed: ended after" in page
+
+
+def registry():
+    """A registry of claims about two of the ports."""
+    claims = "".join(
+        f'[[claims]]\nid = "{name}"\nsource = "s"\ntopic = "t"\nabout = "{name}"\nquote = "2x"\nworkload = "w"\nrule = "peer"\n'
+        f'peer = "{name}"\nclaimed = 2\n'
+        for name in ("wrong", "stops")
+    )
+    pathlib.Path("claims.toml").write_text(f'[sources.s]\nname = "S"\n[topics]\nt = "T"\n{claims}')
+    return "claims.toml"
 
 
 def test_train_exports_its_start(bench_command, documents):
@@ -375,6 +431,32 @@ def test_two_numbers_of_steps_leave_start_up_out(measure):
     ended = [entry["held"] for entry in found.rounds]
     assert seconds[:, 0] == pytest.approx([(one.ended - one.short_ended) / 9 for one in ended])
     assert records.step_seconds(found, "own", 12).shape == (2, 1)
+
+
+def test_steps_too_short_for_a_clock_are_timed_over_many(measure):
+    file = peer_file(many=("held back", "two_counts = 20"), wrong=("wrong", "two_counts = 20"))
+    done = measure(file)
+    assert done.exit_code == 1, done.output  # wrong
+    row = next(line for line in done.stdout.splitlines() if line.startswith("many "))
+    assert "5 and 20 steps" in row and "5 losses agree to 4 digits" in row
+    assert "wrong DIVERGED: step 3 printed" in done.stdout
+    found = records.load(pathlib.Path("results/p")).record
+    ended = [entry["many"] for entry in found.rounds]
+    seconds = records.step_seconds(found, "many", 5)
+    assert seconds[:, 0] == pytest.approx([(one.ended - one.short_ended) / 15 for one in ended])
+    assert [(one.short_steps, len(one.losses)) for one in ended] == [(5, 5)] * 2
+
+
+def test_a_file_names_what_stands_beside_it(measure, tmp_path):
+    folder = tmp_path / "elsewhere"
+    (folder / "built").mkdir(parents=True)
+    pathlib.Path(peer_file(a=("", 'cwd = "built"\nenv = { PYTHONPATH = "{here}" }'))).rename(folder / "peers.toml")
+    file = folder / "peers.toml"
+    file.write_text(file.read_text().replace(str(PORT), "{here}/port.py"))
+    (folder / "port.py").write_text(PORT.read_text().replace("__file__", repr(str(PORT))))
+    done = measure(str(file), "--rounds", "1")
+    assert done.exit_code == 0, done.output
+    assert "{here}/port.py" in pathlib.Path("results/p/peers.json").read_text()  # no path of this machine
 
 
 def test_a_program_may_move_the_cursor_and_print_in_colour(measure):
