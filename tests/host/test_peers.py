@@ -381,7 +381,8 @@ def test_what_is_known_to_differ_is_timed_and_says_where(measure, bench_command)
     assert len(loaded.record.rounds[0]["wrong"].losses) == 8  # to its end
     refused = bench_command("peers", "--show", "p", "--base", "wrong")
     assert refused.exit_code == 2 and "wrong has no proof" in refused.stderr
-    assert bench_command("report", "p").exit_code == 0
+    assert bench_command("report", "p").exit_code == 1  # stops
+    assert "Known to differ" in pathlib.Path("results/p/report.html").read_text(encoding="utf-8")
     page = bench.claims(ROOT / "results" / "default", peers="results/p", registry=pathlib.Path(registry()))
     assert "it is not the same training: step 3 printed" in page and "stops failed: ended after" in page
 
