@@ -1,8 +1,9 @@
-"""Lay out a start file as two plain ones, and become the program that reads them:  begin.py [--layers-first] START PROGRAM ...
+"""Lay out a start file as two plain ones, and become the program that reads them:  begin.py [--ORDER] START PROGRAM ...
 
 In the current folder: input.txt has the documents in the order of the steps, weights.txt the weights, a number a line, row by
-row, matrix by matrix: as microgpt.py makes them (wte, wpe, lm_head, then the layers), with --layers-first the layers before,
-with --head-last lm_head at the end.
+row, matrix by matrix: as microgpt.py makes them (wte, wpe, lm_head, then the layers), or in the order of the program's own
+matrices: --layers-first the layers before the others, --head-last lm_head at the end, --woven as microgpt.py, but a number of
+each of the attention's four matrices in turn.
 """
 
 import os

@@ -299,7 +299,9 @@ ALL = {
 
 
 def prepare(name: str, port: Port) -> None:
-    """Copy, change and build one."""
+    """Copy, change and build one. Ends the program where that fails."""
+    if not (PORTS / port.repository).is_dir():
+        sys.exit(f"{name}: {PORTS / port.repository} is not there: docs/rivals.md says how to get it")
     built = PORTS / "built" / name
     shutil.rmtree(built, ignore_errors=True)
     built.mkdir(parents=True)
@@ -318,10 +320,13 @@ def prepare(name: str, port: Port) -> None:
         (built / file).parent.mkdir(exist_ok=True)
         (built / file).write_text(text, encoding="utf-8")
     for command in port.build:
-        subprocess.run(command.split(), cwd=built, check=True)
+        if shutil.which(command.split()[0]) is None or subprocess.run(command.split(), cwd=built).returncode:
+            sys.exit(f"{name} is not built: {command}")
 
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or ALL:
+        if name not in ALL:
+            sys.exit(f"no port {name!r}: choose from {', '.join(ALL)}")
         print(name)
         prepare(name, ALL[name])

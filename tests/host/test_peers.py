@@ -220,7 +220,10 @@ def test_an_interrupt_keeps_finished_rounds(documents):
         ("[peers.a]\ncommand = ['x']\nloss_tolerance = nan", "give a number from 0 to 0.0001"),
         ("[peers.a]\ncommand = ['x']\nproof = 'none'\nloss_tolerance = 1e-5", "leave one of them out"),
         ("[peers.a]\ncommand = ['x']\nruntime = 3", "runtime is 3, not a str"),
-        ("[peers.a]\ncommand = ['x']\nruntime = 'a\\nb'".replace("'a\\nb'", '"a\\nb"'), "at most 40 characters in a line"),
+        (
+            "[peers.a]\ncommand = ['x']\nruntime = 'a\\nb'".replace("'a\\nb'", '"a\\nb"'),
+            "at most 40 characters in a line",
+        ),
         ("[peers.a]\ncommand = ['x', '{steps}']\nweights = 'w'\nproof = 'none'", "leave one of them out"),
         ("[peers.a]\ncommand = ['x', '{steps}']\nweights = 'w'\ntolerance = 1", "give a number from 0 to 1e-05"),
         ("[peers.a]\ncommand = ['x', '{steps}']\nweights = 'w'\ntolerance = nan", "give a number from 0 to 1e-05"),
