@@ -66,6 +66,10 @@ def test_ports_beside_engines(measure, bench_command):
     loaded = records.load(pathlib.Path("results/p"))
     found = loaded.record
     assert loaded.good() and len(found.rounds) == 2
+    (tape,) = (cell for cell in loaded.run.cells if cell[0] == "tape")
+    waited = sum(sum(record.delay_nanoseconds) for record in loaded.run.of(tape)) * 1e-9  # for a processor
+    less = loaded.run.seconds(tape).sum() - loaded.rows["tape"].sum()
+    assert less == pytest.approx(loaded.run.seconds(tape)[:, 0].sum() + waited, abs=waited + 1e-9)  # less step 1's
     for entry in found.rounds:
         for name in ("plain", "rewriting", "worded"):
             assert entry[name].status == "ok" and len(entry[name].losses) == 5

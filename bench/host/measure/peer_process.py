@@ -89,10 +89,22 @@ class Program:
             raise
         finally:
             os.close(writing)
-        self.closed: float | None = None  # seconds from the start to the end of the output
+        self.closed: float | None = None  # on its clock, at the end of the output
+        self._latest = 0.0
         self._lines: queue.SimpleQueue[tuple[float, str] | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def _clock(self) -> float:
+        """Seconds from its start, without those in which it waited for a processor, as far as the system tells them.
+
+        What it waited so far is known only once it has gone on, so that this clock may stand still.
+        """
+        waited = 0
+        with contextlib.suppress(OSError, ValueError, IndexError):  # Linux: of its main thread, in nanoseconds
+            waited = int(pathlib.Path(f"/proc/{self._process.pid}/schedstat").read_text().split()[1])
+        self._latest = max(self._latest, time.monotonic() - self.started - waited * 1e-9)
+        return self._latest
 
     def _read(self) -> None:
         rest, came = b"", 0.0  # a line's beginning, and when its last byte was read
@@ -101,7 +113,7 @@ class Program:
                 chunk = os.read(self._output, 65536)
             except OSError:  # how a pseudo-terminal says that the other side is closed
                 chunk = b""
-            now = time.monotonic() - self.started
+            now = self._clock()
             if not chunk:
                 break
             whole = bool(rest) and END.match(chunk) is not None  # only the end of the line is new
@@ -145,7 +157,7 @@ class Program:
     def seconds(self) -> float:
         """From its start to its end, for a program that has ended: its output closes then, but where a child holds it open."""
         self._reader.join(timeout=0.5)
-        return time.monotonic() - self.started if self.closed is None else self.closed
+        return self._clock() if self.closed is None else self.closed
 
     def errors(self) -> list[str]:
         """Lines of standard error so far."""

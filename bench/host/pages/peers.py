@@ -26,7 +26,10 @@ from bench.host.results.records import REFERENCE
 from bench.host.results.table import NOTHING, Table
 from bench.host.stats.paired import typical
 
-WAYS = "Programs are timed from outside, by when their lines arrive; start-up is the time before step 1."
+WAYS = (
+    "Programs are timed from outside, by when their lines arrive; start-up is the time before step 1. What a program or an engine"
+    " waited for a processor does not count, where the system tells."
+)
 HEADERS = ["program", "runtime", "time", "start-up", "timed by"]
 DIFFERENT = (
     "These programs are known not to train the same model, and how they differ stands beside their time: they are compared with"

@@ -85,6 +85,8 @@ class Peer:
 class PeerRound:
     """A peer's process in one round: ``losses`` as printed; ``arrived``: seconds from its start to each of their lines.
 
+    Seconds in which it waited for a processor are not counted, where the system tells.
+
     ``ended``: seconds from its start to its end, where it was told its steps; ``short_ended`` those of another process of it
     for ``short_steps``. ``weights_off``: the largest difference of its final weights from ours. ``reason``: what is wrong with
     it; of a program that is known to differ, where it does.
@@ -154,7 +156,7 @@ class PeersRun:
         """
         if name in self.checked:
             return step_seconds(self.record, name, self.run.record.plan.steps)
-        return self.run.seconds((name, runtime))[:, 1:] if self.run.ok((name, runtime)) else None
+        return _unhindered(self.run, (name, runtime))[:, 1:] if self.run.ok((name, runtime)) else None
 
     @property
     def checked(self) -> list[str]:
@@ -169,6 +171,13 @@ class PeersRun:
         named += [(name, name, "") for name in self.checked]
         times = {shown: self.seconds(name, runtime) for shown, name, runtime in named}
         return {shown: seconds for shown, seconds in times.items() if seconds is not None}
+
+
+def _unhindered(run: Run, cell: Cell) -> np.ndarray:
+    """Seconds per step of an engine, without those in which it waited for a processor, where the system told: as a peer's clock."""
+    waited = [np.array(record.delay_nanoseconds or 0.0) * 1e-9 for record in run.of(cell)]
+    seconds: np.ndarray = np.maximum(run.seconds(cell) - np.array(waited).reshape(len(waited), -1), 1e-9)
+    return seconds
 
 
 def bad(record: PeersRecord, name: str) -> PeerRound | None:
