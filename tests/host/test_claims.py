@@ -151,7 +151,7 @@ NAMED = {  # for each rule that a run settles: what is looked at, and about what
     "collector": ({"engine": "reference"}, 1.52),
     "ms_per_step": ({"engine": "compiled", "runtime": "cpython-3.14"}, 1.62),
     "runtimes": ({"runtime": "cpython-3.11", "base": "cpython-3.10"}, 1.22),
-    "peer": ({"peer": "bun", "over_peer": "node"}, 3.3),
+    "peer": ({"peer": "realies-c", "over_peer": "microgpts-rust"}, 2.1),
     "sums": ({"way": "list", "over_way": "generator"}, 1.15),
     "parameters": ({"option": "tied"}, 432),
 }
