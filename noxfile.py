@@ -63,12 +63,41 @@ def node_packages(session: nox.Session) -> bool:
     return True
 
 
+def with_extras(session: nox.Session) -> list[str]:
+    """The option `--python` for an environment of each CPython found, with those of the extras that have a wheel for it."""
+    session.install("uv")
+    options = []
+
+    def uv(*words: str) -> None:
+        session.run("uv", *words, silent=True, success_codes=range(256))
+
+    for version in VERSIONS:
+        folder = pathlib.Path(session.create_tmp()).absolute() / f"extras-{version}"
+        program = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+        uv("venv", "--quiet", "--clear", "--no-python-downloads", "--python", version, str(folder))
+        if not program.exists():
+            session.log(f"CPython {version} is left out: it is not installed")
+            continue
+        for requirement in nox.project.dependency_groups(PROJECT, "extras"):
+            # one by one: what has no wheel for a new Python is left out there, and its engine says so in the tables;
+            # nuitka is plain Python without a wheel
+            wheels = [] if requirement.startswith("nuitka") else ["--only-binary", ":all:"]
+            uv("pip", "install", "--quiet", "--python", str(program), *wheels, requirement)
+        options += ["--python", str(program)]
+    return options
+
+
 @nox.session(python=HOST)
 def bench(session: nox.Session) -> None:
-    """Measure every engine on every CPython found and print the tables. Arguments go to `microgpt-bench run`."""
+    """Measure every engine on every CPython found and print the tables. Arguments go to `microgpt-bench run`.
+
+    With `--extras` first among them, in environments that have the libraries and compilers of the optional engines.
+    """
     install_host(session)
     build_native(session)
-    session.run("microgpt-bench", "run", *session.posargs)
+    own = session.posargs[1:] if session.posargs[:1] == ["--extras"] else session.posargs
+    extras = with_extras(session) if len(own) < len(session.posargs) else []
+    session.run("microgpt-bench", "run", *extras, *own)
 
 
 @nox.session(python=HOST)

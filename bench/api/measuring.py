@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from bench.api import RESULTS, Path
-from bench.api.requests import Options, plan_part, plan_record, request
+from bench.api.requests import Options, plan_part, plan_record, request, with_compiled
 from bench.host.measure import counters, lockstep, peer_file, pooled, valgrind
 from bench.host.measure import peers as peering
 from bench.host.measure import scale as scaling
@@ -38,6 +38,7 @@ def measure(
     engines: Sequence[str] = (),
     pythons: Sequence[str] = (),
     *,
+    compile: Sequence[str] = (),
     env: Sequence[str] = (),
     data: str = DEFAULT,
     config: Config | None = None,
@@ -58,7 +59,8 @@ def measure(
     """Measure engines on Pythons in lockstep, into a new run's folder under ``results``, as ``microgpt-bench run`` does.
 
     ``engines``: names or paths of engine files, all built-in ones for none; ``pythons``: versions, or [NAME=]paths, every
-    CPython found for none; ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``steps`` are from all over the training
+    CPython found for none; ``compile``: of "cython", "mypyc" and "nuitka", each of which adds a row for every engine that is named,
+    or the reference: its file as it is, compiled; ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``steps`` are from all over the training
     run, each begun with the run's own state there, after ``lead_in`` untimed first steps, LEAD_IN for None; or with
     ``from_start`` the first ones. ``part``: "2/8" measures the second of eight parts of the rounds, for `merge`.
     ``base``: the runtime that the run's tables.md compares the others with. ``resume``: a run to go on with; the other
@@ -81,7 +83,7 @@ def measure(
             )
         else:
             plan = plan_part(plan_record(steps, rounds, budget, options), part)
-            wanted = request("run", engines, pythons, env, data, config, plan, options)
+            wanted = request("run", with_compiled(engines, compile), pythons, env, data, config, plan, options)
             wanted = dataclasses.replace(
                 wanted, base=base, spread=not from_start, lead_in=LEAD_IN if lead_in is None else lead_in
             )

@@ -8,11 +8,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
+from bench.host.measure.compilers import COMPILERS, split
 from bench.host.measure.prepare import Request
 from bench.host.results import checks
-from bench.host.results.records import PlanRecord
+from bench.host.results.records import REFERENCE, PlanRecord
 from bench.host.system.errors import UsageError
 from bench.workload.config import Config
+from engines import NAMES
 
 
 class Options(TypedDict, total=False):
@@ -70,6 +72,18 @@ def plan_part(plan: PlanRecord, part: str | None) -> PlanRecord:
     if of > plan.rounds:
         raise UsageError(f"{of} parts of {plan.rounds} rounds leave some with none: give at least {of} rounds in all")
     return dataclasses.replace(plan, part=[number, of], rounds=len(range(number, plan.rounds + 1, of)))
+
+
+def with_compiled(engines: Sequence[str], compile: Sequence[str]) -> Sequence[str]:
+    """The engines, and each of them, or the reference where none is named, compiled by each of these. Raises UsageError."""
+    for what, given in (("engines", engines), ("compile", compile)):
+        if isinstance(given, str):
+            raise UsageError(f"{what} must be a list, not the text {given!r}: give [{given!r}]")
+    if unknown := [compiler for compiler in compile if compiler not in COMPILERS]:
+        raise UsageError(f"there is no compiler {unknown[0]!r}: choose from {', '.join(COMPILERS)}")
+    named = list(map(os.fspath, engines)) or [REFERENCE]
+    made = [f"{engine}+{compiler}" for compiler in compile for engine in named if not split(engine)[1]]
+    return [*(engines or NAMES), *made] if made else engines
 
 
 def request(

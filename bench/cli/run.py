@@ -12,11 +12,18 @@ from bench.api.tables import render
 from bench.cli.ending import FOUND, OK
 from bench.cli.options import BASE, FORMAT, RESULTS, arguments, cluster_options, given, measuring_options
 from bench.cli.values import Whole
+from bench.host.measure.compilers import COMPILERS
 from bench.host.results.records import LEAD_IN
 
 
 @click.command("run")
 @measuring_options("all", "every CPython 3.10 to 3.15 found", 5, "5m")
+@click.option(
+    "--compile",
+    multiple=True,
+    type=click.Choice(sorted(COMPILERS)),
+    help="Also measure each engine named, or the reference, as this compiler makes it of the file as it is; repeatable.",
+)
 @RESULTS
 @click.option("--name", help="Name of the run's folder.  [default: date and time]")
 @click.option(

@@ -59,6 +59,7 @@ def request(engine: str, python: str | None, budget: float, command: Sequence[st
         measuring=PlanRecord(6, 0, 0.02, 60.0, budget, "on", order_seed=0, clock="cpu"),
         base=None,
         command=command,
+        kind="calibrate",
     )
 
 

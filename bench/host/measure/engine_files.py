@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import engines
+from bench.host.measure import compilers
 from bench.host.measure.plan import Subject
 from bench.host.results.records import EngineRecord
 
@@ -30,7 +31,23 @@ UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode's categories of control chara
 
 
 def rows(names: Sequence[str]) -> dict[str, str]:
-    """Row to an engine's name, or to the resolved path of its file; a file named twice is one row. Raises EngineError."""
+    """Row to an engine's name, or to the resolved path of its file; a file named twice is one row. Raises EngineError.
+
+    With ``+compiler`` behind it, as `compilers.split` has it, both have that too.
+    """
+    split = [compilers.split(name) for name in names]
+    plain = {stands_for: row for row, stands_for in _plain_rows([name for name, _ in split]).items()}
+    chosen: dict[str, str] = {}
+    for name, compiler in split:
+        stands_for = str(pathlib.Path(name).resolve()) if name.endswith(".py") else name
+        after = f"+{compiler}" if compiler else ""
+        row = plain[stands_for] + after
+        if chosen.setdefault(row, stands_for + after) != stands_for + after:
+            raise engines.EngineError(f"two engines would be called {row}: rename a file")
+    return chosen
+
+
+def _plain_rows(names: Sequence[str]) -> dict[str, str]:
     shown: dict[str, pathlib.Path | None] = {}
     for name in names:
         if name.endswith(".py"):

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 
 import engines
-from bench.host.measure import engine_files, finding, revision, sources, trajectory
+from bench.host.measure import compilers, compiling, engine_files, finding, revision, sources, trajectory
 from bench.host.measure.plan import Plan
 from bench.host.results import store
 from bench.host.results.records import REFERENCE, SCHEMA, PlanRecord, RunRecord, RuntimeRecord, WorkloadRecord
@@ -22,6 +22,8 @@ from bench.host.system.errors import UsageError
 from bench.workload.config import Config
 from bench.workload.data import Vocabulary, cut, read_documents
 from bench.workload.gpt import count_parameters
+
+COMPILE_KINDS = ("run", "scale", "peers")  # of runs that may have compiled engines
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +59,7 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord,
     Raises UsageError, WorkloadError, EngineError.
     """
     chosen = choose(request.engine_names)
+    _check_compiled(request, chosen)
     path = datasets.locate(request.data)
     read_documents(path)  # what is wrong with it is said of the user's own file
     path = sources.copy_documents(path, workspace)
@@ -67,9 +70,7 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord,
             f"no runtime {request.base} in this run: choose from {', '.join(runtime.name for runtime in runtimes)}"
         )
     source = sources.copy_source(workspace)
-    taken = {
-        row: take(engine, source, workspace / "files" / f"new{n}") for n, (row, engine) in enumerate(chosen.items())
-    }
+    taken, notes = take_all(chosen, source, workspace / "files", runtimes)
     before = None
     if request.against is not None:
         # the reference may be here only to prove the others by
@@ -85,8 +86,10 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord,
         if row not in subjects:
             raise UsageError(f"no engine {row} in this run: choose from {', '.join(subjects)}")
         subjects[row] = dataclasses.replace(subjects[row], slowdown=slowdown)
+    record = _record(request, path, documents, runtimes)
     record = dataclasses.replace(
-        _record(request, path, documents, runtimes),
+        record,
+        notes=[*record.notes, *notes],
         engines={row: one.record for row, one in taken.items()},
         source_sha256=sources.digest(source),
     )
@@ -134,16 +137,22 @@ def resume(
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != record.workload.sha256:
         raise UsageError(f"the dataset {record.workload.data} has changed since {folder} was started: start a new run")
     runtimes = finding.of_run(folder, record.runtimes, only, pooled)
-    subjects = {}
-    for number, (row, engine) in enumerate(record.engines.items()):
-        if engine.path is None and row not in engines.NAMES:
+    compiled = [row for row in record.engines if compilers.split(row)[1]]
+    if compiled and pooled:
+        raise UsageError(
+            f"{folder} has the compiled engine {compiled[0]}, which a pool does not measure: go on without it"
+        )
+    for row, engine in record.engines.items():
+        if engine.path is None and compilers.split(row)[0] not in engines.NAMES:
             raise UsageError(
                 f"{folder} has the row {row} of another revision, which only check can measure: start a new check"
             )
-        taken = take(engine.path or row, source, workspace / "files" / f"new{number}")
-        if taken.record.source_sha256 != engine.source_sha256:
-            raise UsageError(f"the engine {engine.path or row} has changed since {folder} was started: start a new run")
-        subjects[row] = taken.subject
+    loads = {row: engine.path or row for row, engine in record.engines.items()}
+    taken, _ = take_all(loads, source, workspace / "files", runtimes)
+    for row, one in taken.items():
+        if one.record.source_sha256 != record.engines[row].source_sha256:
+            raise UsageError(f"the engine {loads[row]} has changed since {folder} was started: start a new run")
+    subjects = {row: one.subject for row, one in taken.items()}
     path, config, way = sources.copy_documents(path, workspace), dict(record.workload.config), None
     if record.plan.at is not None:
         try:
@@ -206,6 +215,35 @@ def _record(
         kind=request.kind,
         source_sha256="",
     )
+
+
+def _check_compiled(request: Request, chosen: Mapping[str, str]) -> None:
+    """Raises UsageError for compiled engines where they cannot be measured."""
+    compiled = next((row for row in chosen if compilers.split(row)[1]), None)
+    if compiled and request.found is not None:
+        raise UsageError(f"a pool's machines do not compile: leave {compiled} out, or measure without --cluster")
+    if compiled and request.kind not in COMPILE_KINDS:
+        raise UsageError(
+            f"{request.kind} measures engine files as they are: leave {compiled} out"
+            f" ({', '.join(COMPILE_KINDS)} measure compiled ones)"
+        )
+
+
+def take_all(
+    chosen: Mapping[str, str], source: pathlib.Path, folder: pathlib.Path, runtimes: Sequence[interpreters.Runtime]
+) -> tuple[dict[str, engine_files.Taken], list[str]]:
+    """By row, what stands behind each; and a line for each that was compiled. Raises EngineError."""
+    taken, notes = {}, []
+    for number, (row, engine) in enumerate(chosen.items()):
+        plain, compiler = compilers.split(engine)
+        below = folder / f"new{number}"
+        taken[row] = take(plain, source, below)
+        if compiler:
+            loads = taken[row].subject.loads
+            file = pathlib.Path(loads) if loads.endswith(".py") else source / "engines" / f"{plain}.py"
+            taken[row], more = compiling.take(taken[row], file, compiler, folder / f"built{number}", runtimes)
+            notes += more
+    return taken, notes
 
 
 def take(engine: str, source: pathlib.Path, folder: pathlib.Path) -> engine_files.Taken:

@@ -12,21 +12,18 @@ in a whole run (docs/where_weights_lie.md), and stay so in states that are taken
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import math
-import os
 import pathlib
 import platform
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 
 from bench.host.measure import sources
-from bench.host.system import datasets
+from bench.host.system import datasets, kept
 from bench.workload.config import Config
 from bench.workload.trainer import Trainer
 
@@ -111,7 +108,7 @@ def of(
     states = _read(cached, len(wanted))
     if states is None:
         states = _train(trainer, wanted, math.inf if budget is None else budget / 3)
-        _keep(cached, states)
+        kept.keep(cached, b"".join(states), KEPT)
     folder = workspace / "states"
     folder.mkdir()
     for done, state in zip(wanted, states):
@@ -137,24 +134,9 @@ def _train(trainer: Trainer, wanted: Sequence[int], longest: float) -> list[byte
 
 
 def _read(path: pathlib.Path, count: int) -> list[bytes] | None:
-    """What `_keep` kept, if it is whole."""
-    try:
-        digest, states = (content := path.read_bytes())[:32], content[32:]
-    except OSError:
+    """So many states that were kept; None where there are none."""
+    states = kept.read(path)
+    if states is None or len(states) % max(1, count):
         return None
     size = len(states) // max(1, count)
-    if digest != hashlib.sha256(states).digest() or size * count != len(states):
-        return None
     return [states[start : start + size] for start in range(0, len(states), size)] if states else []
-
-
-def _keep(path: pathlib.Path, states: Sequence[bytes]) -> None:
-    """In the cache, whole or not at all, and only the latest of them; a cache that can't be written to is no fault."""
-    body = b"".join(states)
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(hashlib.sha256(body).digest() + body)
-        os.replace(file.name, path)
-        for old in sorted(path.parent.iterdir(), key=lambda other: other.stat().st_mtime)[:-KEPT]:
-            old.unlink()
