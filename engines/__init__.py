@@ -24,6 +24,7 @@ NAMES: Tuple[str, ...] = (
     "fused_dot",
     "combined",
     "numpy",
+    "numba",
     "torch",
     "vector_exact",
     "compiled",

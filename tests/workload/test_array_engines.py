@@ -1,6 +1,7 @@
 """The engines on arrays and on lists of floats: each op against finite differences, caches in parts, bad input."""
 
 import dataclasses
+import functools
 import math
 import pathlib
 import random
@@ -16,14 +17,19 @@ from bench.workload.engine import Parity
 from bench.workload.trainer import Trainer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-LIBRARIES = ("numpy", "torch")
+LIBRARIES = ("numpy", "numba", "torch")
 NAMES = (*LIBRARIES, "vector_exact", "vector", "compiled_unordered")
 
 
-@pytest.fixture(params=NAMES)
+@functools.cache  # what is compiled at its first use is compiled once
+def load(name):
+    return engines.load(str(ROOT / "engines" / f"{name}.py"))
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in NAMES])
 def arrays(request):
     """Each of these engines, skipped with its own words where its library is missing."""
-    engine = engines.load(str(ROOT / "engines" / f"{request.param}.py"))
+    engine = load(request.param)
     if engine.unavailable:
         pytest.skip(f"{request.param}: {engine.unavailable}")
     yield engine

@@ -95,9 +95,9 @@ def take(
         except NotCompiled as why:
             builds[build] = ("failed", str(why))
         else:
-            path = pathlib.PurePosixPath("built", str(len(builds)), built.name)
-            engine_files.write({str(path): built.content}, folder)
-            builds[build] = ("built", str(path))
+            below = f"built/{len(builds)}/{built.name}"
+            engine_files.write({below: built.content}, folder)
+            builds[build] = ("built", below)
             times.append(f"{built.seconds:.1f} s by {compiler} {built.version} on {runtime.name}")
     own = folder / f"{module}_{compiler}.py"
     folder.mkdir(parents=True, exist_ok=True)

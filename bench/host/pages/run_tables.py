@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import statistics
 
 from bench.host.pages import machine_tables
 from bench.host.pages.machine_tables import speedup_text
@@ -29,6 +30,8 @@ from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
 from bench.host.stats.paired import typical
 from bench.host.system.errors import UsageError
+
+SLOW_START = 1.0  # seconds more than the reference's: such a start is said below the table
 
 
 def render(run: Run, style: str, base: str | None = None) -> str:
@@ -152,7 +155,17 @@ def remarks(run: Run, cell: Cell) -> list[str]:
         remarks.append(why)
     if run.record.engines[cell[0]].collector != "on" and run.record.plan.gc != "off":
         remarks.append("without the cyclic garbage collector, as its file says")
+    if (seconds := _start_seconds(run, cell)) > _start_seconds(run, (REFERENCE, cell[1])) + SLOW_START:
+        remarks.append(
+            f"it takes {seconds:.1f} s to start, compiling included where it compiles; its times are without that"
+        )
     return remarks
+
+
+def _start_seconds(run: Run, cell: Cell) -> float:
+    """The median over the rounds of the time to import the engine and come to the first gradients; 0 where nobody says."""
+    told = [record.start_nanoseconds for record in run.of(cell) if record.start_nanoseconds]
+    return statistics.median(told) * 1e-9 if told else 0.0
 
 
 def _speedups(run: Run) -> Table:
