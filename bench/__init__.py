@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         warmup,
     )
     from bench.api.gating import calibrate, check, evaluate
-    from bench.api.measuring import count, measure, merge, peers, scale
-    from bench.api.reading import compare, history, load_peers, load_run, load_scaling, plots, report
+    from bench.api.measuring import count, measure, merge, peers, scale, threads
+    from bench.api.reading import compare, history, load_peers, load_run, load_scaling, load_threads, plots, report
     from bench.api.tables import render
     from bench.host.results.run import Run
     from bench.host.system.errors import Interrupted, UsageError
@@ -67,6 +67,7 @@ __all__ = [
     "load_peers",
     "load_run",
     "load_scaling",
+    "load_threads",
     "measure",
     "merge",
     "peers",
@@ -78,12 +79,13 @@ __all__ = [
     "rmsnorm",
     "scale",
     "softmax",
+    "threads",
     "warmup",
 ]
 # what a worker has no use for is imported when it is asked for
 _MODULES = {
     "bench.api.gating": ["calibrate", "check", "evaluate"],
-    "bench.api.measuring": ["count", "measure", "merge", "peers", "scale"],
+    "bench.api.measuring": ["count", "measure", "merge", "peers", "scale", "threads"],
     "bench.api.combining": ["interactions", "interactions_page", "load_interactions", "plot_interactions"],
     "bench.api.explaining": [
         "claims",
@@ -95,7 +97,16 @@ _MODULES = {
         "profile",
         "warmup",
     ],
-    "bench.api.reading": ["compare", "history", "load_peers", "load_run", "load_scaling", "plots", "report"],
+    "bench.api.reading": [
+        "compare",
+        "history",
+        "load_peers",
+        "load_run",
+        "load_scaling",
+        "load_threads",
+        "plots",
+        "report",
+    ],
     "bench.api.tables": ["render"],
     "bench.host.results.run": ["Run"],
     "bench.host.system.errors": ["Interrupted", "UsageError"],

@@ -19,15 +19,18 @@ from bench.api.requests import Options, plan_part, plan_record, request, with_co
 from bench.host.measure import counters, lockstep, peer_file, pooled, valgrind
 from bench.host.measure import peers as peering
 from bench.host.measure import scale as scaling
+from bench.host.measure import threads as threading
 from bench.host.measure.session import Session, now
 from bench.host.pages import peers as peers_page
 from bench.host.pages import rendering, run_tables
 from bench.host.pages import scaling as scaling_page
+from bench.host.pages import threads as threads_page
 from bench.host.results import kinds, merging, store
 from bench.host.results.peers import PeersRun
 from bench.host.results.records import LEAD_IN, REFERENCE
 from bench.host.results.run import Run
 from bench.host.results.scaling import FACTORS, Scaling, check_factors
+from bench.host.results.threads import ENGINES, Threads, check_counts
 from bench.host.system import interpreters
 from bench.host.system.errors import UsageError
 from bench.workload.config import Config
@@ -157,6 +160,43 @@ def scale(
         scaled = scaling.run(session, wanted, factors, pathlib.Path(results) / (name or f"scale-{now()}"))
     rendering.keep(session.run.folder, rendering.render_tables(scaling_page.tables(scaled), "github"))
     return scaled
+
+
+def threads(
+    engines: Sequence[str] = ENGINES,
+    pythons: Sequence[str] = (),
+    *,
+    threads: Sequence[int] = (1, 2, 4),
+    one_import: bool = False,
+    env: Sequence[str] = (),
+    data: str = DEFAULT,
+    config: Config | None = None,
+    steps: int = 6,
+    rounds: int = 5,
+    budget: float = 600.0,
+    results: Path = RESULTS,
+    name: str | None = None,
+    command: Sequence[str] | None = None,
+) -> Threads:
+    """How much more gets done by several models at the same time, as ``microgpt-bench threads`` measures it.
+
+    ``threads``: how many, 1 first; each number is measured in threads of one process and in processes.
+    ``one_import``: the threads share one import of the engine's file, else each model has its own. `Threads.throughput` is
+    steps a second of all together over those of one alone.
+    """
+    store.check_name(name)
+    counts = list(threads)
+    check_counts(counts)
+    plan = dataclasses.replace(plan_record(steps, rounds, budget, {}), clock="wall")
+    options: Options = {"command": command}
+    wanted = request(
+        "threads", engines or ENGINES, pythons or [interpreters.newest()], env, data, config, plan, options
+    )
+    with Session() as session:
+        path = pathlib.Path(results) / (name or f"threads-{now()}")
+        measured = threading.run(session, wanted, counts, one_import, path)
+    rendering.keep(session.run.folder, rendering.render_tables(threads_page.tables(measured), "github"))
+    return measured
 
 
 def peers(

@@ -16,13 +16,14 @@ from bench.api.results import History
 from bench.host.pages import history as following
 from bench.host.pages import report as reporting
 from bench.host.results import peers as peers_file
-from bench.host.results import scaling, store
+from bench.host.results import scaling, store, threads
 from bench.host.results.comparison import Comparison
 from bench.host.results.comparison import compare as compare_sides
 from bench.host.results.kinds import find
 from bench.host.results.peers import PeersRun
 from bench.host.results.run import Run
 from bench.host.results.scaling import Scaling
+from bench.host.results.threads import Threads
 from bench.host.system.errors import UsageError
 
 
@@ -48,6 +49,11 @@ def load_run(run: Path = "latest", *, kinds: Sequence[str] = ("run", "check"), r
 def load_scaling(run: Path = "latest", *, results: Path = RESULTS) -> Scaling:
     """What `bench.scale` made, from disk."""
     return scaling.load(find(pathlib.Path(run), pathlib.Path(results), ["scale"]))
+
+
+def load_threads(run: Path = "latest", *, results: Path = RESULTS) -> Threads:
+    """What `threads` measured, read from its run's folder, its name under ``results``, or "latest". Raises UsageError."""
+    return threads.load(find(pathlib.Path(run), pathlib.Path(results), ["threads"]))
 
 
 def load_peers(run: Path = "latest", *, results: Path = RESULTS) -> PeersRun:

@@ -16,11 +16,13 @@ from bench.host.pages import (
     rendering,
     run_tables,
     scaling,
+    threads,
 )
 from bench.host.pages import verdicts as gate
 from bench.host.pages import warm_up as warming
 from bench.host.results import peers as peers_file
 from bench.host.results import scaling as scaling_file
+from bench.host.results import threads as threads_file
 from bench.host.results.calibration import Calibration
 from bench.host.results.comparison import Comparison
 from bench.host.results.interactions import Interactions
@@ -29,6 +31,7 @@ from bench.host.results.peers import PeersRun
 from bench.host.results.run import Run
 from bench.host.results.scaling import Scaling
 from bench.host.results.table import Table
+from bench.host.results.threads import Threads
 from bench.host.results.verdicts import Outcome, to_json
 from bench.host.system.errors import UsageError
 
@@ -59,12 +62,16 @@ def render(
             return to_json(result, gate.table(result))
         case Scaling() if style == "json":
             return scaling_file.to_json(result)
+        case Threads() if style == "json":
+            return threads_file.to_json(result)
         case PeersRun() if style == "json":
             return peers_file.to_json(result)
         case Profile() if style == "json":
             return json.dumps(result.shares, indent=1)
         case Scaling():
             return rendering.render_tables(scaling.tables(result), style)
+        case Threads():
+            return rendering.render_tables(threads.tables(result), style)
         case PeersRun():
             return rendering.render_tables(peers.tables(result, base), style)
         case Interactions():

@@ -34,6 +34,7 @@ COMMANDS = {
     "run": "Measure engines on runtimes in lockstep and print the tables.",
     "scale": "Measure how each engine's time grows with the model: one size at a time, all sizes of an engine in lockstep.",
     "show": "Print a run's tables again. RUN is a folder, the name of one under results/, or 'latest' for the latest run.",
+    "threads": "Train several models at the same time, in threads and in processes: how much more gets done, with every loss proven.",
     "train": "Train in this interpreter and print what microgpt.py prints: the losses, then samples.",
     "warmup": "Show when each engine reaches its steady speed on each runtime, and its speedup before and after.",
 }

@@ -29,7 +29,13 @@ def formerly(old: str, new: str, is_flag: bool = False) -> Callable[[Callable[..
 
 
 def measuring_options(
-    engines: str | None, pythons: str, rounds: int | None, budget: str, workload: bool = True, steps: int = 6
+    engines: str | None,
+    pythons: str,
+    rounds: int | None,
+    budget: str,
+    workload: bool = True,
+    steps: int = 6,
+    workers: bool = True,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """What is measured and how often. ``engines`` and ``pythons`` say what the default is; None: no option."""
     options = [
@@ -72,7 +78,7 @@ def measuring_options(
             show_default=True,
             help="Time limit of the whole command; the first round is always finished.",
         ),
-        *worker_options(),
+        *(worker_options() if workers else []),
     ]
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:

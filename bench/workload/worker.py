@@ -30,6 +30,12 @@ this process's instructions, an order that does nothing whose amount depends on 
     {"do": "count", "engine": …, "documents": PATH, "config": {…}, "gc": "on", "cycle": D, "steps": N, "extra": E}
         → {"loss": HEX}
 
+And where several models are trained at the same time (`bench.workload.threads`), in place of all other orders:
+
+    {"do": "crowd", "engine": …, "documents": PATH, "config": {…}, "gc": "on", "threads": N, "one_import": false}
+        → {"runtime": {…}, "engine": {…}, "estimate_ns": of a step of one thread}
+    {"do": "together", "steps": N, "repeats": M} → {"ns": …, "crowd": [[HEX, the losses of each thread's steps]]}
+
 Anything that goes wrong is answered as {"error": one line}, an engine that lacks something here as
 {"unavailable": one line}, and the worker ends; it also ends when standard input does. What an engine prints goes to standard error. Arrays travel as little-endian doubles.
 
@@ -69,6 +75,7 @@ from bench.workload.clocks import CHAIN, COARSE_NS, children_ns, delay_ns, tick_
 from bench.workload.config import Config
 from bench.workload.generation import Sampling
 from bench.workload.seal import changed, frozen_objects, interpreter_state, parts_of, replaced, seal
+from bench.workload.threads import Crowd
 from bench.workload.trainer import Trainer
 
 PROTOCOL = 2  # answers carry their order's id: the host looks for this line in other revisions
@@ -170,24 +177,42 @@ class Worker:
         self.intact()
         if order["gc"] == "freeze":
             self._freeze()
-        engine = self.trainer.engine
         return {
             "runtime": runtime.describe(),
             "affinity": sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
-            "engine": {
-                "name": engine.name,
-                "summary": engine.summary,
-                "parent": engine.parent,
-                "change": engine.change,
-                "parity": engine.parity.value,
-                "collector": engine.collector,
-            },
+            "engine": self._engine(),
             "shapes": {name: [len(rows), len(rows[0])] for name, rows in gradients.items()},
             "gradients": pack(gradients.values()),
             "estimate_ns": estimate,
             "start_ns": start,
             "wall_tick_ns": wall_tick,
             "cpu_tick_ns": cpu_tick,
+        }
+
+    def crowd(self, order: Dict[str, Any]) -> Dict[str, Any]:
+        """Build as many seeded models as there are to be threads."""
+        self._build(order)
+        self.crowded = Crowd(self.trainer, order["engine"], order["documents"], order["threads"], order["one_import"])
+        self.trainer.gradients()
+        return {"runtime": runtime.describe(), "engine": self._engine(), "estimate_ns": self._estimate()}
+
+    def together(self, order: Dict[str, Any]) -> Dict[str, Any]:
+        """Train all of them at the same time."""
+        began = time.process_time_ns()
+        answer = self.crowded.train(order["steps"], order["repeats"])
+        self.trained_ns += time.process_time_ns() - began
+        return answer
+
+    def _engine(self) -> Dict[str, Any]:
+        """What the engine's file says of itself."""
+        engine = self.trainer.engine
+        return {
+            "name": engine.name,
+            "summary": engine.summary,
+            "parent": engine.parent,
+            "change": engine.change,
+            "parity": engine.parity.value,
+            "collector": engine.collector,
         }
 
     def _estimate(self) -> int:

@@ -101,6 +101,7 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "loss": ("a float in hexadecimal", _hex),
     "repeats": ("a number", lambda value: _whole(value) and value > 0),
     "repeated": ("floats in hexadecimal", _list(_hex)),
+    "crowd": ("lists of floats in hexadecimal", _list(_list(_hex))),
     "validation": ("a float in hexadecimal", _hex),
     "nodes": ("numbers of nodes", _list(_whole)),
     "samples": ("texts", _list(lambda value: isinstance(value, str))),

@@ -14,6 +14,7 @@ KINDS = {
     "check": ("gate.json", "microgpt-bench report makes its page"),
     "scale": ("scale.json", "microgpt-bench scale --show prints its tables"),
     "interactions": ("interactions.json", "microgpt-bench interactions --show prints its page"),
+    "threads": ("threads.json", "microgpt-bench threads --show prints its tables"),
     "peers": ("peers.json", "microgpt-bench peers --show prints its table"),
 }
 
