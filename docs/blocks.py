@@ -11,7 +11,9 @@ import click
 
 from bench.cli import main
 from bench.host.pages import rendering, run_tables, wording
+from bench.host.pages import threads as threads_page
 from bench.host.results import builds, store
+from bench.host.results import threads as threads_file
 from bench.host.results.parity import Agreement
 from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
@@ -136,3 +138,11 @@ def commands() -> None:
             assert command is not None
             context = click.Context(command, top, name, terminal_width=WIDTH, max_content_width=WIDTH)
             print(f"## {name}\n\n```\n{re.sub(' +$', '', command.get_help(context), flags=re.M)}\n```\n")
+
+
+def crowds() -> None:
+    """The committed run of several models at a time, and the command that made it."""
+    threads = threads_file.load(ROOT / "results" / "threads")
+    print(rendering.render_tables(threads_page.tables(threads), "github"))
+    print(f"\nMeasured on {threads.record.machine['cpu']} by:\n\n```")
+    print("\n".join([threads.record.command, *(f"# {note}" for note in threads.record.notes)]) + "\n```")

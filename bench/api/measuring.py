@@ -163,7 +163,7 @@ def scale(
 
 
 def threads(
-    engines: Sequence[str] = ENGINES,
+    engines: Sequence[str] = (),
     pythons: Sequence[str] = (),
     *,
     threads: Sequence[int] = (1, 2, 4),
@@ -180,7 +180,7 @@ def threads(
 ) -> Threads:
     """How much more gets done by several models at the same time, as ``microgpt-bench threads`` measures it.
 
-    ``threads``: how many, 1 first; each number is measured in threads of one process and in processes.
+    ``engines``: some of different styles for none. ``threads``: how many, 1 first; each number is measured in threads of one process and in processes.
     ``one_import``: the threads share one import of the engine's file, else each model has its own. `Threads.throughput` is
     steps a second of all together over those of one alone.
     """

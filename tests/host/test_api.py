@@ -28,6 +28,7 @@ from bench.cli import (
     report,
     run,
     scale,
+    threads,
     warmup,
 )
 from bench.host.results import store
@@ -53,6 +54,7 @@ COMMANDS = {
     bench.measure: (run, []),
     bench.check: (check, []),
     bench.scale: (scale, []),
+    bench.threads: (threads, []),
     bench.count: (count, []),
     bench.merge: (merge, ["one", "other"]),
     bench.peers: (peers, ["programs.toml"]),

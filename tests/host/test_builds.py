@@ -12,7 +12,7 @@ from bench.workload import runtime
 
 PLAIN = {**runtime.describe(), "implementation": "cpython", "compiler": "GCC 12.2.0", "optimization": "-O3", "pgo": False,
          "lto": False, "frame_pointers": False, "debug": False, "free_threaded": False, "gil": True, "jit": "none",
-         "other_jits": "", "optimize": 0, "dev_mode": False}  # fmt: skip
+         "other_jits": "", "optimize": 0, "dev_mode": False, "launcher": ""}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,7 @@ PLAIN = {**runtime.describe(), "implementation": "cpython", "compiler": "GCC 12.
         ({"free_threaded": True, "gil": False}, ["free-threaded build", "GIL off"]),
         ({"jit": "on"}, ["JIT on"]),
         ({"other_jits": "cinderx 1.0 on"}, ["JIT cinderx 1.0 on"]),
+        ({"launcher": "in-a-container"}, ["started by in-a-container"]),
         ({"optimize": 2}, ["PYTHONOPTIMIZE=2"]),
         ({"dev_mode": True}, ["development mode"]),
         ({"implementation": "pypy", "compiler": "GCC 10", "jit": "none"}, ["pypy"]),

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from bench.host.pages.wording import runtime_line
+from bench.host.results.records import RuntimeRecord
 from bench.host.system import interpreters, search_path
 from bench.host.system.errors import UsageError
 from bench.workload import runtime
@@ -17,6 +19,20 @@ def test_the_running_interpreter_by_path():
     found = interpreters.resolve(sys.executable, {})
     assert found.name == runtime.name_of(runtime.describe())
     assert found.described["build"] == sys.version.replace("\n", " ")
+
+
+def test_a_script_that_starts_a_python_is_a_launcher_and_said_to_be_one(tmp_path):
+    script = tmp_path / "pinned"
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    found = interpreters.resolve(f"one={script}", {})
+    assert (
+        found.described["launcher"] == "pinned" and interpreters.resolve(sys.executable, {}).described["launcher"] == ""
+    )
+    record = RuntimeRecord(found.specification, found.environment, found.described)
+    assert "started by the launcher pinned" in runtime_line(record)
+    # with a switch it still is one
+    assert interpreters.with_switches(found, {"PYTHONOPTIMIZE": "1"}).described["launcher"] == "pinned"
 
 
 def test_a_name_of_ones_own():

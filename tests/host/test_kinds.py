@@ -16,7 +16,7 @@ SCALE = ["--n-embd", "8,16", "--n-layer", 1, "--block-size", 4, "--steps", 1, "-
 
 
 @pytest.fixture
-def one_of_each(small_run, bench_command, documents):
+def one_of_each(small_run, bench_command, documents, monkeypatch):
     """Runs of every kind, named after it, run's the oldest."""
     assert small_run("--engine", "tape", "--rounds", 1, "--name", "run").exit_code == 0
     common = ["--python", sys.executable, "--data", documents]
@@ -36,6 +36,9 @@ def one_of_each(small_run, bench_command, documents):
     done = bench_command("check", *check, "--name", "check")
     assert "Against run" in done.stdout, done.output  # whatever its verdict
     assert bench_command("scale", *common, *SCALE, "--rounds", 1, "--name", "scale").exit_code == 0
+    monkeypatch.setattr("bench.host.measure.threads.TURN_SECONDS", 0.001)
+    threads = ["--threads", "1,2", "--engine", "tape", "--rounds", 1, "--steps", 2, "--name", "threads"]
+    assert bench_command("threads", *common, *SMALL[:6], *threads).exit_code == 0
     pathlib.Path("peers.toml").write_text("[peers.x]\ncommand = ['true']\n")
     assert bench_command("peers", "peers.toml", *common, *SMALL, "--steps", 2, "--name", "peers").exit_code == 1
     shutil.copytree("results/run", "results/interactions")  # the other files of one are not looked at here
@@ -56,6 +59,7 @@ TAKES = {
     ("scale", "--show"): ["scale"],
     ("peers", "--show"): ["peers"],
     ("interactions", "--show"): ["interactions"],
+    ("threads", "--show"): ["threads"],
 }
 
 

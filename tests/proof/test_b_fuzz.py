@@ -176,6 +176,7 @@ def everything(kept_once, tmp_path_factory):
     table = {"title": "t", "above": ["a"], "headers": ["x", "y"], "rows": [["1", "2"]], "below": []}
     (folder / "small" / "gate.json").write_text(json.dumps({"schema": 1, "exit_status": 0, "table": table, **GATE}))
     shutil.copytree(ROOT / "results" / "scale", folder / "scale")
+    shutil.copytree(ROOT / "results" / "threads", folder / "threads")
     scale = json.loads((folder / "scale" / "scale.json").read_text())
     scale["points"] = [point for point in scale["points"] if point["engine"] in ("reference", "vector", "compiled")]
     (folder / "scale" / "scale.json").write_text(json.dumps(scale))
@@ -218,6 +219,10 @@ READERS = {  # of each kind of file: the commands that read it
     "results/small/counters.json": [["show", "small"]],
     "results/small/gate.json": [["report", "small"]],
     "results/scale/scale.json": [["scale", "--show", "scale"], ["scale", "--show", "scale", "--format", "json"]],
+    "results/threads/threads.json": [
+        ["threads", "--show", "threads"],
+        ["threads", "--show", "threads", "--format", "json"],
+    ],
     "results/peers/peers.json": [["peers", "--show", "peers"], ["peers", "--show", "peers", "--format", "json"]],
     "results/peers/run.json": [["peers", "--show", "peers"]],
     "model.json": [["generate", "--model", "model.json", "--samples", "1"]],
@@ -424,6 +429,7 @@ REFUSED = {  # what stands before the odd option, so that nothing is measured wh
     "calibrate": NOWHERE,
     "scale": NOWHERE,
     "interactions": NOWHERE,
+    "threads": NOWHERE,
     "peers": ["p.toml", *NOWHERE],
     "profile": ["tape", *NOWHERE],
     "show": ["small"],

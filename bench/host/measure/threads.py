@@ -95,7 +95,7 @@ class Team:
                 if finding.parity is Agreement.DIVERGED:
                     self.end(
                         "diverged",
-                        f"with {count(self.size, self.way.removesuffix('es').removesuffix('s'))}: {finding.reason}",
+                        f"with {self.size} {self.way}: {finding.reason}",
                     )
                     return []
         self.seconds.append(round(seconds, 6))

@@ -87,6 +87,7 @@ def runtime_line(runtime: RuntimeRecord) -> str:
         f"JIT {jits(about)}" if about["implementation"] == "cpython" or about.get("other_jits") else "",
         "debug build" if about["debug"] else "",
         about["libc"],
+        f"started by the launcher {about['launcher']}" if about.get("launcher") else "",
         *(f"{name}={value}" for name, value in runtime.environment.items()),
     ]
     return ", ".join(part for part in parts if part)

@@ -12,7 +12,7 @@ from bench.workload.runtime import jits
 Described = Mapping[str, Any]
 TRAITS = (
     "implementation", "compiler", "optimization", "PGO", "LTO", "frame pointers", "debug", "free threading", "GIL", "JIT",
-    "optimize", "development mode",
+    "optimize", "development mode", "launcher",
 )  # fmt: skip
 
 
@@ -37,6 +37,8 @@ def traits(described: Described) -> dict[str, str]:
         "JIT": f"JIT {jits(dict(described))}" if jits(dict(described)) not in ("none", "off") and cpython else "",
         "optimize": f"PYTHONOPTIMIZE={described['optimize']}" if described["optimize"] else "",
         "development mode": "development mode" if described["dev_mode"] else "",
+        # it may emulate another processor, or hold the process to some of them
+        "launcher": f"started by {described['launcher']}" if described.get("launcher") else "",
     }
 
 

@@ -119,9 +119,19 @@ def describe(executable: str, switches: Mapping[str, str]) -> dict[str, Any]:
             f"{executable} is Python {described['python']}: the workload needs {'.'.join(map(str, OLDEST))} or newer"
         )
     try:
-        return facts.checked(described)
+        return facts.checked({**described, "launcher": _launcher(executable)})
     except ValueError as error:
         raise UsageError(f"{executable} does not answer as a Python interpreter: {error}") from None
+
+
+def _launcher(executable: str) -> str:
+    """The file's name where it is a script that starts a Python, in its own way, and no Python itself; "" otherwise."""
+    try:
+        with open(executable, "rb") as file:
+            script = file.read(2) == b"#!"
+    except OSError:  # it is one that was found on PATH, and runs
+        return ""
+    return "".join(filter(str.isprintable, os.path.basename(executable))) if script else ""
 
 
 def _probe(executable: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
