@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         profile,
         warmup,
     )
-    from bench.api.gating import calibrate, check, evaluate
+    from bench.api.gating import bisect, calibrate, check, evaluate
     from bench.api.measuring import count, measure, merge, peers, scale, threads
     from bench.api.reading import compare, history, load_peers, load_run, load_scaling, load_threads, plots, report
     from bench.api.tables import render
@@ -48,6 +48,7 @@ __all__ = [
     "UsageError",
     "Value",
     "WorkloadError",
+    "bisect",
     "calibrate",
     "check",
     "claims",
@@ -84,7 +85,7 @@ __all__ = [
 ]
 # what a worker has no use for is imported when it is asked for
 _MODULES = {
-    "bench.api.gating": ["calibrate", "check", "evaluate"],
+    "bench.api.gating": ["bisect", "calibrate", "check", "evaluate"],
     "bench.api.measuring": ["count", "measure", "merge", "peers", "scale", "threads"],
     "bench.api.combining": ["interactions", "interactions_page", "load_interactions", "plot_interactions"],
     "bench.api.explaining": [

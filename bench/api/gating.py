@@ -5,12 +5,15 @@ They take what the commands' options take, as those of `bench.api.measuring` do,
 
 from __future__ import annotations
 
+import itertools
 import pathlib
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Unpack
 
 from bench.api import RESULTS, Path
 from bench.api.requests import Options, plan_record, request
+from bench.host.gate import bisect as bisecting
 from bench.host.gate import check as checking
 from bench.host.gate import holds
 from bench.host.gate import trials as trying
@@ -19,12 +22,13 @@ from bench.host.pages import calibration as calibration_page
 from bench.host.pages import recordings as recordings_page
 from bench.host.pages import rendering, verdicts
 from bench.host.results import store
+from bench.host.results.bisection import Bisection
 from bench.host.results.calibration import Calibration, path_of
 from bench.host.results.recordings import read as read_recordings
 from bench.host.results.table import Table
-from bench.host.results.verdicts import Outcome, Rules
+from bench.host.results.verdicts import Outcome, Row, Rules
 from bench.host.stats.sequential import Gate
-from bench.host.system.errors import Interrupted
+from bench.host.system.errors import Interrupted, UsageError
 from bench.workload.config import Config
 from bench.workload.data import DEFAULT
 from bench.workload.model_file import write_atomically
@@ -74,6 +78,50 @@ def check(
         outcome = checking.run(session, asked, base, rules, folder / (name or f"check-{now()}"), notes, cluster, wait)
         verdicts.keep(outcome)
     return outcome
+
+
+def bisect(
+    good: str,
+    bad: str = "HEAD",
+    *,
+    engine: str = "combined",
+    python: str | None = None,
+    budget: float = 120.0,
+    threshold: float = 0.01,
+    results: Path = RESULTS,
+    command: Sequence[str] | None = None,
+) -> Bisection:
+    """The commit after ``good`` that changed an engine's speed, or the build of Python, as ``microgpt-bench bisect`` finds it.
+
+    ``good``, ``bad``: revisions of the engine's repository, ``bad`` the one that is checked out; or folders of two builds
+    in one folder. Each step is a check of ``budget`` seconds, whose run is kept under ``results``. Raises as `check` does.
+    """
+    between_builds = pathlib.Path(good).is_dir() and pathlib.Path(bad).is_dir()
+    if between_builds and python is not None:
+        raise UsageError("--python is for a search between commits: the builds are the Pythons here")
+    search = (
+        bisecting.builds(pathlib.Path(good), pathlib.Path(bad))
+        if between_builds
+        else bisecting.commits(good, bad, engine)
+    )
+    start, steps = now(), itertools.count(1)
+
+    def judge(candidate: bisecting.Candidate) -> Row:
+        outcome = check(
+            [engine],
+            [candidate.name] if between_builds else [python] if python else [],
+            against=None if between_builds else candidate.name,
+            against_python=search.good.name if between_builds else None,
+            threshold=threshold,
+            hold=[f"{quantity}=off" for quantity in holds.AGAINST["python" if between_builds else "revision"]],
+            budget=budget,
+            results=results,
+            name=f"bisect-{start}-{next(steps)}",
+            command=command,
+        )
+        return bisecting.row_of(outcome.rows)
+
+    return bisecting.run(engine, search, bad, judge, lambda line: print(line, file=sys.stderr))
 
 
 def calibrate(

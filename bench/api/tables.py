@@ -7,6 +7,7 @@ from typing import Literal
 
 from bench.api.results import History, Profile, WarmUps
 from bench.host.pages import (
+    bisection,
     calibration,
     comparison,
     interactions,
@@ -23,6 +24,7 @@ from bench.host.pages import warm_up as warming
 from bench.host.results import peers as peers_file
 from bench.host.results import scaling as scaling_file
 from bench.host.results import threads as threads_file
+from bench.host.results.bisection import Bisection
 from bench.host.results.calibration import Calibration
 from bench.host.results.comparison import Comparison
 from bench.host.results.interactions import Interactions
@@ -93,6 +95,8 @@ def _table(result: object, base: str | None) -> Table:
             return result
         case Outcome():
             return gate.table(result)
+        case Bisection():
+            return bisection.table(result)
         case Comparison():
             return comparison.table(result)
         case Calibration():

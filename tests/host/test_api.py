@@ -13,6 +13,7 @@ import pytest
 import bench
 from bench.api.requests import DEFAULTS
 from bench.cli import (
+    bisect,
     calibrate,
     check,
     claims,
@@ -58,6 +59,7 @@ COMMANDS = {
     bench.count: (count, []),
     bench.merge: (merge, ["one", "other"]),
     bench.peers: (peers, ["programs.toml"]),
+    bench.bisect: (bisect, ["one"]),
     bench.calibrate: (calibrate, []),
     bench.compare: (compare, ["one", "other"]),
     bench.explain: (explain, ["one"]),

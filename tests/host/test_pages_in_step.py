@@ -27,7 +27,9 @@ def cog(*arguments):
 
 
 @pytest.mark.newest
-@pytest.mark.parametrize("page", ["README.md", "docs/commands.md", "docs/reading.md", "results/agreement.md", "results/threads.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/commands.md", "docs/reading.md", "results/agreement.md", "results/threads.md"]
+)
 def test_written_parts_are_the_committed_runs(page, tmp_path):
     pytest.importorskip("cogapp")
     done = cog("--check", page)

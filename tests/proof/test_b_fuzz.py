@@ -424,6 +424,7 @@ ODD = [
 ]
 NOWHERE = ["--python", "nothing-such"]  # refused before anything starts
 REFUSED = {  # what stands before the odd option, so that nothing is measured whatever it is
+    "bisect": ["nothing", "--engine", "nothing"],
     "run": NOWHERE,
     "check": NOWHERE,
     "calibrate": NOWHERE,

@@ -109,6 +109,7 @@ def shell(script, tmp_path, **environment):
 
 
 NEEDED = {  # arguments without which a command is not begun
+    "bisect": ["a"],
     "compare": ["a", "b"],
     "explain": ["a"],
     "show": ["a"],

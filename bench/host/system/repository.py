@@ -25,10 +25,12 @@ SIMILAR = "50%"  # of a file's lines, and it is a renamed one: git's own default
 class Repository:
     """The repository around a folder. Raises UsageError where there is none that git reads."""
 
-    def __init__(self, folder: pathlib.Path, revision: str) -> None:
-        self.asked = f"--against {revision}"  # what the user will look for in a message
+    def __init__(self, folder: pathlib.Path, revision: str, asked: str = "") -> None:
+        self.asked = asked or f"--against {revision}"  # what the user will look for in a message
         if shutil.which("git") is None:
-            raise UsageError("--against needs git, which is not on PATH: install it, or use --baseline RUN")
+            raise UsageError(
+                f"{self.asked.split()[0]} needs git, which is not on PATH: install it, or use --baseline RUN"
+            )
         done = git(folder, "rev-parse", "--show-toplevel")
         if done.returncode:
             said = done.stderr.decode(errors="replace")
