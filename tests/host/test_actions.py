@@ -1,11 +1,13 @@
 """The action as a workflow of another repository runs it: its step's own script and environment, in a folder of theirs."""
 
+import http.server
 import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -15,6 +17,8 @@ yaml = pytest.importorskip("yaml")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 STEPS = ACTION["runs"]["steps"]
+ELSEWHERE = ("artifact", "comment", "token")  # inputs that other steps than the gate's take
+COMMENT = next(step for step in STEPS if "comment.py" in step.get("run", ""))
 GATE = next(step for step in STEPS if step.get("id") == "gate")
 WORKFLOWS = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (ROOT / ".github/workflows").glob("*.yml")]
 EXPRESSION = re.compile(r"\$\{\{(.*?)\}\}")
@@ -136,18 +140,111 @@ def test_bad_input_is_one_line(gate, inputs, words):
     assert words in log and log.startswith("microgpt-bench: ") and log.count("\n") == 1
 
 
+class GitHub(http.server.BaseHTTPRequestHandler):
+    """Comments as GitHub keeps them, of one pull request."""
+
+    comments, said, status = [], [], 200
+
+    def answer(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(length)) if length else None
+        self.said.append((self.command, self.path, self.headers["Authorization"]))
+        status = self.status if self.command != "GET" else 200
+        if status == 200 and self.command == "POST":
+            self.comments.append({"id": 7 + len(self.comments), "user": {"type": "Bot"}, **body})
+        if status == 200 and self.command == "PATCH":
+            next(c for c in self.comments if str(c["id"]) == self.path.split("/")[-1]).update(body)
+        text = json.dumps(self.comments if self.command == "GET" else {}).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = do_PATCH = answer
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def comment(tmp_path):
+    """Run the comment's step on a pull request: GitHub's side of it, and the log."""
+    github = type("Other", (GitHub,), {"comments": [], "said": []})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), github)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    table = {
+        "title": "Against abc",
+        "above": [],
+        "headers": ["engine", "verdict"],
+        "rows": [["mine", "PASS"]],
+        "below": [],
+    }
+
+    def run(event='{"pull_request": {"number": 12}}', word="PASS", name="gate", **environment):
+        table["rows"][0][1] = word
+        (tmp_path / "gate.json").write_text(json.dumps({"table": table, "summary": f"{word}: 1"}))
+        (tmp_path / "event.json").write_text(event)
+        done = subprocess.run(
+            ["bash", "-c", COMMENT["run"]],
+            env={
+                "PYTHON": sys.executable,
+                "PATH": os.environ["PATH"],
+                "GITHUB_ACTION_PATH": str(ROOT),
+                "GITHUB_API_URL": f"http://127.0.0.1:{server.server_port}",
+                "GITHUB_REPOSITORY": "they/theirs",
+                "GITHUB_EVENT_PATH": str(tmp_path / "event.json"),
+                "COMMENT_JSON": str(tmp_path / "gate.json"),
+                "COMMENT_NAME": name,
+                "COMMENT_TOKEN": "secret",
+                **environment,
+            },
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0 and "secret" not in done.stdout + done.stderr, done.stderr
+        return github, done.stdout
+
+    yield run
+    server.shutdown()
+    server.server_close()
+
+
+def test_one_comment_is_written_and_then_edited(comment):
+    github, log = comment()
+    assert log == "" and [said[0] for said in github.said] == ["GET", "POST"]
+    assert github.said[1][1:] == ("/repos/they/theirs/issues/12/comments", "Bearer secret")
+    # somebody else's with the same mark is not ours to edit
+    github.comments.insert(0, {"id": 1, "user": {"type": "User"}, "body": github.comments[0]["body"]})
+    comment(word="REGRESSED")
+    assert [c["id"] for c in github.comments] == [1, 7]
+    assert "| mine" in github.comments[1]["body"] and "REGRESSED: 1" in github.comments[1]["body"]
+    assert "PASS: 1" in github.comments[0]["body"]
+    comment(name="other job")  # of a matrix: one of its own
+    assert len(github.comments) == 3
+
+
+def test_a_fork_may_not_comment_and_the_step_passes(comment):
+    github, _ = comment()
+    github.status = 403
+    assert "a pull request from a fork never has that" in comment()[1]
+    github.status = 500
+    assert "GitHub answers 500" in comment()[1]
+    assert "no comment is written" in comment(GITHUB_API_URL="http://127.0.0.1:9")[1]
+    assert "this is no pull request" in comment(event="{}")[1]
+
+
 def test_every_input_reaches_the_script_or_another_action():
     """By an environment variable that the script reads, in the step of the gate."""
     script = (ROOT / ".github" / "gate.py").read_text(encoding="utf-8")
     for name in ACTION["inputs"]:
         variable = "INPUT_" + name.upper().replace("-", "_")
-        if name == "artifact":
-            assert any(f"inputs.{name}" in str(step.get("with")) for step in STEPS)
+        if name in ELSEWHERE:
+            assert any(f"inputs.{name}" in str({**step, "env": step.get("env")}) for step in STEPS if step != GATE)
         else:
             assert f"inputs.{name} " in GATE["env"][variable]
             assert f'"{variable.removeprefix("INPUT_")}"' in script
     assert {name for name in GATE["env"] if name.startswith("INPUT_")} == {
-        "INPUT_" + name.upper().replace("-", "_") for name in ACTION["inputs"] if name != "artifact"
+        "INPUT_" + name.upper().replace("-", "_") for name in ACTION["inputs"] if name not in ELSEWHERE
     }
 
 
