@@ -34,7 +34,14 @@ SMOKE = [
 ]
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 # have parts that a command writes
-MARKED = ["README.md", "docs/commands.md", "docs/reading.md", "results/agreement.md", "results/threads.md"]
+MARKED = [
+    "README.md",
+    "docs/commands.md",
+    "docs/reading.md",
+    "docs/ecosystem.md",
+    "results/agreement.md",
+    "results/threads.md",
+]
 WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("bench", "matrix", "pages", "tests", "wheels")]
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
 

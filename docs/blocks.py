@@ -6,6 +6,8 @@
 import dataclasses
 import pathlib
 import re
+import subprocess
+import sys
 
 import click
 
@@ -146,3 +148,26 @@ def crowds() -> None:
     print(rendering.render_tables(threads_page.tables(threads), "github"))
     print(f"\nMeasured on {threads.record.machine['cpu']} by:\n\n```")
     print("\n".join([threads.record.command, *(f"# {note}" for note in threads.record.notes)]) + "\n```")
+
+
+def pairing(before: str, after: str) -> None:
+    """What pyperf's compare_to and our own comparison say of two runtimes of the committed run."""
+    run = committed(RUN)
+    files = [RUN / "timings" / f"{name}.json" for name in (before, after)]
+    command = [sys.executable, "-m", "pyperf", "compare_to", *map(str, files)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    hidden = re.search(r"hidden because not significant \(\d+\): (.*)", said)
+    engines = [engine for engine in run.record.engines if run.ok((engine, before), (engine, after))]
+    unsure = [engine for engine in engines if hidden and engine in hidden[1].split(", ")]
+    told = []
+    for engine in unsure:
+        ratio = run.speedup(engine, after, (engine, before))
+        if ratio is not None and ratio.separable:
+            told.append(f"{engine} {wording.ratio_text(ratio)}")
+    paths = " ".join(str(file.relative_to(ROOT)) for file in files)
+    print(f"```\npython -m pyperf compare_to {paths}\nmicrogpt-bench compare default:{before} default:{after}\n```\n")
+    print(
+        f'The first command calls {len(unsure)} of {len(engines)} engines "not significant". The second, from the same rounds but'
+        f" paired step by step, tells {len(told)} of these {len(unsure)} apart"
+        + (f": {', '.join(told)}." if told else ".")
+    )

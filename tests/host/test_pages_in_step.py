@@ -28,7 +28,15 @@ def cog(*arguments):
 
 @pytest.mark.newest
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/commands.md", "docs/reading.md", "results/agreement.md", "results/threads.md"]
+    "page",
+    [
+        "README.md",
+        "docs/commands.md",
+        "docs/reading.md",
+        "docs/ecosystem.md",
+        "results/agreement.md",
+        "results/threads.md",
+    ],
 )
 def test_written_parts_are_the_committed_runs(page, tmp_path):
     pytest.importorskip("cogapp")
