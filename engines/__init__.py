@@ -25,6 +25,7 @@ NAMES: Tuple[str, ...] = (
     "combined",
     "numpy",
     "numba",
+    "jax",
     "torch",
     "vector_exact",
     "compiled",

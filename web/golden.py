@@ -25,7 +25,7 @@ from bench import Model
 
 STEPS = 50
 OPTIONS = {"rng": "mulberry32"}
-OTHERS = ("numpy", "numba", "torch", "native")  # not in plain Python
+OTHERS = ("numpy", "numba", "jax", "torch", "native")  # not in plain Python
 PLAIN = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-FMA,-FMA4,-AVX2"}
 
 

@@ -50,7 +50,9 @@ def test_the_manifest_has_every_engine_that_needs_no_package(monkeypatch):
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
     text = manifest.files()[PYPERFORMANCE / "MANIFEST"]
     listed = {line.split("\t")[0] for line in text.splitlines() if "\t<local" in line}
-    assert listed == {manifest.benchmark(name) for name in engines.NAMES if name not in ("numpy", "numba", "torch")}
+    assert listed == {
+        manifest.benchmark(name) for name in engines.NAMES if name not in ("numpy", "numba", "jax", "torch")
+    }
     assert "microgpt_native" in listed and "microgpt_native" not in text.partition("[group pure_python]")[2]
     monkeypatch.setattr(engines, "NAMES", [name for name in engines.NAMES if name != "tape"])
     assert [path.name for path in manifest.stale()] == ["MANIFEST", "bm_microgpt_tape.toml"]

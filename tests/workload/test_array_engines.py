@@ -17,7 +17,7 @@ from bench.workload.engine import Parity
 from bench.workload.trainer import Trainer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-LIBRARIES = ("numpy", "numba", "torch")
+LIBRARIES = ("numpy", "numba", "jax", "torch")
 NAMES = (*LIBRARIES, "vector_exact", "vector", "compiled_unordered")
 
 
