@@ -96,7 +96,14 @@ def test_filters_act_on_the_charts(browser, committed):
         assert "combined" not in page.locator("#chart-heat svg").text_content()
         page.locator("nav label", has_text="3.12").click()
         page.wait_for_function("() => !document.querySelector('#chart-heat svg').textContent.includes('3.12')")
+        numbers = page.locator(".numbers", has_text="Speedup over the reference")
+        assert "combined" not in numbers.inner_text() and "3.12" not in numbers.locator("thead").inner_text()
+        assert "3.11" in numbers.locator("thead").inner_text() and "compiled" in numbers.inner_text()
+        assert not page.locator(".numbers h3", has_text=re.compile("^cpython-3.12$")).is_visible()
+        page.locator("nav label", has_text="3.13").dblclick()
+        assert "3.11" not in numbers.locator("thead").inner_text()
         page.locator("#all").click()
+        assert "combined" in numbers.inner_text() and "3.12" in numbers.locator("thead").inner_text()
         page.wait_for_function(
             "n => document.querySelectorAll('#chart-heat svg .mark-rect path').length === n", arg=heat
         )
