@@ -35,6 +35,31 @@ def test_a_script_that_starts_a_python_is_a_launcher_and_said_to_be_one(tmp_path
     assert interpreters.with_switches(found, {"PYTHONOPTIMIZE": "1"}).described["launcher"] == "pinned"
 
 
+def with_pyston(tmp_path):
+    """A Python that loads a module of pyston_lite's name at its start, unless it is told not to."""
+    (tmp_path / "pyston_lite.py").write_text("__version__ = '9.9'\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os\nif 'DISABLE_PYSTON' not in os.environ:\n    import pyston_lite\n"
+    )
+    script = tmp_path / "python-with-pyston"
+    script.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec "{sys.executable}" "$@"\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return str(script)
+
+
+def test_a_loaded_jit_is_switched_off_as_it_says_itself(tmp_path):
+    loaded = interpreters.resolve(with_pyston(tmp_path), {})
+    assert loaded.name.endswith("+pyston_lite")
+    off = interpreters.with_switches(loaded, {"DISABLE_PYSTON": "1"})
+    assert off.described["other_jits"] == "" and off.name == f"{loaded.name}+DISABLE_PYSTON=1"
+
+
+@pytest.mark.parametrize("switch", ["DISABLE_PYSTON", "CINDERX_JIT_AUTO", "CINDERX_JIT_DISABLE", "CINDERX_DISABLE"])
+def test_a_switch_of_a_jit_that_is_not_there_is_refused(switch):
+    with pytest.raises(UsageError, match=f"{switch}=1 has no effect on .*, which says other_jits: none"):
+        interpreters.with_switches(interpreters.resolve(sys.executable, {}), {switch: "1"})
+
+
 def test_a_name_of_ones_own():
     assert interpreters.resolve(f"mine={sys.executable}", {}).name == "mine"
     with pytest.raises(UsageError, match="may contain only letters"):

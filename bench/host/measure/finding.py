@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Collection, Mapping, Sequence
 
 from bench.host.results.records import RuntimeRecord
-from bench.host.system import interpreters
+from bench.host.system import interpreters, switches
 from bench.host.system.errors import UsageError
 
 
@@ -95,7 +95,7 @@ def find_again(name: str, about: RuntimeRecord) -> interpreters.Runtime:
     runtime = interpreters.resolve(about.specification, {})
     if about.environment:
         runtime = interpreters.with_switches(runtime, about.environment)
-    switched = [fact for fact, _ in interpreters.EFFECTS.values()]
+    switched = [fact for fact, _ in switches.EFFECTS.values()]
     for fact in ("implementation", "version", "build", *switched):
         if fact in about.described and runtime.described[fact] != about.described[fact]:
             raise UsageError(

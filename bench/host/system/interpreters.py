@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -22,6 +22,7 @@ from python_discovery import PythonInfo, get_interpreter
 from bench.host.system import facts, processes
 from bench.host.system.errors import UsageError
 from bench.host.system.search_path import extended_path
+from bench.host.system.switches import EFFECTS
 from bench.workload import runtime as workload_runtime
 
 OLDEST = (3, 9)  # the workload side's oldest Python
@@ -242,17 +243,6 @@ def _is_path(text: str) -> bool:
     return os.sep in text or bool(os.altsep and os.altsep in text)
 
 
-# What proves that a switch took effect: what the interpreter says of itself, and what it says when it did.
-# https://docs.python.org/3/using/cmdline.html#environment-variables
-EFFECTS: dict[str, tuple[str, Callable[[str], object]]] = {
-    "PYTHON_JIT": ("jit", lambda value: "off" if value == "0" else "on"),
-    "PYTHON_GIL": ("gil", lambda value: value != "0"),
-    "PYTHONOPTIMIZE": ("optimize", lambda value: int(value) if value.isdecimal() else 1),
-    "PYTHONDEVMODE": ("dev_mode", bool),
-    "PYTHONHASHSEED": ("hash_randomization", lambda value: value != "0"),
-}
-
-
 def with_switches(runtime: Runtime, switches: Mapping[str, str]) -> Runtime:
     """The same interpreter with environment variables of its own: a runtime of its own, with a name that says so.
 
@@ -265,14 +255,18 @@ def with_switches(runtime: Runtime, switches: Mapping[str, str]) -> Runtime:
     except UsageError as error:
         raise UsageError(f"{runtime.name} does not run with {text}: {error}") from None
     for name, value in switches.items():
-        fact, expected = EFFECTS.get(name, ("", lambda _: None))
-        if fact and described[fact] != expected(value):
+        fact, took = EFFECTS.get(name, ("", lambda *_: True))
+        said = described.get(fact, "")
+        # a JIT that is not there is off without a switch, too
+        if not took(value, said) or (fact == "other_jits" and said == runtime.described.get(fact, "")):
             raise UsageError(
-                f"{name}={value} has no effect on {runtime.name}, which says {fact}: {described[fact]}"
+                f"{name}={value} has no effect on {runtime.name}, which says {fact}: {said or 'none'}"
                 " — choose a build that supports it, with --python PATH"
             )
     plain, name = (workload_runtime.name_of(said) for said in (runtime.described, described))
-    suffix = name.removeprefix(plain) if name != plain else "+" + re.sub(r"[^\w.+=-]+", "_", text)
+    suffix = (
+        name.removeprefix(plain) if name != plain and name.startswith(plain) else "+" + re.sub(r"[^\w.+=-]+", "_", text)
+    )
     return dataclasses.replace(runtime, name=runtime.name + suffix, environment=environment, described=described)
 
 
