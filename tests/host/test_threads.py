@@ -22,12 +22,11 @@ def test_a_crew_is_paired_with_one_model_alone(crowd, bench_command):
     done = crowd("--engine", "tape", "--rounds", 2)
     assert done.exit_code == 0, done.stderr
     threads = bench.load_threads("t")
-    assert [(crew.engine, crew.way, crew.count) for crew in threads.crews] == [
-        (engine, way, count)
-        for engine in ("reference", "tape")
-        for way, count in (("threads", 1), ("threads", 2), ("processes", 2))
-    ]
-    assert all(len(crew.seconds) == 2 and crew.parity == "bit-identical" for crew in threads.crews)
+    ways = [("threads", 1), ("threads", 2), ("processes", 2)]
+    crews = [("reference", "threads", 1), *(("tape", *way) for way in ways)]  # the reference is there to prove it by
+    assert [(crew.engine, crew.way, crew.count) for crew in threads.crews] == crews
+    assert all(len(crew.seconds) == 2 for crew in threads.crews[1:])
+    assert all(crew.parity == "bit-identical" for crew in threads.crews)
     (runtime,) = threads.record.runtimes
     ratio = threads.throughput("tape", runtime, "processes", 2)
     assert 0 < ratio.low < ratio.value < ratio.high

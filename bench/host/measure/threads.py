@@ -13,11 +13,11 @@ import math
 import pathlib
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from bench.host.measure import copies
+from bench.host.measure import copies, engine_files
 from bench.host.measure.plan import Plan
 from bench.host.measure.prepare import Request
 from bench.host.measure.rounds import describe_engines
@@ -113,11 +113,12 @@ def run(session: Session, request: Request, counts: Sequence[int], one_import: b
         progress.say(
             f"{count(len(session.plan.engines), 'engine')}, {counts[-1]} models at a time at most, into {created.folder}"
         )
-        return measure(session.plan, Threads(SCHEMA, created.record, list(counts), one_import, []), created, progress)
+        threads = Threads(SCHEMA, created.record, list(counts), one_import, [])
+        return measure(session.plan, threads, created, progress, engine_files.rows(request.engine_names))
 
 
-def measure(plan: Plan, threads: Threads, run: Run, progress: Progress) -> Threads:
-    """Every engine on every runtime, added to ``threads`` and saved after each."""
+def measure(plan: Plan, threads: Threads, run: Run, progress: Progress, asked: Collection[str]) -> Threads:
+    """Every engine on every runtime, those not ``asked`` for only to prove the others by, added to ``threads`` and saved after each."""
     copied = copies.of(plan.documents.parent, plan.runtimes)
     for runtime in plan.runtimes:
         expected: list[float] | None = None
@@ -126,7 +127,7 @@ def measure(plan: Plan, threads: Threads, run: Run, progress: Progress) -> Threa
                 progress.say(f"stopped before {engine} on {runtime.name}: the budget of {plan.deadline} is used up")
                 return threads
             progress.advance(f"{engine} on {runtime.name}")
-            crews, losses = _engine(plan, threads, run, engine, runtime, expected)
+            crews, losses = _engine(plan, threads, run, engine, runtime, expected, asked)
             if copied.mend():
                 progress.say(f"{engine} changed what workers import: it was restored")
             if engine == REFERENCE:
@@ -142,15 +143,24 @@ def measure(plan: Plan, threads: Threads, run: Run, progress: Progress) -> Threa
 
 
 def _engine(
-    plan: Plan, threads: Threads, run: Run, engine: str, runtime: Runtime, expected: list[float] | None
+    plan: Plan,
+    threads: Threads,
+    run: Run,
+    engine: str,
+    runtime: Runtime,
+    expected: list[float] | None,
+    asked: Collection[str],
 ) -> tuple[list[Crew], list[float] | None]:
     """All crews of an engine on a runtime, and the losses of one of its models."""
     kinds = [(way, size) for way in WAYS for size in threads.counts if size > 1 or way == "threads"]
+    rounds = plan.settings.rounds
+    if engine not in asked:  # the reference is here to prove the others by
+        kinds, rounds = kinds[:1], 1
     seconds: dict[tuple[str, int], list[list[float]]] = {kind: [] for kind in kinds}
     ended: dict[tuple[str, int], tuple[str, str]] = {}
     findings: dict[tuple[str, int], list[Finding]] = {kind: [] for kind in kinds}
     repeats, losses, steps = 0, expected, plan.settings.steps
-    for number in range(plan.settings.rounds):
+    for number in range(rounds):
         if number and plan.deadline.over:
             break
         rng = random.Random(f"{plan.settings.order_seed}/{engine}/{runtime.name}/{number}")

@@ -15,7 +15,7 @@ from bench.host.stats.paired import Ratio, paired_ratio, typical
 from bench.host.system.errors import UsageError
 
 WAYS = ("threads", "processes")
-ENGINES = ("reference", "closures", "combined", "compiled", "vector")  # measured unless others are named
+ENGINES = ("fused_dot", "combined", "compiled", "vector")  # measured unless others are named
 
 
 @dataclasses.dataclass(frozen=True)
