@@ -62,8 +62,8 @@ def measure(
     """Measure engines on Pythons in lockstep, into a new run's folder under ``results``, as ``microgpt-bench run`` does.
 
     ``engines``: names or paths of engine files, all built-in ones for none; ``pythons``: versions, or [NAME=]paths, every
-    CPython found for none; ``compile``: of "cython", "mypyc" and "nuitka", each of which adds a row for every engine that is named,
-    or the reference: its file as it is, compiled; ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``steps`` are from all over the training
+    CPython found for none; ``compile``: compilers, each a row for each engine named, or the reference, as it is; ``env``:
+    [RUNTIME:]NAME=VALUE texts, each a further runtime. ``steps`` are from all over the training
     run, each begun with the run's own state there, after ``lead_in`` untimed first steps, LEAD_IN for None; or with
     ``from_start`` the first ones. ``part``: "2/8" measures the second of eight parts of the rounds, for `merge`.
     ``base``: the runtime that the run's tables.md compares the others with. ``resume``: a run to go on with; the other

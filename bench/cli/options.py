@@ -39,21 +39,7 @@ def measuring_options(
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """What is measured and how often. ``engines`` and ``pythons`` say what the default is; None: no option."""
     options = [
-        _engine_option(engines) if engines else None,
-        click.option(
-            "--python",
-            "pythons",
-            multiple=True,
-            metavar="[NAME=]VERSION|PATH",
-            help=f"Python to measure on; repeatable.  [default: {pythons}]",
-        ),
-        click.option(
-            "--env",
-            "env",
-            multiple=True,
-            metavar="[RUNTIME:]NAME=VALUE",
-            help="Also measure each runtime with this environment variable, as in PYTHON_JIT=1; repeatable.",
-        ),
+        *subject_options(engines, pythons),
         workload_options if workload else None,
         click.option(
             "--steps",
@@ -87,6 +73,27 @@ def measuring_options(
         return command
 
     return decorate
+
+
+def subject_options(engines: str | None, pythons: str) -> list[Callable[..., Any]]:
+    """What is measured; ``engines`` and ``pythons`` say what the default is; None: no option."""
+    return [
+        *([] if engines is None else [_engine_option(engines)]),
+        click.option(
+            "--python",
+            "pythons",
+            multiple=True,
+            metavar="[NAME=]VERSION|PATH",
+            help=f"Python to measure on; repeatable.  [default: {pythons}]",
+        ),
+        click.option(
+            "--env",
+            "env",
+            multiple=True,
+            metavar="[RUNTIME:]NAME=VALUE",
+            help="Also measure each runtime with this environment variable, as in PYTHON_JIT=1; repeatable.",
+        ),
+    ]
 
 
 def _engine_option(default: str) -> Callable[..., Any]:
