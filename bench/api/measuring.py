@@ -87,9 +87,8 @@ def measure(
         else:
             plan = plan_part(plan_record(steps, rounds, budget, options), part)
             wanted = request("run", with_compiled(engines, compile), pythons, env, data, config, plan, options)
-            wanted = dataclasses.replace(
-                wanted, base=base, spread=not from_start, lead_in=LEAD_IN if lead_in is None else lead_in
-            )
+            lead_in = LEAD_IN if lead_in is None else lead_in
+            wanted = dataclasses.replace(wanted, base=base, spread=not from_start, lead_in=lead_in)
             path = folder / (name or now())
             run = (
                 pooled.run(session, wanted, path, cluster, wait)

@@ -7,6 +7,7 @@ import pytest
 import bench
 from bench.host.measure import compilers, engine_files
 from engines import EngineError
+from tests.conftest import ROOT
 from tests.host.conftest import SMALL
 
 SHORT = ["--steps", 2, "--rounds", 1, "--from-start", "--name", "built"]
@@ -110,3 +111,15 @@ def test_two_rows_of_one_name(tmp_path):
         (tmp_path / name).write_text("")
     with pytest.raises(EngineError, match=r"two engines would be called a\+cython: rename a file"):
         engine_files.rows(["a+cython.py", "a.py+cython"])
+
+
+@pytest.mark.slow
+def test_the_example_with_c_types_keeps_the_bits(bench_command, documents):
+    pytest.importorskip("Cython")
+    example = str(ROOT / "examples" / "typed.py")
+    options = ["--engine", example, "--compile", "cython", "--python", sys.executable]
+    done = bench_command("run", *options, "--data", documents, *SMALL, *SHORT)
+    assert done.exit_code == 0, done.output
+    (runtime,) = bench.load_run("results/built").record.runtimes
+    for row in ("typed", "typed+cython"):
+        assert bench.load_run("results/built").finding((row, runtime)).parity.value == "bit-identical"
