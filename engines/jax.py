@@ -151,11 +151,11 @@ def rectified(xp, static, dynamic, x):
 
 def attended(xp, static, dynamic, q, *entries):
     """Keys, then values; the queries are the last of the positions, and what is filled in lies behind them all."""
-    n_head, before, parts = static
-    half = len(entries) // 2
+    n_head, before, *parts = static
+    cut = len(parts[0])
     k, v = (
-        entries[at] if not parts else xp.concatenate([x[:rows] for x, rows in zip(entries[at : at + half], parts)])
-        for at in (0, half)
+        own[0] if rows_each == (0,) else xp.concatenate([x[:rows] for x, rows in zip(own, rows_each)])
+        for own, rows_each in ((entries[:cut], parts[0]), (entries[cut:], parts[1]))
     )
     heads = [x.reshape(len(x), n_head, -1).transpose(1, 0, 2) for x in (q, k, v)]
     scores = heads[0] @ heads[1].transpose(0, 2, 1) / heads[0].shape[2] ** 0.5
@@ -219,11 +219,13 @@ def relu(x):
 
 def attention(q, keys, values, n_head):
     queries, n = q.shape
-    parts = tuple(k.shape[0] for k in keys)
-    wrong = any(x.shape[1] != n for x in (*keys, *values)) or parts != tuple(v.shape[0] for v in values)
-    if n_head < 1 or n % n_head or wrong or sum(parts) < queries:
-        raise ValueError(f"queries {q.shape}, {sum(parts)} keys and their values do not fit {n_head} heads")
-    static = (n_head, sum(parts) - queries, parts if len(parts) > 1 else ())
+    parts = [tuple(x.shape[0] for x in entries) for entries in (keys, values)]
+    positions, wrong = sum(parts[0]), any(x.shape[1] != n for x in (*keys, *values))
+    if n_head < 1 or n % n_head or wrong or positions != sum(parts[1]) or positions < queries:
+        raise ValueError(f"queries {q.shape}, {positions} keys and {sum(parts[1])} values do not fit {n_head} heads")
+    # of a single part each the number of positions is no part of the form
+    single = len(keys) == 1 == len(values)
+    static = (n_head, positions - queries, *([(0,), (0,)] if single else parts))
     return Node(attended, (q, *keys, *values), q.shape, static)
 
 
