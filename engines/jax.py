@@ -10,6 +10,7 @@ sizes most of a step is the two calls, whose arguments are checked one by one. X
 float64, which JAX does only when told to.
 """
 
+import gc
 import os
 from functools import lru_cache
 
@@ -19,9 +20,13 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 unavailable = None
+callbacks = list(gc.callbacks)
 try:
     import jax
     import numpy as np
+
+    # JAX frees what it deferred whenever Python's collector works; an engine leaves the collector alone
+    gc.callbacks[:] = callbacks
 
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_cpu_enable_async_dispatch", False)  # nothing computes behind the caller's back
