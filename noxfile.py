@@ -61,6 +61,12 @@ def build_native(session: nox.Session) -> None:
     session.run("python", "native/setup.py", "-q", "build_ext", "--inplace", silent=True, success_codes=range(256))
 
 
+def install_wasm(session: nox.Session) -> None:
+    """The compiler by which native/wasm.py builds the engine `native` for the browser; without it there is none there."""
+    if shutil.which("npm") is not None:
+        session.install("--group", "wasm", silent=True, success_codes=range(256))
+
+
 def node_packages(session: nox.Session) -> bool:
     """Install the playground's packages as its lock file has them; whether there is a Node to do it with."""
     if shutil.which("npm") is None:
@@ -180,6 +186,7 @@ def tests(session: nox.Session) -> None:
     """Test everything end to end, then the workload side on the oldest and newest CPython and PyPy; in CI, some on all."""
     install_host(session, "tests")
     build_native(session)
+    install_wasm(session)  # tests/web builds with it
     # tests that share a run have a group, so that no process waits while another one makes it
     spread = ["-n", str(CORES + 1), "--dist", "loadgroup"]  # one more than cores: some wait for what hangs
     # a whole training run takes minutes: the newest CPython takes it below, where it is found
@@ -213,24 +220,25 @@ def micro(session: nox.Session) -> None:
     session.run("pytest", "bench/micro", "--benchmark-timer=time.process_time", *session.posargs)
 
 
-@nox.session(python=False)
+@nox.session(python=HOST)
 def playground(session: nox.Session) -> None:
     """Build the playground and serve it on loopback; `-- --build DIR` writes its files for any web server instead."""
     if not node_packages(session):
         session.error("the playground is built by Node: install it, with npm")
+    target = pathlib.Path(session.create_tmp()).absolute() / "site"
     if session.posargs[:1] == ["--build"]:
         if len(session.posargs) != 2:
             session.error("say where to: nox -s playground -- --build DIR")
         target = pathlib.Path(session.posargs[1]).absolute()
         if target.exists() and any(target.iterdir()) and not (target / "offline.json").exists():
             session.error(f"{target} has other files in it: give an empty or a new folder")
-        session.run(
-            "npm", "run", "--silent", "--prefix", "web", "build", "--", "--outDir", str(target), "--emptyOutDir"
-        )
-        return
-    target = pathlib.Path(session.create_tmp()).absolute() / "site"
-    session.run("npm", "run", "--silent", "--prefix", "web", "build", "--", "--outDir", str(target), "--emptyOutDir")
-    session.run(sys.executable, "web/serve.py", str(target), *session.posargs)
+    install_wasm(session)
+    # a line where it cannot be built: the engine native is not in the browser then
+    session.run("python", "native/wasm.py", success_codes=range(256))
+    build = ["npm", "run", "--silent", "--prefix", "web", "build", "--", "--outDir", str(target), "--emptyOutDir"]
+    session.run(*build, external=True)
+    if session.posargs[:1] != ["--build"]:
+        session.run("python", "web/serve.py", str(target), *session.posargs)
 
 
 @nox.session(python=HOST)

@@ -328,9 +328,9 @@ static TARGET void KERNEL(attention_backward)(double *dq, double *dk, double *dv
    when 0.5 / 0.4865 times as much is added. The others, some 2 in 100, and all results outside that range are
    in doubt: pow computes those. So the root below need not be rounded correctly, only nearly always.
 
-   With another C library every one is in doubt. */
+   musl's, which WebAssembly has, is of the same source. With another C library every one is in doubt. */
 
-#ifdef __GLIBC__
+#if defined(__GLIBC__) || defined(__wasm__)
 #define DOUBT (0.5 / 0.4865)
 #else
 #define DOUBT INFINITY

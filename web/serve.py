@@ -24,6 +24,9 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def end_headers(self) -> None:
         fixed = "/assets/" in self.path or "/pyodide-" in self.path
         self.send_header("Cache-Control", "public, max-age=31536000, immutable" if fixed else "no-cache")
+        # a page that shares its process with no other site's has a clock of 5 instead of 100 microseconds
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:

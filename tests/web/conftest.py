@@ -55,6 +55,8 @@ def site(npm, shared):
     folder = shared / "playground"
     with filelock.FileLock(f"{folder}.lock"):
         if not (folder / "index.html").exists():
+            # where there is no compiler for it, the engine native is not in the browser
+            subprocess.run([sys.executable, ROOT / "native" / "wasm.py"], timeout=300, capture_output=True)
             build = [npm, "run", "--silent", "build", "--", "--outDir", str(folder), "--emptyOutDir"]
             subprocess.run(build, cwd=WEB, check=True, timeout=300, capture_output=True)
     return folder

@@ -1,6 +1,7 @@
 """The playground in a real browser, clicked through: what it computes is what the command line computes."""
 
 import csv
+import importlib.util
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from tests.web.conftest import PATIENCE, PLAIN_LIBRARY, ROOT, WEB, button, opene
 
 import golden
 
+NATIVE = importlib.util.find_spec("ziglang") is not None  # what compiles it to WebAssembly
 SIZES = [1400, 1024, 390]
 TABS = ["train", "generate", "inside", "ladder", "race", "engine"]
 
@@ -276,7 +278,8 @@ def test_bad_input_is_a_sentence_at_the_field_and_settings_stand_in_the_address(
 def test_engines_race_and_a_wrong_one_is_found(browser, address):
     with opened(browser, address + "#tab=race") as page:
         page.fill("#race-steps", "12")
-        for name in ("wrong", "microgpt.mjs"):
+        native = ["native"] if NATIVE else []  # by the browser's own C library
+        for name in ("wrong", "microgpt.mjs", *native):
             page.get_by_role("checkbox", name=name, exact=True).check()
         page.get_by_role("checkbox", name="compiled_unordered", exact=True).uncheck()
         button(page, "Start the race").click()
@@ -284,6 +287,8 @@ def test_engines_race_and_a_wrong_one_is_found(browser, address):
         page.wait_for_selector("button:has-text('Losses as CSV'):not([disabled])")
         table = {row.split("\t")[0]: row.split("\t") for row in page.inner_text("[data-testid=race]").splitlines()}
         assert table["compiled"][3] == "same bits, 12 steps" and float(table["compiled"][2]) > 0
+        for name in native:
+            assert table[name][3] == "same bits, 12 steps" and float(table[name][2]) > float(table["compiled"][2])
         assert "DIVERGED: off by" in table["wrong"][3] and "step 2" in table["wrong"][3] and table["wrong"][2] == "–"
         assert table["microgpt.mjs"][3].startswith(("same bits", "within"))
         rows = list(csv.DictReader(io.StringIO(downloaded(page, "Losses as CSV"))))
@@ -300,7 +305,8 @@ def test_engines_race_and_a_wrong_one_is_found(browser, address):
         page.fill("#race-steps", "5")
         button(page, "Start the race").click()
         page.wait_for_function("/\\d \\[\\d/.test(document.querySelector('[data-testid=race]').innerText)")
-        page.get_by_role("checkbox", name="microgpt.mjs", exact=True).uncheck()
+        for name in ("microgpt.mjs", *native):
+            page.get_by_role("checkbox", name=name, exact=True).uncheck()
         button(page, "Start the race").click()
         page.get_by_text("a race takes two to six").wait_for()
 
@@ -337,6 +343,7 @@ def test_the_ladder_is_climbed(browser, address):
 @pytest.mark.slow
 def test_fifty_steps_of_every_engine_are_cpythons(browser, address):
     losses = json.loads((WEB / "golden.json").read_text(encoding="utf-8"))["losses"]
+    losses.update({"native": losses["reference"]} if NATIVE else {})
     with opened(browser, address + "#tab=race") as page:
         button(page, "Prove it").click()
         page.set_default_timeout(5 * PATIENCE)

@@ -51,6 +51,9 @@ def test_the_paired_ratio_is_robust_and_its_interval_is_students():
     assert found["value"] == pytest.approx(expected.value, rel=0.01)
     assert [found["low"], found["high"]] == pytest.approx([expected.low, expected.high], rel=0.02)
     assert paired.paired_ratio([[1.0, 2.0]], [[0.5, 1.0]]) == {"value": pytest.approx(2.0), "low": None, "high": None}
+    # a clock that ticks too coarsely for a step
+    assert paired.paired_ratio([[9.0, 11.0]], [[0.1, 0.0]])["value"] == pytest.approx(200)
+    assert math.isfinite(paired.paired_ratio([[9.0, 11.0]], [[0.0, 0.0]])["value"])
     for freedom in range(1, 12):
         assert paired.t_quantile(freedom, 0.975) == pytest.approx(special.stdtrit(freedom, 0.975), rel=1e-9)
 

@@ -1,7 +1,8 @@
 """The verdict on losses, which is bench.host's (a test holds the two together), and a paired ratio in plain Python.
 
 bench.host's own ratio needs NumPy, which the browser does not have: here a round's log-ratio is a one-step biweight mean over
-its steps (Beaton and Tukey 1974), and the interval is Student's over rounds. On a quiet machine the two agree.
+its steps (Beaton and Tukey 1974), and the interval is Student's over rounds. On a quiet machine the two agree. A browser's
+clock may tick too coarsely for a step: where one seems to take no time, a round's ratio is that of its steps' sums.
 """
 
 from __future__ import annotations
@@ -14,10 +15,13 @@ from bench.workload.engine import LOSS_TOLERANCE
 
 CUTOFF = 9.0
 SMALLEST_SPREAD = 1e-12
+TICK = 0.1  # ms, of the coarsest clock
 
 
 def paired_ratio(baseline: Sequence[Sequence[float]], times: Sequence[Sequence[float]]) -> Dict[str, Any]:
     """Time of the baseline / time of this one, both (rounds, steps), with its 95 % interval over rounds."""
+    if not all(map(all, (*baseline, *times))):
+        baseline, times = ([[max(math.fsum(steps), TICK)] for steps in rounds] for rounds in (baseline, times))
     rounds = [[math.log(a) - math.log(b) for a, b in zip(*pair)] for pair in zip(baseline, times)]
     middles = [median(steps) for steps in rounds]
     apart = [median(abs(x - middle) for x in steps) for steps, middle in zip(rounds, middles)]

@@ -146,3 +146,9 @@ export function median(numbers: number[]): number {
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
+
+/** The middle of some steps' times in ms; their mean where a browser's clock ticks too coarsely for one step. */
+export function typical(times: number[]): number {
+  const middle = median(times);
+  return middle < 1 ? times.reduce((sum, time) => sum + time, 0) / times.length : middle;
+}

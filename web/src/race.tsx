@@ -1,7 +1,7 @@
 /** The race: engines train the same model from the same seed, each in a worker of its own. */
 import { signal } from '@preact/signals';
 import { WRONG } from './engine';
-import { Card, Chart, download, median, Scroll, Trouble, whole } from './parts';
+import { Card, Chart, download, Scroll, Trouble, typical, whole } from './parts';
 import type { StepRecord, Wanted } from './protocol';
 import { type Competitor, PythonError, startPython, WorkerClient } from './python';
 import { ownSource, wantedNow } from './settings';
@@ -136,7 +136,7 @@ async function together(names: string[], base: Wanted, text: string, count: numb
   const first = rows.value[0];
   if (first)
     for (const row of rows.value)
-      row.ratio = row.ms.length ? { value: median(first.ms) / median(row.ms), low: null, high: null } : null;
+      row.ratio = row.ms.length ? { value: typical(first.ms) / typical(row.ms), low: null, high: null } : null;
   draw();
 }
 
@@ -347,7 +347,7 @@ function Results() {
             {rows.value.map((row) => (
               <tr key={row.name}>
                 <th scope="row">{row.name}</th>
-                <td>{row.ms.length ? median(row.ms).toFixed(2) : '–'}</td>
+                <td>{row.ms.length ? typical(row.ms).toFixed(2) : '–'}</td>
                 <td>{ratioText(row)}</td>
                 <td class={row.words.startsWith('DIVERGED') ? 'bad' : ''}>
                   {row === first && row.words ? `${row.hex.length} steps` : row.words || soFar(row)}
@@ -415,8 +415,11 @@ async function prove() {
   prover = worker;
   try {
     const { steps: count, losses, options } = (await import('../golden.json')).default as unknown as Golden;
-    await worker.ready;
-    for (const [engine, expected] of Object.entries(losses)) {
+    const { engines } = await worker.ready;
+    // native promises the reference's bits, and is there where it was compiled
+    const native = engines.some(({ name, unavailable }) => name === 'native' && !unavailable);
+    const all = native ? { ...losses, native: losses['reference'] ?? [] } : losses;
+    for (const [engine, expected] of Object.entries(all)) {
       proving.value = engine;
       const base: Wanted = {
         data: 'given_names',
@@ -434,7 +437,7 @@ async function prove() {
         reference: expected,
         losses: found.map(({ hex }) => hex),
       });
-      proof.value = [...proof.value, { name: engine, words, ms: median(found.map(({ ms }) => ms)) }];
+      proof.value = [...proof.value, { name: engine, words, ms: typical(found.map(({ ms }) => ms)) }];
     }
   } catch (error) {
     if (!(error instanceof PythonError)) throw error;

@@ -7,6 +7,12 @@ const sources = import.meta.glob<string>(
   { query: '?raw', import: 'default', eager: true },
 );
 const ours = import.meta.glob<string>(['../python/*.py'], { query: '?raw', import: 'default', eager: true });
+// the engine native's extension module, where `nox -s playground` could compile it
+const modules = import.meta.glob<string>('../../native/*wasm32-emscripten.so', {
+  query: '?url',
+  import: 'default',
+  eager: true,
+});
 const HOME = '/home/pyodide/project/';
 const CACHE = 'playground';
 const TYPES: Record<string, string> = { wasm: 'application/wasm', mjs: 'text/javascript', json: 'application/json' };
@@ -50,6 +56,7 @@ function countingFetch(missing: (url: string) => void): typeof fetch {
 
 async function load(base: string): Promise<unknown> {
   if (typeof WebAssembly === 'undefined') throw new Error('this browser has no WebAssembly: Python cannot run in it');
+  const compiled = Object.entries(modules).map(async ([path, url]) => [path, await bytesOf(url)] as const);
   // Pyodide waits for ever where a file of its own is missing
   const broken = new Promise<never>((_, reject) => {
     self.fetch = countingFetch((what) => reject(new Error(what)));
@@ -63,6 +70,7 @@ async function load(base: string): Promise<unknown> {
   files = pyodide.FS;
   for (const [path, text] of Object.entries(sources)) write(HOME + path.replace('../../', ''), text);
   for (const [path, text] of Object.entries(ours)) write(`${HOME}page/${path.split('/').pop()}`, text);
+  for (const [path, bytes] of await Promise.all(compiled)) write(HOME + path.replace('../../', ''), bytes);
   pyodide.runPython(`
 import sys
 sys.path[:0] = ["${HOME}page", "${HOME.slice(0, -1)}"]
@@ -75,9 +83,15 @@ answer = functools.partial(playground.answer, page)
   return call('hello', {});
 }
 
-function write(path: string, text: string) {
+function write(path: string, content: string | Uint8Array) {
   files.mkdirTree(path.slice(0, path.lastIndexOf('/')));
-  files.writeFile(path, text);
+  files.writeFile(path, content);
+}
+
+/** A file of the page's own; empty where it does not come, and the engine that needs it says so. */
+async function bytesOf(url: string): Promise<Uint8Array> {
+  const response = await self.fetch(url).catch(() => undefined);
+  return new Uint8Array(response?.ok ? await response.arrayBuffer() : []);
 }
 
 class Refused extends Error {
