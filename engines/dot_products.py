@@ -13,5 +13,7 @@ def dot(a, b):
 
 
 sumprod = getattr(math, "sumprod", dot)  # CPython has it from 3.12 on, and it rounds only once
-# so many terms are sooner added by sumprod than written out; in CPython 3.15 an expression costs more per term
-LONG = math.inf if sumprod is dot else 32 if sys.version_info < (3, 15) else 16
+# so many terms are sooner added by sumprod than written out: in CPython 3.15 an expression costs more per term, and on
+# WebAssembly, which has no fused multiply-add, sumprod always does
+SLOW = sumprod is dot or sys.platform == "emscripten"
+LONG = math.inf if SLOW else 32 if sys.version_info < (3, 15) else 16

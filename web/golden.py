@@ -12,6 +12,7 @@ numbers; mulberry32's polar method needs neither.
 from __future__ import annotations
 
 import json
+import math
 import os
 import pathlib
 import platform
@@ -21,11 +22,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import engines
+import engines.dot_products
 from bench import Model
 
 STEPS = 50
 OPTIONS = {"rng": "mulberry32"}
 OTHERS = ("numpy", "numba", "jax", "torch", "native")  # not in plain Python
+engines.dot_products.LONG = math.inf  # as in the browser: how long sums are added, by engines that may add in any order
 PLAIN = {"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-FMA,-FMA4,-AVX2"}
 
 
