@@ -22,7 +22,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 PYODIDE = HERE.parent / "web" / "node_modules" / "pyodide" / "python_stdlib.zip"
 CONFIGURATION = "_sysconfigdata__emscripten_wasm32-emscripten.py"
 # as in setup.py; what is the same in every browser since 2023 are vectors of two doubles. WebAssembly has no contraction.
-COMPILE = ["-target", "wasm32-wasi", "-std=gnu11", "-O3", "-fPIC", "-msimd128", "-ffp-contract=off", "-fno-math-errno",
+COMPILE = ["-target", "wasm32-wasi", "-std=gnu11", "-O3", "-fPIC", "-msimd128", "-mno-extended-const", "-ffp-contract=off", "-fno-math-errno",
            "-fvisibility=hidden", "-g0", "-DPy_LIMITED_API=0x030A0000"]  # fmt: skip
 LINK = ["-shared", "--experimental-pic", "--no-entry", "--unresolved-symbols=import-dynamic", "--strip-all",
         "--export=PyInit__microgpt_native"]  # fmt: skip

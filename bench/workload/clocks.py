@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Callable, Optional
 
 try:
@@ -11,6 +12,8 @@ except ImportError:  # Windows
 
 COARSE_NS = 100_000  # half a per cent of a turn of 20 ms
 CHAIN = 16  # documents that repeats of a step train on before they begin again from the step's own state
+# WebAssembly knows no processor's time and counts the wall's for it; with one thread only, nothing runs beside an order there
+TELLS_IDLE = sys.platform != "emscripten"
 LONGEST_WATCH = 3_000_000  # readings: some tenths of a second where a clock stands still
 
 

@@ -71,7 +71,7 @@ from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import engines
 from bench.workload import generation, runtime
-from bench.workload.clocks import CHAIN, COARSE_NS, children_ns, delay_ns, tick_ns, yields
+from bench.workload.clocks import CHAIN, COARSE_NS, TELLS_IDLE, children_ns, delay_ns, tick_ns, yields
 from bench.workload.config import Config
 from bench.workload.generation import Sampling
 from bench.workload.seal import changed, frozen_objects, interpreter_state, parts_of, replaced, seal
@@ -497,7 +497,7 @@ def serve(
     """Carry out one order after the other; the answer to one that failed is the last."""
     idle_since = all_idle = 0
     for number, line in enumerate(orders):
-        idle = processor() - idle_since if idle_since else 0
+        idle = processor() - idle_since if idle_since and TELLS_IDLE else 0
         all_idle += idle
         order = json.loads(line)
         try:
