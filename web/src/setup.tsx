@@ -1,4 +1,5 @@
 /** The settings: the data and the model. */
+import { effect, signal } from '@preact/signals';
 import { useRef } from 'preact/hooks';
 import { Card, duration, shown, Trouble, whole } from './parts';
 import { PythonError } from './python';
@@ -18,12 +19,43 @@ import { checked, clearErrors, description, estimate, fieldErrors, hello, phase,
 
 const LARGEST = 5_000_000; // bytes, as in python/playground.py; asked before a file is read
 
+// where the settings stand above what they set, and would push it off the screen, they are folded; as wide as in style.css
+const narrow = signal(false);
+const unfolded = signal(false);
+const query = matchMedia('(max-width: 1050px)');
+const fold = () => {
+  narrow.value = query.matches;
+};
+fold();
+query.addEventListener('change', fold);
+effect(() => {
+  if (Object.keys(fieldErrors.value).some((field) => field)) unfolded.value = true;
+});
+
 export function Setup() {
-  return (
+  const parts = (
     <div class="setup">
       <Data />
       <Model />
     </div>
+  );
+  if (!narrow.value) return parts;
+  const { data, engine } = settings.value;
+  const size = checked.value && `, ${whole(checked.value.parameters)} parameters`;
+  return (
+    <details
+      class="folded"
+      open={unfolded.value}
+      onToggle={(event) => {
+        unfolded.value = event.currentTarget.open;
+      }}
+    >
+      <summary>
+        <b>Data and model</b>: {data === OWN_TEXT ? 'your text' : data}, {engine === 'own' ? 'your engine' : engine}
+        {size}
+      </summary>
+      {parts}
+    </details>
   );
 }
 
