@@ -50,13 +50,22 @@ def npm(shared):
 
 
 @pytest.fixture(scope="session")
-def site(npm, shared):
+def wasm(npm, shared):
+    """Whether the engine native is there for the browser: newly compiled, where the compiler and Python's headers are."""
+    with filelock.FileLock(shared / "wasm.lock"):
+        told = shared / "wasm"
+        if not told.exists():
+            done = subprocess.run([sys.executable, ROOT / "native" / "wasm.py"], timeout=300, capture_output=True)
+            told.write_text("" if done.returncode else "yes")
+    return bool(told.read_text())
+
+
+@pytest.fixture(scope="session")
+def site(npm, wasm, shared):
     """The folder of the built playground."""
     folder = shared / "playground"
     with filelock.FileLock(f"{folder}.lock"):
         if not (folder / "index.html").exists():
-            # where there is no compiler for it, the engine native is not in the browser
-            subprocess.run([sys.executable, ROOT / "native" / "wasm.py"], timeout=300, capture_output=True)
             build = [npm, "run", "--silent", "build", "--", "--outDir", str(folder), "--emptyOutDir"]
             subprocess.run(build, cwd=WEB, check=True, timeout=300, capture_output=True)
     return folder

@@ -1,7 +1,6 @@
 """The playground in a real browser, clicked through: what it computes is what the command line computes."""
 
 import csv
-import importlib.util
 import io
 import json
 import os
@@ -16,7 +15,6 @@ from tests.web.conftest import PATIENCE, PLAIN_LIBRARY, ROOT, WEB, button, opene
 
 import golden
 
-NATIVE = importlib.util.find_spec("ziglang") is not None  # what compiles it to WebAssembly
 SIZES = [1400, 1024, 390]
 TABS = ["train", "generate", "inside", "ladder", "race", "engine"]
 
@@ -275,10 +273,10 @@ def test_bad_input_is_a_sentence_at_the_field_and_settings_stand_in_the_address(
 # --------------------------------------------------------------------- races, and engines of one's own
 
 
-def test_engines_race_and_a_wrong_one_is_found(browser, address):
+def test_engines_race_and_a_wrong_one_is_found(browser, address, wasm):
     with opened(browser, address + "#tab=race") as page:
         page.fill("#race-steps", "12")
-        native = ["native"] if NATIVE else []  # by the browser's own C library
+        native = ["native"] if wasm else []  # by the browser's own C library
         for name in ("wrong", "microgpt.mjs", *native):
             page.get_by_role("checkbox", name=name, exact=True).check()
         page.get_by_role("checkbox", name="compiled_unordered", exact=True).uncheck()
@@ -332,6 +330,42 @@ def test_an_engine_of_ones_own_is_checked_and_an_endless_one_is_stopped(browser,
         wait_for_text(page, "[data-testid=verdict]", "DIVERGED")
 
 
+def test_a_training_that_goes_wrong_is_told_and_the_page_goes_on(browser, address):
+    with opened(browser, address + "#n_embd=8&n_head=2&steps=40&learning_rate=1e300") as page:
+        settled(page)
+        button(page, "Train").click()
+        page.get_by_role("alert").get_by_text("smaller learning rate").wait_for()
+        page.fill("#field-learning_rate", "0.01")
+        button(page, "Reset").click()
+        # in the background no frames come: the training goes on, and is drawn later
+        page.evaluate("window.requestAnimationFrame = (draw) => { window.draw = draw; return 1; }")
+        button(page, "Train").click()
+        button(page, "Train anew").wait_for()
+        page.evaluate("window.draw(0)")
+        assert value(page, "step") == "40 / 40"
+        assert "Last: each step" in page.get_by_role("img", name="Loss in nats").get_attribute("aria-label")
+        page.reload()
+        page.wait_for_selector("[data-ready=yes]")
+        # an engine without an end, in the training itself
+        tab(page, "engine")
+        page.locator(".cm-content").fill("while True:\n    pass")
+        page.select_option("#engine", "own")
+        tab(page, "train")
+        button(page, "Train").click()
+        button(page, "Reset").click()
+        button(page, "Train").wait_for()
+        page.select_option("#engine", "vector")
+        button(page, "Train").click()
+        button(page, "Train anew").wait_for()
+        # on a narrow screen the settings are folded, until one of them is wrong
+        page.set_viewport_size({"width": 390, "height": 900})
+        page.locator(".folded > summary").wait_for()
+        assert not page.locator("#field-n_embd").is_visible()
+        page.click(".folded > summary")
+        page.fill("#field-n_embd", "9")
+        wait_for_text(page, "#about-n_embd", "multiple of n_head")
+
+
 def test_the_ladder_is_climbed(browser, address):
     with opened(browser, address + "#tab=ladder&data=cats&steps=6") as page:
         button(page, "Climb").click()
@@ -341,9 +375,9 @@ def test_the_ladder_is_climbed(browser, address):
 
 
 @pytest.mark.slow
-def test_fifty_steps_of_every_engine_are_cpythons(browser, address):
+def test_fifty_steps_of_every_engine_are_cpythons(browser, address, wasm):
     losses = json.loads((WEB / "golden.json").read_text(encoding="utf-8"))["losses"]
-    losses.update({"native": losses["reference"]} if NATIVE else {})
+    losses.update({"native": losses["reference"]} if wasm else {})
     with opened(browser, address + "#tab=race") as page:
         button(page, "Prove it").click()
         page.set_default_timeout(5 * PATIENCE)

@@ -97,8 +97,10 @@ async function look(mine: number) {
       checked.value = found;
       description.value = documents;
     });
-    // a scalar engine's step takes a second and more; while a training is on its own times are better
-    if (phase.value !== 'running' && phase.value !== 'starting') {
+    // a scalar engine's step takes a second and more; while a training is on its own times are better; and an engine that
+    // is being typed may not end: it runs when it is asked for, where it can be stopped
+    if (wanted.engine === 'own') estimate.value = null;
+    else if (phase.value !== 'running' && phase.value !== 'starting') {
       const { ms } = await python.ask<{ ms: number }>('estimate', { settings: wanted });
       if (mine === looking) estimate.value = ms;
     }
