@@ -19,12 +19,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 import serve
 
 PATIENCE = 1_200_000  # ms
-ENGINES = ("combined", "compiled", "vector", "compiled_unordered", "native")
+ENGINES = ("compiled", "vector", "compiled_unordered", "native")
 PORT = "microgpt.mjs"
 PAGE = """# Python in the browser, beside JavaScript
 
-The same training in one browser, each engine and the port to JavaScript (`examples/microgpt.mjs`) in a worker of its own, one
-step of each in turn: {steps:,} steps, {rounds} rounds of fresh workers, the default model on given_names with random numbers by
+The same training in one browser, each engine and the port to JavaScript (`examples/microgpt.mjs`) in a worker of its own, in
+turns of ten steps: {steps:,} steps, {rounds} rounds of fresh workers, the default model on given_names with random numbers by
 mulberry32. {browser}, {python}. Above 1 is faster than the port; behind it the 95 % interval over the rounds.
 
 | engine | ms a step | times as fast | losses, held against the port's |

@@ -54,7 +54,7 @@ self.onmessage = async ({ data: order }: MessageEvent<Order>) => {
         await breathe();
       }
       result = { step: done, finished: running };
-    } else if (order.do === 'step') result = step();
+    } else if (order.do === 'steps') result = Array.from({ length: order['count'] as number }, step);
     else if (order.do === 'pause') running = false;
     post({ id: order.id, result });
   } catch (error) {

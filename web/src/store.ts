@@ -21,7 +21,7 @@ export const fieldErrors = signal<Record<string, string>>({});
 export const trainedWith = signal<Wanted | null>(null);
 export const samplesEvery = signal('100');
 
-/** Every step so far, a column a quantity; drawn when the version changes, at most once a frame. */
+/** Every step so far, a column a quantity; drawn when the version changes. */
 export const history = {
   step: [] as number[],
   loss: [] as number[],
@@ -122,6 +122,7 @@ function forget() {
   version.value++;
 }
 
+const DRAW_EVERY = 50; // ms: drawing takes a processor from the training
 let drawing = false;
 function keep(record: StepRecord) {
   const last = history.smooth.at(-1);
@@ -144,10 +145,14 @@ function keep(record: StepRecord) {
   if (drawing) return;
   drawing = true;
   // frames don't come while the tab is in the background: the training goes on, and is drawn when it is back
-  requestAnimationFrame(() => {
-    drawing = false;
-    version.value++;
-  });
+  setTimeout(
+    () =>
+      requestAnimationFrame(() => {
+        drawing = false;
+        version.value++;
+      }),
+    DRAW_EVERY,
+  );
 }
 
 /** Makes the model of the settings and trains, or goes on with the one that is there. */

@@ -140,6 +140,7 @@ self.onmessage = async ({ data: order }: MessageEvent<Order>) => {
     if (order.do === 'load') result = await load(order['base'] as string);
     else if (order.do === 'run') result = await run(order);
     else if (order.do === 'pause') running = false;
+    else if (order.do === 'steps') result = Array.from({ length: order['count'] as number }, () => call('step', {}));
     else {
       if (order['bytes']) files.writeFile(`/home/pyodide/${order['name'] as string}`, order['bytes'] as Uint8Array);
       result = call(order.do === 'load_model' ? 'load' : order.do, { ...order, bytes: null });
