@@ -62,7 +62,7 @@ export function Setup() {
 // ----------------------------------------------------------------- data
 
 async function take(file: File) {
-  clearErrors('data');
+  clearErrors('data', 'file');
   try {
     if (file.size > LARGEST)
       throw new PythonError(
@@ -76,14 +76,14 @@ async function take(file: File) {
     ownText.value = text;
     settings.value = { ...settings.value, data: OWN_TEXT };
   } catch (error) {
-    if (error instanceof PythonError) fieldErrors.value = { ...fieldErrors.value, data: error.message };
+    if (error instanceof PythonError) fieldErrors.value = { ...fieldErrors.value, file: error.message };
     else throw error;
   }
 }
 
 function Data() {
   const chooser = useRef<HTMLInputElement>(null);
-  const error = fieldErrors.value['data'];
+  const error = fieldErrors.value['data'] ?? fieldErrors.value['file'];
   const own = settings.value.data === OWN_TEXT;
   const known = hello.value?.lists ?? [DEFAULT.data];
   const lists = [...new Set([...known, ...Object.keys(PRESET_TEXTS)])].sort();
@@ -106,6 +106,7 @@ function Data() {
             value={settings.value.data}
             aria-describedby="data-error"
             onChange={(event) => {
+              clearErrors('file');
               settings.value = { ...settings.value, data: event.currentTarget.value };
             }}
           >
@@ -130,6 +131,7 @@ function Data() {
                 placeholder="one document a line"
                 value={ownText.value}
                 onInput={(event) => {
+                  clearErrors('file');
                   ownText.value = event.currentTarget.value;
                 }}
               />

@@ -66,8 +66,7 @@ function begin() {
 export function report(error: unknown) {
   if (!(error instanceof PythonError)) throw error;
   if (error.message === 'stopped') return;
-  if (error.field) fieldErrors.value = { ...fieldErrors.value, [error.field]: error.message };
-  else fieldErrors.value = { ...fieldErrors.value, '': error.message };
+  fieldErrors.value = { ...fieldErrors.value, [error.field ?? '']: error.message };
   notice.value = error.message;
 }
 
@@ -78,6 +77,12 @@ export const clearErrors = (...names: string[]) => {
 // ----------------------------------------------------------------- settings are looked at as they change
 
 let looking = 0;
+let complained = false; // the last look found what belongs to no field
+/** What is said of a file or of a training stays: it is not about the settings, of which there may be a look under way. */
+const clearSettings = () => {
+  const others = ['file', 'model', ...(complained ? [] : [''])];
+  clearErrors(...Object.keys(fieldErrors.value).filter((name) => !others.includes(name)));
+};
 effect(() => {
   const ready = hello.value;
   const asked = [settings.value, ownText.value, ownSource.value];
@@ -93,7 +98,8 @@ async function look(mine: number) {
     const documents = await python.ask<Description>('describe', { settings: wanted });
     if (mine !== looking) return;
     batch(() => {
-      fieldErrors.value = {};
+      clearSettings();
+      complained = false;
       checked.value = found;
       description.value = documents;
     });
@@ -106,7 +112,8 @@ async function look(mine: number) {
     }
   } catch (error) {
     if (mine !== looking) return;
-    fieldErrors.value = {};
+    clearSettings();
+    complained = error instanceof PythonError && !error.field;
     checked.value = null;
     estimate.value = null;
     report(error);
@@ -157,6 +164,7 @@ function keep(record: StepRecord) {
 
 /** Makes the model of the settings and trains, or goes on with the one that is there. */
 export async function train(steps?: number) {
+  clearErrors('');
   try {
     if (phase.value === 'none' || phase.value === 'done') await make();
     if (!about.value) return;
@@ -181,7 +189,6 @@ export async function train(steps?: number) {
 async function make() {
   phase.value = 'starting';
   const wanted = wantedNow();
-  clearErrors('');
   const found = await python.ask<About>('start', { settings: wanted });
   batch(() => {
     forget();
