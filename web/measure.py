@@ -8,6 +8,7 @@ Needs the Python package playwright. The race is in lockstep, and takes some min
 
 from __future__ import annotations
 
+import os
 import pathlib
 import shutil
 import sys
@@ -25,7 +26,7 @@ PAGE = """# Python in the browser, beside JavaScript
 
 The same training in one browser, each engine and the port to JavaScript (`examples/microgpt.mjs`) in a worker of its own, in
 turns of ten steps: {steps:,} steps, {rounds} rounds of fresh workers, the default model on given_names with random numbers by
-mulberry32. {browser}, {python}. Above 1 is faster than the port; behind it the 95 % interval over the rounds.
+mulberry32. {browser}, {python}; load of the machine when it began: {load:.1f} on {cores} processors. Above 1 is faster than the port; behind it the 95 % interval over the rounds.
 
 | engine | ms a step | times as fast | losses, held against the port's |
 |---|---|---|---|
@@ -49,6 +50,7 @@ the page to the first step of a training of the default model, started as soon a
 
 def measure(folder: str, steps: int, rounds: int) -> str:
     """The page."""
+    load, cores = os.getloadavg()[0], os.cpu_count()
     server = serve.server(folder)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_address[1]}/"
@@ -63,7 +65,9 @@ def measure(folder: str, steps: int, rounds: int) -> str:
         browser = f"Chromium {chromium.version}"
         chromium.close()
     server.shutdown()
-    return PAGE.format(steps=steps, rounds=rounds, browser=browser, python=python, rows=rows, visits=visits)
+    return PAGE.format(
+        load=load, cores=cores, steps=steps, rounds=rounds, browser=browser, python=python, rows=rows, visits=visits
+    )
 
 
 def opened(page: Page, address: str) -> Page:

@@ -309,7 +309,7 @@ def test_engines_race_and_a_wrong_one_is_found(browser, address, wasm):
 
 
 def test_an_engine_of_ones_own_is_checked_and_an_endless_one_is_stopped(browser, address):
-    with opened(browser, address + "#tab=engine") as page:
+    with opened(browser, address + "#tab=engine&n_embd=8&n_head=2") as page:
         editor = page.locator(".cm-content")
         button(page, "Check it").click()
         wait_for_text(page, "[data-testid=verdict]", "same bits, 20 steps; first gradients equal as floats")
