@@ -28,8 +28,9 @@ const fold = () => {
 };
 fold();
 query.addEventListener('change', fold);
+const HERE = ['data', 'file', 'engine', ...FIELDS.map(({ name }) => name)];
 effect(() => {
-  if (Object.keys(fieldErrors.value).some((field) => field)) unfolded.value = true;
+  if (HERE.some((name) => fieldErrors.value[name])) unfolded.value = true;
 });
 
 export function Setup() {
