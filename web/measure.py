@@ -26,7 +26,8 @@ PAGE = """# Python in the browser, beside JavaScript
 
 The same training in one browser, each engine and the port to JavaScript (`examples/microgpt.mjs`) in a worker of its own, in
 turns of ten steps: {steps:,} steps, {rounds} rounds of fresh workers, the default model on given_names with random numbers by
-mulberry32. {browser}, {python}; load of the machine when it began: {load:.1f} on {cores} processors. Above 1 is faster than the port; behind it the 95 % interval over the rounds.
+mulberry32. {browser}, {python}; load of the machine when it began: {load:.1f} on {cores} processors. Above 1 is
+faster than the port; behind it the 95 % interval over the rounds.
 
 | engine | ms a step | times as fast | losses, held against the port's |
 |---|---|---|---|
