@@ -15,6 +15,7 @@ from bench.workload.trainer import Step, Trainer
 if TYPE_CHECKING:
     from bench.api.combining import interactions, interactions_page, load_interactions, plot_interactions
     from bench.api.explaining import (
+        breakdown,
         claims,
         explain,
         generated_source,
@@ -49,6 +50,7 @@ __all__ = [
     "Value",
     "WorkloadError",
     "bisect",
+    "breakdown",
     "calibrate",
     "check",
     "claims",
@@ -89,6 +91,7 @@ _MODULES = {
     "bench.api.measuring": ["count", "measure", "merge", "peers", "scale", "threads"],
     "bench.api.combining": ["interactions", "interactions_page", "load_interactions", "plot_interactions"],
     "bench.api.explaining": [
+        "breakdown",
         "claims",
         "explain",
         "generated_source",

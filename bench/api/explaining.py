@@ -13,14 +13,17 @@ from collections.abc import Sequence
 from bench.api import RESULTS, Path
 from bench.api.reading import load_peers, run_of
 from bench.api.results import Profile, WarmUps
+from bench.host.measure import breakdown as breaking_down
 from bench.host.measure import experiments, training
 from bench.host.measure import ladder as ladder_models
 from bench.host.measure import profiler as profiling
 from bench.host.measure.arithmetic import arithmetic, positions
+from bench.host.pages import breakdown as breakdown_page
 from bench.host.pages import claim_registry, engine_list
 from bench.host.pages import claims as claims_page
 from bench.host.pages import explain as explain_page
 from bench.host.pages import ladder as ladder_pages
+from bench.host.results import kinds
 from bench.host.results.ladder import Ladder
 from bench.host.results.records import SCHEMA, ClaimsRecord
 from bench.host.results.run import Run
@@ -90,6 +93,26 @@ def claims(
         workspace.lock(measured[0].folder)
         kept[0] = experiments.measure(measured[0], again, progress)
     return claims_page.page(claimed, measured, kept, beside)
+
+
+def breakdown(
+    run: Run | Path = "latest",
+    engines: Sequence[str] = (),
+    runtimes: Sequence[str] = (),
+    *,
+    again: bool = False,
+    seconds: float = breaking_down.SECONDS,
+    timeout: float = breaking_down.TIMEOUT,
+    results: Path = RESULTS,
+) -> str:
+    """The page of where the time of a run's steps goes, in Markdown, as ``microgpt-bench breakdown`` writes it.
+
+    Cells of the run that are not broken down yet, or all chosen ones with ``again``, are counted under Valgrind, each
+    process for at most ``timeout`` seconds, and sampled by perf for ``seconds``; what was found is kept with the run. `plots` writes the page's pictures.
+    Raises UsageError, also where the interpreter has no symbols.
+    """
+    folder = run.folder if isinstance(run, Run) else kinds.find(pathlib.Path(run), pathlib.Path(results))
+    return breakdown_page.page(*breaking_down.run(folder, engines, runtimes, again, seconds, timeout))
 
 
 def warmup(run: Run | Path = "latest", *, results: Path = RESULTS) -> WarmUps:

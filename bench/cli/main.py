@@ -17,6 +17,7 @@ from bench.workload.config import WorkloadError
 # A command's module in this package, and the first sentence of its help: the list of all is shown without importing them.
 COMMANDS = {
     "bisect": "Find the commit, or the build of Python, that changed an engine's speed, by the gate's verdict at each step.",
+    "breakdown": "Write the page of where the time of a run's steps goes, by what the interpreter does and by phase.",
     "calibrate": "Measure the gate on this machine: its false alarms, and the smallest slowdown that it detects.",
     "check": "The gate: has an engine become slower, or wrong?",
     "claims": "Write the page that compares others' claims with runs and with experiments on the first one's runtimes.",

@@ -27,7 +27,8 @@ The host writes one JSON object a line on standard input and reads one back, wit
 With ``"cycle": D`` training goes round in the first D documents. In place of "start" comes, where a tool outside counts
 this process's instructions, an order that does nothing whose amount depends on a clock:
 
-    {"do": "count", "engine": …, "documents": PATH, "config": {…}, "gc": "on", "cycle": D, "steps": N, "extra": E}
+    {"do": "count", "engine": …, "documents": PATH, "config": {…}, "gc": "on", "cycle": D, "steps": N, "extra": E}, perhaps
+        "phases": true, to say where each phase of a step ends (bench.workload.phases)
         → {"loss": HEX}
 
 And where several models are trained at the same time (`bench.workload.threads`), in place of all other orders:
@@ -76,7 +77,7 @@ from bench.workload.config import Config
 from bench.workload.generation import Sampling
 from bench.workload.seal import changed, frozen_objects, interpreter_state, parts_of, replaced, seal
 from bench.workload.threads import Crowd
-from bench.workload.trainer import Trainer
+from bench.workload.trainer import Step, Trainer
 
 PROTOCOL = 2  # answers carry their order's id: the host looks for this line in other revisions
 SLOW_NS = 50_000_000
@@ -397,8 +398,13 @@ class Worker:
         if order["gc"] == "freeze":
             self._freeze()
         loss = math.nan
+        step: Callable[[], Step] = trainer.step
+        if order.get("phases"):
+            from bench.workload import phases  # here: nothing else of a worker's has a use for it
+
+            step = phases.marked(trainer)
         for _ in range(order["steps"]):
-            loss = trainer.step().loss
+            loss = step().loss
             for _ in itertools.repeat(None, extra):
                 pass
         return {"loss": loss.hex()}

@@ -39,7 +39,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.host.measure.worker_process import MARK, START, EngineUnavailable
@@ -119,14 +119,9 @@ def instructions_per_step(
     runtime, and OutOfTime.
     """
     with Workspace() as workspace:
-        folder = _fixed_length(workspace.folder, PATH_LENGTH + layout * LAYOUT_BYTES)
-        order = {"engine": engine, "config": dict(config), "gc": gc, "cycle": cycle}
-        shutil.copytree(source, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
-        if engine.endswith(".py"):  # a file of the user's, with what belongs to it: its path is in the count too
-            own = pathlib.Path(engine)
-            order["engine"] = str(shutil.copytree(own.parent, folder / "files") / own.name)
-        process = _Counted(runtime, folder, order, timeout, deadline or Deadline())
-        shutil.copy(documents, process.documents)
+        process = prepare(
+            workspace.folder, runtime, source, engine, documents, config, gc, cycle, timeout, deadline, layout
+        )
         count = _count(process, cycle, steps)
         if slowdown:
             wanted = slowdown * count.per_step
@@ -139,7 +134,32 @@ def instructions_per_step(
         return count
 
 
-def _count(process: _Counted, cycle: int, steps: tuple[int, int] | None, extra: int = 0) -> Instructions:
+def prepare(
+    folder: pathlib.Path,
+    runtime: Runtime,
+    source: pathlib.Path,
+    engine: str,
+    documents: pathlib.Path,
+    config: Mapping[str, Any],
+    gc: str,
+    cycle: int,
+    timeout: float,
+    deadline: Deadline | None = None,
+    layout: int = 0,
+) -> Counted:
+    """A worker to count, with copies of all that it reads in ``folder``; the arguments are those of `instructions_per_step`."""
+    folder = _fixed_length(folder, PATH_LENGTH + layout * LAYOUT_BYTES)
+    order = {"engine": engine, "config": dict(config), "gc": gc, "cycle": cycle, "extra": 0}
+    shutil.copytree(source, folder / "source", ignore=shutil.ignore_patterns("__pycache__"))
+    if engine.endswith(".py"):  # a file of the user's, with what belongs to it: its path is in the count too
+        own = pathlib.Path(engine)
+        order["engine"] = str(shutil.copytree(own.parent, folder / "files") / own.name)
+    process = Counted(runtime, folder, order, timeout, deadline or Deadline())
+    shutil.copy(documents, process.documents)
+    return process
+
+
+def _count(process: Counted, cycle: int, steps: tuple[int, int] | None, extra: int = 0) -> Instructions:
     few, many = steps or (WARM_UP, WARM_UP + cycle)
     base = process.total(few, extra)
     per_step = (process.total(many, extra) - base) / (many - few)
@@ -153,7 +173,7 @@ def _count(process: _Counted, cycle: int, steps: tuple[int, int] | None, extra: 
     return Instructions(per_step, (few, many), cycle)
 
 
-class _Counted:
+class Counted:
     """A worker under Valgrind that carries out one order and ends."""
 
     def __init__(
@@ -167,19 +187,32 @@ class _Counted:
     def total(self, steps: int, extra: int) -> int:
         """Instructions of a whole process that trains ``steps`` steps."""
         counted = self.folder / "counted"
+        tool = ["--tool=cachegrind", "--cache-sim=no", "--branch-sim=no", f"--cachegrind-out-file={counted}"]
+        errors = self.run(tool, steps=steps, extra=extra)
+        try:
+            summary = re.search(r"^summary: (\d+)", counted.read_text(errors="replace"), re.MULTILINE)
+        except OSError:
+            summary = None
+        if summary is None:
+            raise CannotCount(_why(0, errors))
+        counted.unlink()
+        return int(summary[1])
+
+    def run(self, tool: Sequence[str], **more: Any) -> str:
+        """Carry out the order, with ``more`` in it, under a tool of Valgrind's; what it left on standard error.
+
+        Raises CannotCount, EngineUnavailable, OutOfTime.
+        """
         source = str(self.folder / "source")
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         # spaces after it make every order as long as the next one, and its buffer the same
-        order = json.dumps({**self.order, "steps": steps, "extra": extra}).ljust(4096) + "\n"
+        order = json.dumps({**self.order, **more}).ljust(4096) + "\n"
         try:
             done = subprocess.run(
                 [
                     self.valgrind,
                     "--command-line-only=yes",
-                    "--tool=cachegrind",
-                    "--cache-sim=no",
-                    "--branch-sim=no",
-                    f"--cachegrind-out-file={counted}",
+                    *tool,
                     *(self.runtime.executable, "-s", "-B", "-c", START, source),
                 ],
                 input=order.encode(),
@@ -198,9 +231,10 @@ class _Counted:
             )
         except subprocess.TimeoutExpired:
             self.deadline.timeout(0)
-            raise CannotCount(f"{steps} steps under Valgrind took longer than {self.timeout:.0f} s") from None
+            raise CannotCount(f"{more['steps']} steps under Valgrind took longer than {self.timeout:.0f} s") from None
         except OSError as error:
             raise CannotCount(f"cannot run {self.valgrind}: {error.strerror}") from None
+        errors = done.stderr.decode(errors="replace")
         try:
             answer = json.loads(done.stdout.partition(MARK + b"\n")[2].splitlines()[0])
         except (IndexError, ValueError):
@@ -211,14 +245,9 @@ class _Counted:
             raise CannotCount("its worker is of another version and counts nothing yet: choose a newer revision")
         if "error" in answer:
             raise CannotCount(f"under Valgrind: {answer['error']}")
-        try:
-            summary = re.search(r"^summary: (\d+)", counted.read_text(errors="replace"), re.MULTILINE)
-        except OSError:
-            summary = None
-        if done.returncode != 0 or "loss" not in answer or summary is None:
-            raise CannotCount(_why(done.returncode, done.stderr.decode(errors="replace")))
-        counted.unlink()
-        return int(summary[1])
+        if done.returncode != 0 or "loss" not in answer:
+            raise CannotCount(_why(done.returncode, errors))
+        return errors
 
 
 def _why(status: int, errors: str) -> str:

@@ -1,0 +1,157 @@
+"""What a breakdown explains, in sentences made of its numbers: why some engines, and one Python, are slower or faster."""
+
+from __future__ import annotations
+
+from bench.host.pages.breakdown_numbers import PHASES, Broken, in_order, missed
+from bench.host.pages.wording import columns, number, ratio_text
+from bench.host.results.records import REFERENCE, Cell
+from bench.host.results.run import Run
+
+Cells = dict[Cell, Broken]
+MOST = 3  # parts that a sentence names
+
+
+def answers(run: Run, cells: Cells, runtimes: list[str]) -> list[str]:
+    """A heading and a paragraph for each question that the run has the cells for."""
+    parts = []
+    for heading, of_runtime in (
+        ("Why is `iterative` slower than the reference?", _iterative),
+        ("Why is `closures` slower?", _closures),
+        ("Why is `fused_dot` faster?", _fused_dot),
+    ):
+        said = [text for name in runtimes if (text := of_runtime(run, cells, name))]
+        parts += [f"### {heading}", *said] if said else []
+    said = [text for old, new in zip(runtimes, runtimes[1:]) if (text := _versions(run, cells, old, new))]
+    return [*parts, "### Why is one Python faster than another?", *said] if said else parts
+
+
+def _pair(run: Run, cells: Cells, engine: str, name: str) -> tuple[Broken, Broken, str] | None:
+    """The reference, the engine, and how many times as fast it is; None where one lacks."""
+    if (REFERENCE, name) not in cells or (engine, name) not in cells:
+        return None
+    ratio = run.speedup(engine, name)
+    return None if ratio is None else (cells[REFERENCE, name], cells[engine, name], ratio_text(ratio))
+
+
+def _on(name: str) -> str:
+    return f"**On {columns([name])[0]}**"
+
+
+def _iterative(run: Run, cells: Cells, name: str) -> str:
+    pair = _pair(run, cells, "iterative", name)
+    if pair is None:
+        return ""
+    base, one, speedup = pair
+    sorts = [each.by_phase.get("sort", [0.0] * 3) for each in (base, one)]
+    groups = _changes({g: base.phases_of(g).get("sort", 0.0) for g in base.by_group},
+                      {g: one.phases_of(g).get("sort", 0.0) for g in one.by_group})  # fmt: skip
+    return (
+        f"{_on(name)} its speedup is {speedup}. {_difference(base, one)} The sort takes {_million(sorts[1][0])} instructions in"
+        f" place of {_million(sorts[0][0])}, the rest of the step {_million(one.total[0] - sorts[1][0])} in place of"
+        f" {_million(base.total[0] - sorts[0][0])}. In the sort, by what the interpreter does: {groups}. A call of a Python"
+        " function is traded for a tuple and an iterator that are made and freed for each node."
+    )
+
+
+def _closures(run: Run, cells: Cells, name: str) -> str:
+    pair = _pair(run, cells, "closures", name)
+    if pair is None:
+        return ""
+    base, one, speedup = pair
+    times = [each.sampled.get("collector", 0.0) * each.seconds * 1e3 for each in (base, one)]
+    text = (
+        f"{_on(name)} its speedup is {speedup}. {_difference(base, one)} Of the samples {one.sampled.get('collector', 0.0):.0%}"
+        f" are in the cyclic garbage collector, {base.sampled.get('collector', 0.0):.0%} of the reference's: about"
+        f" {number(times[1])} ms of a step's {number(one.seconds * 1e3)}, and {number(times[0])} of {number(base.seconds * 1e3)}."
+    )
+    off = [(f"{engine}_gc_off", name) for engine in (REFERENCE, "closures")]
+    if all(cell in cells for cell in off):
+        ratio = run.speedup(off[1][0], name, over=off[0])
+        if ratio is not None:
+            text += (
+                f" With the collector off in both, `closures` has {ratio_text(ratio)} times the reference's speed: what is left"
+                " are more objects to make, a function, its cells and a tuple for each node in place of a tuple of numbers."
+            )
+    return text + (
+        " Only the collector can free its graphs, as each node and its closure refer to each other; so graphs of earlier steps lie"
+        " about until it comes, and it walks through all of them, most of them no longer in the caches."
+    )
+
+
+def _fused_dot(run: Run, cells: Cells, name: str) -> str:
+    pair = _pair(run, cells, "fused_dot", name)
+    if pair is None:
+        return ""
+    base, one, speedup = pair
+    saved = _changes(
+        {PHASES[phase]: counts[0] for phase, counts in base.by_phase.items()},
+        {PHASES[phase]: counts[0] for phase, counts in one.by_phase.items()},
+    )
+    nodes = [run.nodes(engine) for engine in (REFERENCE, "fused_dot")]
+    of_nodes = "" if None in nodes else f" It makes {nodes[1]:,.0f} nodes a step, the reference {nodes[0]:,.0f}."
+    return (
+        f"{_on(name)} its speedup is {speedup}.{of_nodes} {_difference(base, one)} By phase: {saved}. Of all that the reference"
+        f" does to make, free, sort and collect nodes, {_left(base, one)} is left; the multiplications are the same ones. So time"
+        " falls by more than instructions do: a graph that fits into the caches has next to no misses."
+    )
+
+
+def _left(base: Broken, one: Broken) -> str:
+    kinds = ("calls", "collector", "allocating and freeing", "containers")
+    sums = [sum(each.by_group.get(kind, [0.0])[0] for kind in kinds) for each in (base, one)]
+    return f"{sums[1] / sums[0]:.0%}"
+
+
+def _versions(run: Run, cells: Cells, old: str, new: str) -> str:
+    both = [engine for engine, name in cells if name == new and (engine, old) in cells and not engine.endswith("_off")]
+    said = []
+    for engine in both:
+        ratio = run.speedup(engine, new, over=(engine, old))
+        if ratio is not None:
+            before, after = cells[engine, old], cells[engine, new]
+            said.append(
+                f"`{engine}` {ratio_text(ratio)} times as fast with {after.total[0] / before.total[0] - 1:+.1%} instructions and"
+                f" {after.total[2] / before.total[2] - 1:+.0%} misses of the second level"
+            )
+    if REFERENCE not in both:
+        return ""
+    before, after = cells[REFERENCE, old], cells[REFERENCE, new]
+    counted = _changes(
+        {group: counts[0] for group, counts in before.by_group.items()},
+        {group: counts[0] for group, counts in after.by_group.items()},
+    )
+    times = [{group: share * each.seconds * 1e3 for group, share in each.sampled.items()} for each in (before, after)]
+    spent = _changes(times[0], times[1], unit=1.0, what="ms")
+    versions = columns([old, new])
+    return (
+        f"**{versions[1]} over {versions[0]}**: {'; '.join(said)}. The reference's instructions by group, before → after, in"
+        f" millions: {counted}. Its time by group, from samples: {spent}. An instruction takes"
+        f" {before.seconds * 1e9 / before.total[0]:.3f} ns on {versions[0]} and {after.seconds * 1e9 / after.total[0]:.3f} on"
+        f" {versions[1]}."
+    )
+
+
+def _difference(base: Broken, one: Broken) -> str:
+    """How instructions, misses and the cost compare."""
+    ratios = [one.total[i] / base.total[i] for i in range(3)]
+    return (
+        f"A step takes {ratios[0]:.2f} times the reference's instructions, misses the first level {ratios[1]:.2f} times as often, the"
+        f" second {ratios[2]:.2f} times. Its cost as counted is {one.cost() / base.cost():.2f} times the reference's, of which misses"
+        f" are {missed(one.total) / one.cost():.0%} ({missed(base.total) / base.cost():.0%} of the reference's)."
+    )
+
+
+def _changes(before: dict[str, float], after: dict[str, float], unit: float = 1e6, what: str = "million") -> str:
+    """The largest changes, as "name 12 → 34"."""
+    names = in_order({*before, *after}) or [*before]
+    moved = sorted(names, key=lambda name: -abs(after.get(name, 0.0) - before.get(name, 0.0)))[: MOST + 1]
+    return (
+        ", ".join(
+            f"{name} {number(before.get(name, 0.0) / unit)} → {number(after.get(name, 0.0) / unit)}" for name in moved
+        )
+        + f" {what}"
+    )
+
+
+def _million(count: float) -> str:
+    return f"{count / 1e6:,.1f} million"
