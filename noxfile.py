@@ -154,6 +154,14 @@ def explain(session: nox.Session) -> None:
 
 
 @nox.session(python=HOST)
+def breakdown(session: nox.Session) -> None:
+    """Write the page of where the time of a run's steps goes. Arguments go to `microgpt-bench breakdown`."""
+    session.install("-e", ".[report]")
+    build_native(session)
+    session.run("microgpt-bench", "breakdown", *session.posargs)
+
+
+@nox.session(python=HOST)
 def claims(session: nox.Session) -> None:
     """Write the page that compares others' claims with runs. Arguments go to `microgpt-bench claims`."""
     install_host(session)

@@ -14,6 +14,7 @@ import bench
 from bench.api.requests import DEFAULTS
 from bench.cli import (
     bisect,
+    breakdown,
     calibrate,
     check,
     claims,
@@ -63,6 +64,7 @@ COMMANDS = {
     bench.calibrate: (calibrate, []),
     bench.compare: (compare, ["one", "other"]),
     bench.explain: (explain, ["one"]),
+    bench.breakdown: (breakdown, []),
     bench.claims: (claims, ["one"]),
     bench.warmup: (warmup, []),
     bench.history: (history, []),

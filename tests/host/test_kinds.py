@@ -55,6 +55,7 @@ TAKES = {
     ("compare", "run"): ["run", "peers"],
     ("claims",): ["run"],
     ("explain", "--seconds", "0.2s"): ["run"],
+    ("breakdown", "--engine", "nothing"): ["run"],
     ("report",): ["run", "check", "peers"],
     ("scale", "--show"): ["scale"],
     ("peers", "--show"): ["peers"],

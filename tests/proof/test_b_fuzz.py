@@ -218,6 +218,7 @@ READERS = {  # of each kind of file: the commands that read it
     ],
     "results/small/counters.json": [["show", "small"]],
     "results/small/gate.json": [["report", "small"]],
+    "results/small/breakdown.json": [["breakdown", "small", "--engine", "reference"], ["report", "small"]],
     "results/scale/scale.json": [["scale", "--show", "scale"], ["scale", "--show", "scale", "--format", "json"]],
     "results/threads/threads.json": [
         ["threads", "--show", "threads"],
@@ -438,6 +439,7 @@ REFUSED = {  # what stands before the odd option, so that nothing is measured wh
     "compare": ["small", "other"],
     "count": ["small", "--engine", "nothing"],
     "explain": ["small", *NOWHERE],
+    "breakdown": ["small", "--engine", "nothing"],
     "claims": ["small"],
     "merge": ["small"],
     "report": ["small"],

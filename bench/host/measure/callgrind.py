@@ -29,7 +29,7 @@ from bench.host.system.interpreters import Runtime
 from bench.host.system.workspace import Workspace
 from bench.workload.phases import ENDS
 
-CYCLE = 3  # documents
+CYCLE = 2  # documents
 SORTED = re.compile(r"^( +)((?:self|loss)\.grad = 1(?:\.0)?)$", re.MULTILINE)
 INTERPRETER = re.compile(r"(lib)?python\d")  # the file whose functions are told apart
 NAMELESS = 0.5  # of an interpreter's instructions, at most: above, it has no symbols

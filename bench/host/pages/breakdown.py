@@ -48,7 +48,7 @@ def _method(run: Run, record: BreakdownRecord) -> str:
     sizes = {name: size >> 10 for name, (size, _, _) in CACHES.items()}
     return (
         "Two looks at the same steps. **Counted**: instructions by function of the interpreter and by phase, under"
-        f" {record.valgrind}'s callgrind, in steps 4 to 6 of a training that goes round in three documents; with them the misses of"
+        f" {record.valgrind}'s callgrind, in steps 3 and 4 of a training that goes round in two documents; with them the misses of"
         f" simulated caches (first level {sizes['I1']} KiB for code and {sizes['D1']} for data, second level {sizes['LL']} KiB). In the"
         f" cost, a miss of the first level counts as {first:g} instructions, one of the second as {second:g}. **Sampled**: where"
         f" {record.perf.replace('perf version', 'perf')} saw the process in real time, on the same documents. Functions are put into"
@@ -59,7 +59,7 @@ def _method(run: Run, record: BreakdownRecord) -> str:
 def _pictures(run: Run, runtimes: list[str]) -> list[str]:
     charts = {chart.name: chart for chart in breakdown_charts.breakdowns(run)}
     return [
-        f"![{charts[name].title}. {charts[name].caption}]({run.folder.name}/plots/{name}.svg)"
+        f"![{charts[name].title}]({run.folder.name}/plots/{name}.svg)\n\n{charts[name].caption}"
         for runtime in runtimes
         for name in breakdown_charts.names(run, runtime)
     ]
@@ -90,8 +90,8 @@ def _counts(run: Run, runtime: str, cells: Cells) -> Table:
     return Table(
         f"Counts of a step on {runtime}",
         [
-            "Speedups are the reference's over the engine's: of the time, as measured; of the cost, as counted; of the instructions"
-            " alone. Misses in thousands.",
+            "ms/step: the reference's median, and that over the speedup. Speedups are the reference's over the engine's: of the time, as"
+            " measured; of the cost, as counted; of the instructions alone. Misses in thousands.",
         ],
         ["engine", "ms/step", "speedup", "of the cost", "of instructions", "million instructions", "misses, first level",
          "second level", "ns/instruction"],

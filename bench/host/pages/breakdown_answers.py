@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.host.pages.breakdown_numbers import PHASES, Broken, in_order, missed
+from bench.host.pages.rendering import grid
 from bench.host.pages.wording import columns, number, ratio_text
 from bench.host.results.records import REFERENCE, Cell
 from bench.host.results.run import Run
@@ -65,12 +66,12 @@ def _closures(run: Run, cells: Cells, name: str) -> str:
         f" {number(times[1])} ms of a step's {number(one.seconds * 1e3)}, and {number(times[0])} of {number(base.seconds * 1e3)}."
     )
     off = [(f"{engine}_gc_off", name) for engine in (REFERENCE, "closures")]
-    if all(cell in cells for cell in off):
+    if all(cell in run.cells and run.ok(cell) for cell in off):
         ratio = run.speedup(off[1][0], name, over=off[0])
         if ratio is not None:
             text += (
-                f" With the collector off in both, `closures` has {ratio_text(ratio)} times the reference's speed: what is left"
-                " are more objects to make, a function, its cells and a tuple for each node in place of a tuple of numbers."
+                f" With the collector off in both, `closures` has {ratio_text(ratio)} times the reference's speed: that much is"
+                " the price of a function and its cells for each node, in place of a tuple of numbers."
             )
     return text + (
         " Only the collector can free its graphs, as each node and its closure refer to each other; so graphs of earlier steps lie"
@@ -90,45 +91,38 @@ def _fused_dot(run: Run, cells: Cells, name: str) -> str:
     nodes = [run.nodes(engine) for engine in (REFERENCE, "fused_dot")]
     of_nodes = "" if None in nodes else f" It makes {nodes[1]:,.0f} nodes a step, the reference {nodes[0]:,.0f}."
     return (
-        f"{_on(name)} its speedup is {speedup}.{of_nodes} {_difference(base, one)} By phase: {saved}. Of all that the reference"
-        f" does to make, free, sort and collect nodes, {_left(base, one)} is left; the multiplications are the same ones. So time"
-        " falls by more than instructions do: a graph that fits into the caches has next to no misses."
+        f"{_on(name)} its speedup is {speedup}.{of_nodes} {_difference(base, one)} By phase: {saved}. Of the instructions that"
+        f" the reference spends on calls, on containers, on allocating and freeing, and in the collector, {_left(base, one)} are"
+        f" left; of the interpreter's loop, in which the multiplications are, {_left(base, one, 'interpreter loop')}."
     )
 
 
-def _left(base: Broken, one: Broken) -> str:
-    kinds = ("calls", "collector", "allocating and freeing", "containers")
+def _left(base: Broken, one: Broken, *kinds: str) -> str:
+    kinds = kinds or ("calls", "collector", "allocating and freeing", "containers")
     sums = [sum(each.by_group.get(kind, [0.0])[0] for kind in kinds) for each in (base, one)]
     return f"{sums[1] / sums[0]:.0%}"
 
 
 def _versions(run: Run, cells: Cells, old: str, new: str) -> str:
-    both = [engine for engine, name in cells if name == new and (engine, old) in cells and not engine.endswith("_off")]
-    said = []
+    both = [engine for engine, name in cells if name == new and (engine, old) in cells]
+    rows = []
     for engine in both:
-        ratio = run.speedup(engine, new, over=(engine, old))
+        ratio, before, after = run.speedup(engine, new, over=(engine, old)), cells[engine, old], cells[engine, new]
         if ratio is not None:
-            before, after = cells[engine, old], cells[engine, new]
-            said.append(
-                f"`{engine}` {ratio_text(ratio)} times as fast with {after.total[0] / before.total[0] - 1:+.1%} instructions and"
-                f" {after.total[2] / before.total[2] - 1:+.0%} misses of the second level"
-            )
-    if REFERENCE not in both:
-        return ""
-    before, after = cells[REFERENCE, old], cells[REFERENCE, new]
-    counted = _changes(
-        {group: counts[0] for group, counts in before.by_group.items()},
-        {group: counts[0] for group, counts in after.by_group.items()},
-    )
-    times = [{group: share * each.seconds * 1e3 for group, share in each.sampled.items()} for each in (before, after)]
-    spent = _changes(times[0], times[1], unit=1.0, what="ms")
+            changes = [after.total[i] / before.total[i] - 1 for i in range(3)]
+            cost = before.cost() / after.cost()
+            rows.append([engine, ratio_text(ratio), f"{cost:.2f}", *(f"{change:+.1%}" for change in changes)])
+    heads = ["engine", "times as fast", "by the cost", "instructions", "misses, first level", "second level"]
     versions = columns([old, new])
-    return (
-        f"**{versions[1]} over {versions[0]}**: {'; '.join(said)}. The reference's instructions by group, before → after, in"
-        f" millions: {counted}. Its time by group, from samples: {spent}. An instruction takes"
-        f" {before.seconds * 1e9 / before.total[0]:.3f} ns on {versions[0]} and {after.seconds * 1e9 / after.total[0]:.3f} on"
-        f" {versions[1]}."
-    )
+    title = f"**{versions[1]} over {versions[0]}**, both as they come from their packager:"
+    return "\n\n".join([title, grid(heads, rows, "github"), *(_moved(cells, engine, old, new) for engine in both)])
+
+
+def _moved(cells: Cells, engine: str, old: str, new: str) -> str:
+    before, after = cells[engine, old], cells[engine, new]
+    counted = _changes(*({group: counts[0] for group, counts in each.by_group.items()} for each in (before, after)))
+    times = ({group: share * each.seconds * 1e3 for group, share in each.sampled.items()} for each in (before, after))
+    return f"`{engine}`, instructions by group: {counted}. Time by group, from samples: {_changes(*times, per=1.0, what='ms')}."
 
 
 def _difference(base: Broken, one: Broken) -> str:
@@ -141,13 +135,13 @@ def _difference(base: Broken, one: Broken) -> str:
     )
 
 
-def _changes(before: dict[str, float], after: dict[str, float], unit: float = 1e6, what: str = "million") -> str:
+def _changes(before: dict[str, float], after: dict[str, float], *, per: float = 1e6, what: str = "million") -> str:
     """The largest changes, as "name 12 → 34"."""
     names = in_order({*before, *after}) or [*before]
     moved = sorted(names, key=lambda name: -abs(after.get(name, 0.0) - before.get(name, 0.0)))[: MOST + 1]
     return (
         ", ".join(
-            f"{name} {number(before.get(name, 0.0) / unit)} → {number(after.get(name, 0.0) / unit)}" for name in moved
+            f"{name} {number(before.get(name, 0.0) / per)} → {number(after.get(name, 0.0) / per)}" for name in moved
         )
         + f" {what}"
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from bench.host.pages.symbols import UNMAPPED, groups
 from bench.host.results.breakdown import BreakdownRecord, CellBreakdown, Counts
-from bench.host.results.records import Cell, key
+from bench.host.results.records import REFERENCE, Cell, key
 from bench.host.results.run import Run
 
 MISSES = "cache misses"
@@ -30,7 +30,7 @@ class Broken:
 
     cell: Cell
     found: CellBreakdown
-    seconds: float  # of a step, the median
+    seconds: float  # of a step: the reference's median over the speedup
 
     @functools.cached_property
     def by_group(self) -> dict[str, Counts]:
@@ -99,12 +99,17 @@ def missed(counts: Counts) -> float:
 
 
 def broken(run: Run, record: BreakdownRecord) -> dict[Cell, Broken]:
-    """The run's cells that are broken down and count."""
-    return {
-        cell: Broken(cell, record.cells[key(cell)], float(np.nanmedian(run.times(cell))))
-        for cell in run.cells
-        if key(cell) in record.cells and not record.cells[key(cell)].failed and run.ok(cell)
-    }
+    """The run's cells that are broken down and count, on runtimes where the reference does too."""
+    found = {}
+    for engine, runtime in run.cells:
+        cell, base = (engine, runtime), (REFERENCE, runtime)
+        known = record.cells.get(key(cell))
+        if known is None or known.failed or not run.ok(cell) or not run.ok(base):
+            continue
+        speedup = run.speedup(engine, runtime)
+        if speedup is not None:
+            found[cell] = Broken(cell, known, float(np.nanmedian(run.times(base))) / speedup.value)
+    return found
 
 
 def in_order(present: Iterable[str]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import pathlib
 from typing import Any
 
@@ -11,6 +10,7 @@ from bench.host.results import store
 from bench.host.results.records import SCHEMA
 from bench.host.results.run import Run
 from bench.host.system.errors import UsageError
+from bench.workload.phases import ENDS
 
 Counts = list[float]  # of a step: instructions, misses of the first level caches, misses of the second level cache
 # of the simulation: bytes, ways, bytes of a line. callgrind calls the last one LL; it stands for the second level here,
@@ -18,6 +18,7 @@ Counts = list[float]  # of a step: instructions, misses of the first level cache
 CACHES = {"I1": (32768, 8, 64), "D1": (49152, 12, 64), "LL": (1048576, 16, 64)}
 SMALL = 1e-4  # of a cell's instructions or samples: functions below are kept as one
 REST = "(rest)"
+MOST = 1e18  # of anything that can be counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,9 +78,14 @@ def thinned_samples(samples: dict[str, int]) -> dict[str, int]:
 def check(record: Any) -> None:
     """Raises ValueError for what can't be counts."""
     for name, cell in record.cells.items():
-        for functions in cell.phases.values():
-            for function, counts in functions.items():
-                if len(counts) != 3 or not all(0 <= count < math.inf for count in counts):
-                    raise ValueError(f"{name}: the counts of {function:.60} are {counts!r:.60}")
-        if any(count < 0 for count in cell.samples.values()):
-            raise ValueError(f"{name}: a number of samples is below 0")
+        if cell.failed:
+            continue
+        if unknown := [phase for phase in cell.phases if phase not in ENDS]:
+            raise ValueError(f"{name}: there is no phase {unknown[0]!r:.60}")
+        counts = [counts for functions in cell.phases.values() for counts in functions.values()]
+        if any(len(three) != 3 or not all(0 <= count < MOST for count in three) for three in counts):
+            raise ValueError(f"{name}: expected three counts of each function")
+        if not all(0 <= count < MOST for count in cell.samples.values()):
+            raise ValueError(f"{name}: expected numbers of samples")
+        if not all(sum(three[i] for three in counts) for i in range(3)) or not sum(cell.samples.values()):
+            raise ValueError(f"{name}: it has no instructions, misses or samples")
