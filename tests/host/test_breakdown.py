@@ -1,5 +1,6 @@
 """Where a step's time goes: phases in a worker, callgrind's files, the groups of functions, the committed page."""
 
+import importlib.util
 import json
 import pathlib
 import shutil
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 import bench
+from bench.host.measure import breakdown as measuring
 from bench.host.measure import callgrind, sampling
 from bench.host.measure.valgrind import CannotCount
 from bench.host.pages import breakdown_charts
@@ -111,18 +113,66 @@ def test_without_symbols_a_line_says_what_to_do(tmp_path):
     assert "\n" not in str(error.value)
 
 
+@pytest.fixture
+def tools(monkeypatch):
+    """Whatever is installed here: their versions, and samples."""
+    monkeypatch.setattr(measuring, "valgrind_version", lambda: "valgrind-0")
+    monkeypatch.setattr(sampling, "perf_version", lambda: "perf version 0")
+    monkeypatch.setattr(sampling, "by_function", lambda *_: {"_PyEval_EvalFrameDefault": 9, "gc_collect_main": 1})
+
+
 @needs_valgrind
-def test_a_python_without_symbols(small_run, bench_command, monkeypatch):
-    """Whatever this one has: its functions are taken for nameless ones."""
-    if shutil.which("perf") is None:
-        monkeypatch.setattr(sampling, "perf_version", lambda: "perf version 0")
+def test_a_cell_is_broken_down(small_run, bench_command, tools):
+    """On the Python at hand, which may have symbols or not."""
     assert small_run("--engine", "fused_dot").exit_code == 0
-    monkeypatch.setattr(callgrind, "key", lambda library, function: "?")
-    done = bench_command("breakdown", "small", "--engine", "fused_dot", "--seconds", "0.2s")
-    assert done.exit_code == 2 and "has no symbols" in done.stderr, done.output
+    done = bench_command("breakdown", "small", "--engine", "reference", "--output", "page.md")
+    (cell,) = breakdown.kept(store.load(pathlib.Path("results/small"))).cells.values()
+    if done.exit_code == 2:
+        assert "has no symbols" in done.stderr and "has no symbols" in cell.failed, done.output
+        return
+    assert set(cell.phases) == {*phases.ENDS} - {"between"} and cell.samples
+    instructions = {phase: sum(counts[0] for counts in found.values()) for phase, found in cell.phases.items()}
+    assert all(instructions[phase] > 1e4 for phase in ("forward", "sort", "backward", "update")), instructions
+    assert "# Where a step's time goes" in pathlib.Path("page.md").read_text(encoding="utf-8")
+
+
+def test_a_python_without_symbols_is_a_line_and_no_page(small_run, bench_command, tools, monkeypatch):
+    def nameless(*_):
+        raise CannotCount("x has no symbols")
+
+    assert small_run("--engine", "fused_dot").exit_code == 0
+    monkeypatch.setattr(callgrind, "by_function", nameless)
+    done = bench_command("breakdown", "small")
+    assert done.exit_code == 2 and done.stderr.strip().splitlines()[-1] == "microgpt-bench: x has no symbols"
     assert not pathlib.Path("results/small.md").exists()
     kept = breakdown.kept(store.load(pathlib.Path("results/small")))
-    assert all("has no symbols" in cell.failed for cell in kept.cells.values())
+    assert [cell.failed for cell in kept.cells.values()] == ["x has no symbols"] * 2
+    again = bench_command("breakdown", "small")  # it is known by now
+    assert again.exit_code == 2 and "no breakdown of the reference" in again.stderr and again.stderr.count("\n") == 1
+
+
+def test_what_is_kept_is_not_measured_again(small_run, bench_command, tools, monkeypatch):
+    def found(*common):
+        measured.append(common[2])
+        return {"forward": {"_PyEval_EvalFrameDefault": [9e5, 9.0, 9.0], "gc_collect_main": [1e5, 90.0, 90.0]}}
+
+    measured = []
+    monkeypatch.setattr(callgrind, "by_function", found)
+    assert small_run("--engine", "fused_dot").exit_code == 0
+    for options, more in (
+        (["--engine", "reference"], ["reference"]),
+        ([], ["fused_dot"]),
+        ([], []),
+        (["--again", "--engine", "fused_dot"], ["fused_dot"]),
+    ):
+        page = bench.breakdown("small", options[-1:], again="--again" in options)
+        assert measured == more
+        measured.clear()
+    assert "fused_dot" in page and page == bench.breakdown("small", seconds=1)
+    if importlib.util.find_spec("vl_convert"):
+        assert bench_command("breakdown", "small").exit_code == 0
+        assert pathlib.Path("results/small.md").read_text(encoding="utf-8") == page
+        assert len(list(pathlib.Path("results/small/plots").glob("breakdown-*.svg"))) == 3
 
 
 def test_without_valgrind_a_line_says_how_to_get_it(small_run, bench_command, monkeypatch):

@@ -9,7 +9,8 @@ from bench.host.results.records import REFERENCE, Cell
 from bench.host.results.run import Run
 
 Cells = dict[Cell, Broken]
-MOST = 3  # parts that a sentence names
+MOST = 4  # parts that a sentence names
+MOVED = (REFERENCE, "fused_dot", "combined")  # engines of which it is said what another Python changes
 
 
 def answers(run: Run, cells: Cells, runtimes: list[str]) -> list[str]:
@@ -115,7 +116,9 @@ def _versions(run: Run, cells: Cells, old: str, new: str) -> str:
     heads = ["engine", "times as fast", "by the cost", "instructions", "misses, first level", "second level"]
     versions = columns([old, new])
     title = f"**{versions[1]} over {versions[0]}**, both as they come from their packager:"
-    return "\n\n".join([title, grid(heads, rows, "github"), *(_moved(cells, engine, old, new) for engine in both)])
+    return "\n\n".join(
+        [title, grid(heads, rows, "github"), *(_moved(cells, engine, old, new) for engine in MOVED if engine in both)]
+    )
 
 
 def _moved(cells: Cells, engine: str, old: str, new: str) -> str:
@@ -138,7 +141,7 @@ def _difference(base: Broken, one: Broken) -> str:
 def _changes(before: dict[str, float], after: dict[str, float], *, per: float = 1e6, what: str = "million") -> str:
     """The largest changes, as "name 12 → 34"."""
     names = in_order({*before, *after}) or [*before]
-    moved = sorted(names, key=lambda name: -abs(after.get(name, 0.0) - before.get(name, 0.0)))[: MOST + 1]
+    moved = sorted(names, key=lambda name: -abs(after.get(name, 0.0) - before.get(name, 0.0)))[:MOST]
     return (
         ", ".join(
             f"{name} {number(before.get(name, 0.0) / per)} → {number(after.get(name, 0.0) / per)}" for name in moved
