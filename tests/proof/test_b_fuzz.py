@@ -173,6 +173,10 @@ def everything(kept_once, tmp_path_factory):
     }
     written = {"schema": 1, "created": "2026-01-01", "valgrind": "", "notes": ["a note"], "cells": cells}
     (folder / "small" / "counters.json").write_text(json.dumps(written))
+    counts = {"_PyEval_EvalFrameDefault": [90.5, 3.0, 1.0], "gc_collect_main": [9.5, 3.0, 2.0]}
+    broken = {"phases": dict.fromkeys(("forward", "sort"), counts), "samples": {"PyTuple_New": 2}, "failed": ""}
+    broken = {"schema": 1, "valgrind": "", "perf": "", "cells": dict.fromkeys(cells, broken)}
+    (folder / "small" / "breakdown.json").write_text(json.dumps(broken))
     table = {"title": "t", "above": ["a"], "headers": ["x", "y"], "rows": [["1", "2"]], "below": []}
     (folder / "small" / "gate.json").write_text(json.dumps({"schema": 1, "exit_status": 0, "table": table, **GATE}))
     shutil.copytree(ROOT / "results" / "scale", folder / "scale")
@@ -218,7 +222,6 @@ READERS = {  # of each kind of file: the commands that read it
     ],
     "results/small/counters.json": [["show", "small"]],
     "results/small/gate.json": [["report", "small"]],
-    "results/small/breakdown.json": [["breakdown", "small", "--engine", "reference"], ["report", "small"]],
     "results/scale/scale.json": [["scale", "--show", "scale"], ["scale", "--show", "scale", "--format", "json"]],
     "results/threads/threads.json": [
         ["threads", "--show", "threads"],
@@ -262,10 +265,12 @@ def test_b6_damaged_files(world, file):
     every_damage()
 
 
-@pytest.mark.parametrize("command", ["calibrate --add", "run", "claims"])
+@pytest.mark.parametrize("command", ["calibrate --add", "run", "claims", "breakdown"])
 def test_b6_damaged_files_of_commands_that_measure(world, monkeypatch, command):
     """Calibrations and experiments are read by commands that measure: here they find something else to refuse."""
-    from bench.host.results import claims_checks
+    from bench.host.pages import breakdown as breakdown_page
+    from bench.host.pages.breakdown_numbers import broken
+    from bench.host.results import breakdown, claims_checks
     from bench.host.system import machine
 
     if command == "claims":
@@ -273,6 +278,14 @@ def test_b6_damaged_files_of_commands_that_measure(world, monkeypatch, command):
 
         def read():
             store.read(path, ClaimsRecord, claims_checks.check_claims)
+
+    elif command == "breakdown":
+        path, run = pathlib.Path("results/small/breakdown.json"), store.load(pathlib.Path("results/small"))
+
+        def read():
+            record = breakdown.kept(run)
+            if "reference" in {engine for engine, _ in broken(run, record)}:
+                breakdown_page.page(run, record)
 
     else:
         (path,) = pathlib.Path("results/calibration").glob("*.json")

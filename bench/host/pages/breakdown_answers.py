@@ -101,7 +101,7 @@ def _fused_dot(run: Run, cells: Cells, name: str) -> str:
 def _left(base: Broken, one: Broken, *kinds: str) -> str:
     kinds = kinds or ("calls", "collector", "allocating and freeing", "containers")
     sums = [sum(each.by_group.get(kind, [0.0])[0] for kind in kinds) for each in (base, one)]
-    return f"{sums[1] / sums[0]:.0%}"
+    return f"{sums[1] / sums[0]:.0%}" if sums[0] else "none"
 
 
 def _versions(run: Run, cells: Cells, old: str, new: str) -> str:
