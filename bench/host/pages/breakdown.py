@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bench.host.pages import breakdown_answers, breakdown_charts, rendering, wording
 from bench.host.pages.breakdown_numbers import PHASES, Broken, broken, in_order
 from bench.host.pages.symbols import UNMAPPED, groups
@@ -175,19 +173,13 @@ def _ablations(run: Run, cells: Cells) -> Table:
         ("closures", "closures_gc_off", "the collector", _collector),
         (REFERENCE, "tape", "the sort", _sort),
     ):
-        for name in run.record.runtimes:
-            if (engine, name) in cells and (without, name) in run.cells and run.ok((without, name)):
-                ratio = run.speedup(without, name, over=engine)
-                one = cells[engine, name]
-                if ratio is not None and np.isfinite(ratio.value):
-                    counted, sampled = share(one)
-                    ends = (
-                        ""
-                        if ratio.low is None or ratio.high is None
-                        else f" [{1 - 1 / ratio.low:.0%}, {1 - 1 / ratio.high:.0%}]"
-                    )
-                    left_out = f"{1 - 1 / ratio.value:.0%}{ends}"
-                    rows.append([f"{what} of {engine}", name, without, left_out, counted, sampled])
+        for name in run.record.runtimes if without in run.record.engines and engine in run.record.engines else ():
+            ratio = run.speedup(without, name, over=engine)
+            if ratio is not None:
+                ends = [f"{1 - 1 / end:.0%}" for end in (ratio.low, ratio.high) if end is not None]
+                measured = f"{1 - 1 / ratio.value:.0%}" + (f" [{', '.join(ends)}]" if ends else "")
+                shares = share(cells[engine, name]) if (engine, name) in cells else (NOTHING, NOTHING)
+                rows.append([f"{what} of {engine}", name, without, measured, *shares])
     return Table(
         "Checked by leaving it out",
         [
