@@ -20,13 +20,14 @@ os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 unavailable = None
-callbacks = list(gc.callbacks)
+callbacks = getattr(gc, "callbacks", [])  # PyPy has none
+before = list(callbacks)
 try:
     import jax
     import numpy as np
 
     # JAX frees what it deferred whenever Python's collector works; an engine leaves the collector alone
-    gc.callbacks[:] = callbacks
+    callbacks[:] = before
 
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_cpu_enable_async_dispatch", False)  # nothing computes behind the caller's back
