@@ -1,4 +1,4 @@
-"""The reference without the cyclic garbage collector, to measure beside the one with it: its graphs have no cycles."""
+"""The reference without the cyclic garbage collector. Its recursive search refers to itself and keeps each graph: for a few steps only."""
 
 from engines.reference import ENGINE as REFERENCE
 

@@ -52,8 +52,8 @@ def _iterative(run: Run, cells: Cells, name: str) -> str:
         f"{_on(name)} its speedup is {speedup}. {_difference(base, one)} The sort takes {_million(sorts[1][0])} instructions in"
         f" place of {_million(sorts[0][0])}, the rest of the step {_million(one.total[0] - sorts[1][0])} in place of"
         f" {_million(base.total[0] - sorts[0][0])}. In the sort, by what the interpreter does: {groups}. A call of a Python"
-        f" function is traded for a tuple and an iterator that are made and freed for each node. By phase: {phases}. The"
-        " reference's recursive search is a function that refers to itself, which keeps its list of nodes alive until the collector"
+        f" function is traded for a tuple and an iterator that are made and freed for each node. By phase: {phases}."
+        f" {_sampled(base, one)} The reference's recursive search is a function that refers to itself, which keeps its list of nodes alive until the collector"
         " comes; without it reference counting frees the graph when the step is over."
     )
 
@@ -127,8 +127,13 @@ def _versions(run: Run, cells: Cells, old: str, new: str) -> str:
 def _moved(cells: Cells, engine: str, old: str, new: str) -> str:
     before, after = cells[engine, old], cells[engine, new]
     counted = _changes(*({group: counts[0] for group, counts in each.by_group.items()} for each in (before, after)))
+    return f"`{engine}`, instructions by group: {counted}. {_sampled(before, after)}"
+
+
+def _sampled(before: Broken, after: Broken) -> str:
+    """Where time went, and where it goes."""
     times = ({group: share * each.seconds * 1e3 for group, share in each.sampled.items()} for each in (before, after))
-    return f"`{engine}`, instructions by group: {counted}. Time by group, from samples: {_changes(*times, per=1.0, what='ms')}."
+    return f"Time by group, from samples: {_changes(*times, per=1.0, what='ms')}."
 
 
 def _difference(base: Broken, one: Broken) -> str:
@@ -147,10 +152,14 @@ def _changes(before: dict[str, float], after: dict[str, float], *, per: float = 
     moved = sorted(names, key=lambda name: -abs(after.get(name, 0.0) - before.get(name, 0.0)))[:MOST]
     return (
         ", ".join(
-            f"{name} {number(before.get(name, 0.0) / per)} → {number(after.get(name, 0.0) / per)}" for name in moved
+            f"{name} {_amount(before.get(name, 0.0) / per)} → {_amount(after.get(name, 0.0) / per)}" for name in moved
         )
         + f" {what}"
     )
+
+
+def _amount(value: float) -> str:
+    return number(value) if value >= 0.01 else "0"
 
 
 def _million(count: float) -> str:
