@@ -85,7 +85,7 @@ class Numbers(click.ParamType[list[int]]):
         if isinstance(value, list):
             return value
         if not all(re.fullmatch("[1-9][0-9]{0,8}", part) for part in value.split(",")):
-            self.fail(f"{value!r} is not a list of sizes: write 16,32,64", param, ctx)
+            self.fail(f"{value!r} is not a list of whole numbers from 1 on: write them as in 1,2,4", param, ctx)
         return [int(part) for part in value.split(",")]
 
 

@@ -29,7 +29,7 @@ def test_scale(bench_command, documents):
     "options, words",
     [
         (["--n-embd", "8,4"], "increasing sizes"),
-        (["--n-embd", "x"], "not a list of sizes"),
+        (["--n-embd", "x"], "not a list of whole numbers"),
         (["--n-embd", "4", "--n-layer", "1", "--block-size", "4"], "at least two values of one"),
         (["--n-embd", "5,10"], "does not divide into 4 heads"),
         (["--show", "nowhere"], "has no scale.json"),
