@@ -85,7 +85,7 @@ def tables(peers: PeersRun, base: str | None = None) -> list[Table]:
         "Ports and engines",
         [
             f"{run.record.workload.data}; {plan.steps} steps, {len(record.rounds)} rounds; {run.record.machine['cpu']}; {run.record.created}",
-            "time: seconds for 1,000 steps, from the mean wall time of all steps but the first.",
+            "time: seconds for 1,000 steps, from the mean time of all steps but the first.",
         ],
         [*HEADERS, f"speedup over {base}", "proof"],
         measured + failed,
