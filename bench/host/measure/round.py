@@ -275,7 +275,9 @@ class Round:
         state.finished = answer
         state.keep_weights(answer)
         puts_off = state.puts_off(answer.get("cold_ns", []))
-        if puts_off or answer.get("late_ns", 0) > max(5 * UNSAID_NS, float(np.median(state.nanoseconds))):
+        # where no processor's clock is, as on WebAssembly, waiting for a processor counts too
+        most = (5 if state.cpu_nanoseconds else 25) * UNSAID_NS
+        if puts_off or answer.get("late_ns", 0) > max(most, float(np.median(state.nanoseconds))):
             state.end("failed", "it works when its weights are read after a step, outside the clock")
         elif state.computed > UNSAID * state.said:
             told = f"{state.said * 1e-6:.0f} ms where the system says {state.computed * 1e-6:.0f} ms"
