@@ -16,7 +16,7 @@ from bench.host.results import builds
 from bench.host.results.peers import PeersRun, bad, step_seconds
 from bench.host.results.records import REFERENCE, Cell, ClaimsRecord, key
 from bench.host.results.run import Run
-from bench.host.stats.paired import Ratio, over_rounds, paired_ratio
+from bench.host.stats.paired import Ratio, estimate, paired_ratio
 from bench.workload.config import Config
 from bench.workload.experiments import WIDTH
 from bench.workload.gpt import count_parameters
@@ -143,7 +143,7 @@ def _parameters(claim: Claim, evidence: Evidence) -> Iterator[Finding]:
 def _ms_per_step(claim: Claim, evidence: Evidence) -> Iterator[Finding]:
     cell = (claim.engine, claim.runtime)
     if one := evidence.having(cell):
-        took = over_rounds(np.log(one[1].times(cell).mean(axis=1) * 1e3), 0.95)
+        took = estimate(np.log(one[1].times(cell).mean(axis=1) * 1e3)).ratio(0.95)
         low, high = (None, None) if took.low is None or took.high is None else (1 / took.high, 1 / took.low)
         # a shorter time is more than claimed
         verdict = within(low, high, 1 / claim.high, 1 / max(claim.low, 1e-9))
@@ -198,7 +198,7 @@ def _unproven(peers: PeersRun, name: str) -> str:
     seconds = step_seconds(peers.record, name, peers.run.record.plan.steps)
     if peer.proof == "losses" or seconds is None:
         return ""
-    took = number_text(over_rounds(np.log(seconds.mean(axis=1) * 1e3), 0.95))
+    took = number_text(estimate(np.log(seconds.mean(axis=1) * 1e3)).ratio(0.95))
     reason = next((entry[name].reason for entry in peers.record.rounds if name in entry), "")
     why = f"it is not the same training: {reason}" if reason else "nothing shows that it is the same training"
     return f"{why}; {took} ms a step"

@@ -1,8 +1,8 @@
-"""What a run of several machines shows beside the usual: each machine, its own speedups, and by how much they differ."""
+"""Where one speedup is not all: each machine, its own speedups and by how much they differ, and rounds that drift."""
 
 from __future__ import annotations
 
-from bench.host.pages.wording import SHORT, decimals, ratio_text
+from bench.host.pages.wording import SHORT, decimals, number, ratio_text
 from bench.host.results.records import REFERENCE, Cell
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
@@ -12,15 +12,22 @@ DIFFER = (
     "differ by: standard deviation of the machines' speedups around the common one, beyond what their rounds explain;"
     " I²: the share of their variance that this is."
 )
+DRIFTS = (
+    "~: its rounds drift over the run, with the load of the machine, by more than chance; the interval is wider for it."
+)
 
 
 def speedup_text(run: Run, engine: str, runtime: str, over: str | Cell = REFERENCE, short: bool = False) -> str:
-    """A speedup with its interval; where machines disagree in which of the two is faster, those of the machines instead."""
+    """A speedup with its interval; where machines disagree in which of the two is faster, those of the machines instead.
+
+    With a mark where they disagree, or where rounds drift.
+    """
     ratio, about = run.speedup(engine, runtime, over), run.across(engine, runtime, over)
     if ratio is None:
         return NOTHING
     if about is None or not about.disagree:
-        return ratio_text(ratio, short)
+        drifts = run.drifts(engine, runtime, over)
+        return ratio_text(ratio, short) + (("~" if short else " (~)") if drifts else "")
     if about.opposite:
         values = sorted(each.value for each in about.machines.values() if each.separable)
         low, high = (f"{value:.{decimals(value)}f}" for value in (values[0], values[-1]))
@@ -41,6 +48,16 @@ def remark(engine: str, about: Across | None) -> str:
             f"{engine} (≠): faster than the reference on {faster}, slower on {slower}: no one speedup stands for both"
         )
     return f"{engine} (≠): its speedup is not the same on all machines (p < {BY_CHANCE:g})"
+
+
+def drift_remarks(run: Run, engine: str, runtime: str) -> list[str]:
+    """In words, from where to where an engine's speedup drifts over the run, by machine where there are several."""
+    several = len(run.machines) > 1
+    return [
+        f"{engine} (~){f' on {machine}' * several}: drifts, {number(first)} to {number(last)} over the run, by more than its"
+        " rounds' noise allows: the load of the machine changed, and the interval is wider for it"
+        for machine, (first, last) in run.drifts(engine, runtime).items()
+    ]
 
 
 def by_machine(run: Run, runtime: str) -> list[Table]:

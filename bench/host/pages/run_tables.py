@@ -7,7 +7,7 @@ import json
 import statistics
 
 from bench.host.pages import machine_tables
-from bench.host.pages.machine_tables import speedup_text
+from bench.host.pages.machine_tables import DRIFTS, speedup_text
 from bench.host.pages.rendering import prose, render_table, render_tables
 from bench.host.pages.wording import (
     COUNTERS_LEGEND,
@@ -131,6 +131,7 @@ def _of_runtime(run: Run, runtime: str) -> Table:
             below.append(f"{engine} broke its promise: {run.record.engines[engine].parity}")
         below += [f"{engine}: {remark}" for remark in remarks(run, (engine, runtime))]
         below += filter(None, [machine_tables.remark(engine, run.across(engine, runtime))])
+        below += [] if run.gated else machine_tables.drift_remarks(run, engine, runtime)
     others = [ratio for _, engine, _, ratio, _ in measured if engine != REFERENCE]
     if any(ratio.low is None for ratio in others):
         below.append(GATED if run.gated else f"{ONE_ROUND}; {more(run)}")
@@ -181,8 +182,14 @@ def _speedups(run: Run) -> Table:
         above=["Time of the reference over time of the engine, paired step by step: above 1 is faster.", SHORT],
         headers=["engine", *columns(runtimes)],
         rows=rows,
-        below=[f"{ONE_ROUND}; {more(run)}"] if len(run.rounds) == 1 else [],
+        below=_below(run, rows),
     )
+
+
+def _below(run: Run, rows: list[list[str]]) -> list[str]:
+    """What is to be said below speedups: why there is no interval, and what a mark means."""
+    marked = any(cell.endswith("~") for row in rows for cell in row)
+    return [*([f"{ONE_ROUND}; {more(run)}"] if len(run.rounds) == 1 else []), *([DRIFTS] if marked else [])]
 
 
 def _speedup(run: Run, engine: str, runtime: str) -> str:
@@ -213,7 +220,7 @@ def _across(run: Run, base: str) -> Table:
         headers=["engine", *(f"{head}{'*' * (name in unlike)}" for head, name in zip(columns(runtimes), runtimes))],
         rows=rows,
         below=[
-            *([f"{ONE_ROUND}; {more(run)}"] if len(run.rounds) == 1 else []),
+            *_below(run, rows),
             *(f"* {line}" for line in builds.lines(base, run.record.runtimes, unlike)),
         ],
     )

@@ -17,7 +17,7 @@ from bench.host.results import checks, store
 from bench.host.results.printed_losses import digits_of
 from bench.host.results.records import Cell
 from bench.host.results.run import Run
-from bench.host.stats.paired import Ratio, over_rounds
+from bench.host.stats.paired import Ratio, estimate
 from bench.host.system.errors import UsageError
 from bench.workload.config import Config
 
@@ -207,12 +207,12 @@ def times_as_fast(baseline: np.ndarray, seconds: np.ndarray) -> Ratio:
 
     Whole times, not steps in pairs: a program that compiles or collects garbage on the way pays for it, whenever it does,
     and programs run one after the other, so that no step of one has a partner in the other. Rounds are the replicates, by
-    Student's t over their log-ratios.
+    Student's t over their log-ratios, and by less than so many where they drift.
     """
     rounds = min(len(baseline), len(seconds))
     means = (part[:rounds].mean(axis=1) for part in (baseline, seconds))
     before, after = map(np.log, means)
-    return over_rounds(before - after, 0.95)
+    return estimate(before - after).ratio(0.95)
 
 
 def step_seconds(record: PeersRecord, name: str, steps: int) -> np.ndarray | None:

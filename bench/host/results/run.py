@@ -132,6 +132,11 @@ class Run:
         said = self._by_machine_says(engine, runtime, over, slice(None))
         return across(said) if len(said) > 1 else None
 
+    def drifts(self, engine: str, runtime: str, over: str | Cell = REFERENCE) -> dict[str, tuple[float, float]]:
+        """By machine, from which ratio to which `speedup` drifts over the run, of those where that is no chance."""
+        said = self._by_machine_says(engine, runtime, over, slice(None))
+        return {machine: each.drift for machine, each in said.items() if each.drift is not None}
+
     def _by_machine_says(self, engine: str, runtime: str, over: str | Cell, steps: slice) -> dict[str, Estimate]:
         self._check(engine, runtime)
         baseline, cell = (over, runtime) if isinstance(over, str) else over, (engine, runtime)
@@ -161,8 +166,7 @@ class Run:
         whole = [mean for mean in means.values() if len(mean) == len(means[runtime])]
         if not self._few or len(self.rounds) < 2:
             return mean_estimate(means[runtime], Prior())
-        variances = [float(np.nanvar(np.mean([logs for logs, _ in mean], axis=0), ddof=1)) for mean in whole]
-        return mean_estimate(means[runtime], prior(variances, len(self.rounds) - 1))
+        return mean_estimate(means[runtime], prior([np.mean([logs for logs, _ in mean], axis=0) for mean in whole]))
 
     def _says(self, baseline: Cell, cell: Cell, steps: slice = slice(None)) -> tuple[Floats, int]:
         """What `round_log_ratios` finds of the two, worked out once, with that of the other engines on these runtimes."""
@@ -189,8 +193,7 @@ class Run:
 
     def _prior(self, base: str, runtime: str, steps: slice) -> Prior:
         """What a runtime's engines, over those on ``base``, tell of the variance of few rounds: they were the same ones."""
-        rounds = len(self.rounds)
-        known = (base, runtime, steps.start, steps.stop, steps.step, rounds)
+        known = (base, runtime, steps.start, steps.stop, steps.step, len(self.rounds))
         if not self._few:
             return Prior()
         if known not in self._priors:
@@ -199,8 +202,7 @@ class Run:
 
     def _prior_of(self, base: str, runtime: str, steps: slice) -> Prior:
         says = [self._says(*pair, steps)[0] for pair in self._pairs(base, runtime)]
-        variances = [float(np.var(logs, ddof=1)) for logs in says if not np.isnan(logs).any()]
-        return prior(variances, len(self.rounds) - 1)
+        return prior([logs for logs in says if not np.isnan(logs).any()])
 
     def _check(self, engine: str, runtime: str) -> None:
         for what, name, known in (

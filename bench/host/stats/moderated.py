@@ -6,6 +6,19 @@ are taken as drawn from one distribution, a scaled inverse chi-square, whose deg
 themselves tell; each cell's variance is then a weighted mean of its own and the common one, with as many degrees of freedom
 as both have, and Student's t keeps its meaning (Smyth 2004, "Linear Models and Empirical Bayes Methods for Assessing
 Differential Expression in Microarray Experiments", which is R's `limma`; section 6.2 for the two parameters).
+
+Two things that hold for genes do not hold for cells:
+
+1. **They are not independent.** All are compared with one baseline, and its noise is in each of them: the variances of
+   thirty cells then tell little more than that of one. Variances of normal values that correlate by ρ correlate by ρ².
+   The mean of it over all pairs of cells is taken from the rounds, and is at least SHARED, which is that of cells whose
+   noise equals their baseline's. It says how many independent variances the cells are worth, and how little theirs
+   differ by sampling alone (Efron 2007, "Correlation and Large-scale Simultaneous Significance Testing", for how
+   correlation changes what many tests together say).
+2. **Some are another kind.** One cell may drift while all others are quiet, and must not borrow their calm. Where a
+   variance is above the common one by more than chance, OUTLYING, the common one counts for less, down to nothing
+   (Phipson, Lee, Majewski, Alexander and Smyth 2016, "Robust Hyperparameter Estimation Protects against Hypervariable
+   Genes and Improves Power to Detect Differential Expression").
 """
 
 from __future__ import annotations
@@ -16,7 +29,11 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from bench.host.stats.special import digamma, tetragamma, trigamma
+from bench.host.stats.noise import Floats
+from bench.host.stats.special import digamma, fisher_tail, tetragamma, trigamma
+
+SHARED = 0.25  # the squared correlation of two ratios over one baseline, where all three are equally noisy
+OUTLYING = 0.05  # probability of a variance as large: below it less is borrowed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,30 +44,54 @@ class Prior:
     freedom: float = 0.0
 
     def moderate(self, variance: float, freedom: float) -> tuple[float, float]:
-        """The variance, of so many degrees of freedom, with what is known before; and the freedom of both."""
+        """The variance, of so many degrees of freedom, with what is known before; and the freedom of both.
+
+        Of a variance that is too large to be one of these, only its own.
+        """
         if not self.freedom:
             return variance, freedom
-        share = self.freedom / (self.freedom + freedom)
-        return share * self.variance + (1 - share) * variance, self.freedom + freedom
+        usual = fisher_tail(variance / self.variance, freedom, self.freedom)
+        known = self.freedom * min(1.0, usual / OUTLYING)
+        share = known / (known + freedom)
+        return share * self.variance + (1 - share) * variance, known + freedom
 
 
-def prior(variances: npt.ArrayLike, freedom: float) -> Prior:
-    """What these variances, of ``freedom`` degrees each, have in common; nothing of fewer than three.
+def prior(logs: npt.ArrayLike) -> Prior:
+    """What the variances of several cells have in common, from their rounds, (cells, rounds); nothing of fewer than three.
 
-    Its freedom is never more than what all of them have together: they are estimates, too. A variance of 0, of a cell
-    measured against itself, says nothing.
+    A cell without spread, as one measured against itself, says nothing. Rounds are at least two.
     """
-    known = np.asarray(variances, dtype=np.float64)
-    known = known[known > 0]
-    if len(known) < 3 or freedom <= 0:
+    rounds = np.asarray(logs, dtype=np.float64)
+    if rounds.ndim != 2 or rounds.shape[1] < 2:
         return Prior()
-    logs = np.log(known) - digamma(freedom / 2) + math.log(freedom / 2)
-    beyond = float(np.var(logs, ddof=1) - trigamma(freedom / 2))  # spread that sampling doesn't explain
-    most = freedom * len(known)
-    if beyond <= trigamma(most / 2):
+    variances = np.var(rounds, axis=1, ddof=1)
+    rounds, known = rounds[variances > 0], variances[variances > 0]
+    if len(known) < 3:
+        return Prior()
+    freedom = rounds.shape[1] - 1
+    shared = _shared(rounds)
+    most = float(freedom) * (len(known) / (1 + (len(known) - 1) * shared) - 1)  # beyond the cell's own
+    if most < 1e-6:
+        return Prior()
+    scaled = np.log(known) - digamma(freedom / 2) + math.log(freedom / 2)
+    beyond = float(np.var(scaled, ddof=1)) - (1 - shared) * trigamma(
+        freedom / 2
+    )  # spread that sampling doesn't explain
+    if beyond <= trigamma((most + freedom) / 2):
         return Prior(float(np.mean(known)), most)
     half = min(_inverse_trigamma(beyond), most / 2)
-    return Prior(math.exp(float(np.mean(logs) + digamma(half) - math.log(half))), 2 * half)
+    return Prior(math.exp(float(np.mean(scaled) + digamma(half) - math.log(half))), 2 * half)
+
+
+def _shared(rounds: Floats) -> float:
+    """The mean squared correlation of two cells, (cells, rounds), without what chance adds to it, from SHARED to 1."""
+    cells, freedom = len(rounds), rounds.shape[1] - 1
+    if freedom < 2:  # two rounds correlate by 1 or -1, whatever they are
+        return SHARED
+    off = rounds - rounds.mean(axis=1, keepdims=True)
+    off /= np.sqrt(np.sum(off**2, axis=1, keepdims=True))
+    squared = (float(np.sum((off @ off.T) ** 2)) - cells) / (cells * (cells - 1))
+    return float(min(1.0, max(SHARED, (squared * freedom - 1) / (freedom - 1))))
 
 
 def _inverse_trigamma(value: float) -> float:

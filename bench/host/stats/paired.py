@@ -12,13 +12,16 @@ round. What is estimated: the ratio of the mean costs of a step, geometrically o
    shows alone is its cost. On a quiet machine nothing is clipped: the estimate is then exactly the mean of the paired log-ratios,
    in which drift cancels (Bulej et al. 2020). The same where the mean is hardly wider than what clipping gives.
    Huber 1964 for clipping, Jaeckel 1971 for letting the data say how much.
+   Nor is anything clipped where the load changes the ratio itself, as that of an engine that needs the memory more than the
+   other: clipping would show the ratio of the quietest rounds as if it were sure (`_moves`).
 3. **Rounds, by Student's t.** A round's say is its pseudo-value; these are averaged, with a t interval of R - 1 degrees of
    freedom (Student 1908). Processes of the same program differ by several per cent (address layout, hash seed), and more
    steps don't average that out, so the process is what must be replicated (Kalibera, Bulej and Tůma 2005; Georges et al.
    2007; Mytkowicz et al. 2009; Kalibera and Jones 2013). Correlation between steps is harmless. One round has no interval.
 4. **Few rounds together.** Where several cells were measured in the same rounds, their variances are moderated (`moderated`).
+5. **Rounds that drift** are not independent, and their interval is wider (`drifting`).
 
-Chosen on recordings of equal and slowed-down copies and by simulation: `python -m bench.host.stats.study` shows it beside
+Chosen on recordings of equal and slowed-down copies and by simulation: `microgpt-bench calibrate --recordings` shows it beside
 the mean over rounds of the biweight mean over steps (used before), medians, means and low quantiles. Low quantiles are as
 good while the machine is busy, and wrong while it is not: they drop what befalls a process now and then. A limit: a cost at random
 that looks just like the bursts of a busy machine is not in the ratio, as nothing can tell the two apart.
@@ -41,14 +44,16 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from bench.host.stats import likelihood
+from bench.host.stats import drifting, likelihood
 from bench.host.stats.moderated import Prior
 from bench.host.stats.noise import Floats
-from bench.host.stats.special import student_quantile
+from bench.host.stats.special import fisher_tail, student_quantile
 
 CUTS = (0.07, 0.1, 0.14, 0.2, 0.28, 0.4, math.inf)  # of a residual, in log-seconds
 SUFFERS = 2.0  # times the variance at the narrowest cut, of the cell with the lighter noise: bursts are above it
 WORTH = 1.25  # times the smallest variance of the ratio: not clipping is worth so much
+APART = 0.01  # probability of rounds' own ratios so far apart, if the load does not change them
+WITH_LOAD = 0.05  # and of their correlation with it
 TOGETHER = 2_000  # steps of all rounds of a cell whose fits are computed at once, for the memory that takes
 SAME = 1.02  # an interval within a factor of this around 1 says "equal", not "too noisy"
 
@@ -78,13 +83,17 @@ class Ratio:
 
 @dataclasses.dataclass(frozen=True)
 class Estimate:
-    """A log-ratio over rounds, and the ``variance`` of what one round says, of so many degrees of freedom: 0 of one round."""
+    """A log-ratio over rounds, and the ``variance`` of what one round says, of so many degrees of freedom: 0 of one round.
+
+    ``drift``: from which ratio to which the rounds drift over the run, where that is no chance; else None.
+    """
 
     log: float
     variance: float
     freedom: float
     rounds: int
     outliers: int = 0
+    drift: tuple[float, float] | None = None
 
     def ratio(self, confidence: float) -> Ratio:
         """With its interval; None for one round."""
@@ -106,7 +115,7 @@ def paired_ratio(
     Raises ValueError for unequal shapes, for times that are not above 0, and where no step is in both.
     """
     logs, outliers = round_log_ratios(baseline_seconds, seconds)
-    return over_rounds(logs, confidence, outliers, prior)
+    return estimate(logs, outliers, prior).ratio(confidence)
 
 
 def geometric_mean(
@@ -193,6 +202,8 @@ def _clipped(logs: Floats, fitted: likelihood.Fit) -> tuple[Floats, int]:
     ratio = fitted.value + np.mean(middle[:, 0] - middle[:, 1], axis=1)[:, None]
     say = ratio + fit + off[:, 0] - off[:, 1]
     cut = _cut(say, off)
+    if np.isfinite(CUTS[cut]) and _moves(residuals, say[cut]):
+        cut = len(CUTS) - 1
     return say[cut], int(np.sum((np.abs(residuals) > CUTS[cut]).any(axis=0)))
 
 
@@ -210,17 +221,70 @@ def _cut(say: Floats, cells: Floats) -> int:
     return int(np.flatnonzero(fitting)[-1])
 
 
-def over_rounds(logs: Floats, confidence: float, outliers: int = 0, prior: Prior = Prior()) -> Ratio:  # noqa: B008
-    """The ratio from what each round says of its logarithm, (rounds,), NaN where nothing.
+def _moves(residuals: Floats, say: Floats) -> bool:
+    """Whether the load changes the ratio itself, from unclipped ``residuals``, (2, rounds, steps), and clipped ``say``, (rounds,).
 
+    Then rounds differ by more than the scatter of their steps and what clipped ones differ by. And where there are rounds
+    enough to see it, both cells take longer in the same ones, and the ratio changes with how much longer they take; bursts
+    that hit the one or the other do neither.
+    """
+    pairs = residuals[0] - residuals[1]
+    known = ~np.isnan(pairs)
+    rounds = np.nanmean(pairs, axis=1)
+    apart = pairs - rounds[:, None]
+    apart -= np.nanmean(apart, axis=0)
+    count, freedom = len(rounds), int(known.sum()) - known.shape[0] - known.shape[1] + 1
+    if count < 3 or freedom < 1:
+        return False
+    within = float(np.nansum(apart**2)) / freedom * float(np.mean(1 / known.sum(axis=1)))
+    explained = within + float(np.var(say, ddof=1))
+    if explained <= 0:
+        return False
+    apart_by_chance = fisher_tail(float(np.var(rounds, ddof=1)) / explained, count - 1, freedom)
+    if apart_by_chance >= APART or count < drifting.FEWEST:
+        return apart_by_chance < APART
+    cells = np.nanmean(residuals, axis=2)
+    alike, together = _correlated(cells[0], cells[1]), _correlated(rounds, cells.sum(axis=0))
+    return 0 < alike < 2 * WITH_LOAD and abs(together) < WITH_LOAD
+
+
+def _correlated(one: Floats, other: Floats) -> float:
+    """The probability, two-sided, of such a correlation by chance; below 0 where it is negative. Of (rounds,) each, at least three."""
+    products = np.cov(one, other)
+    most = float(products[0, 0] * products[1, 1])
+    squared = min(float(products[0, 1]) ** 2 / most, 1 - 1e-12) if most > 0 else 0.0
+    freedom = len(one) - 2
+    return math.copysign(fisher_tail(freedom * squared / (1 - squared), 1, freedom), products[0, 1])
+
+
+def over_rounds(logs: Floats, confidence: float) -> Ratio:
+    """The ratio from what each round says of its logarithm, (rounds,), NaN where nothing, by plain Student's t.
+
+    For rounds in no order, or a rule that looks at their order itself, as the gate's does; others ask `estimate`.
     The interval is None for one round. Raises ValueError for none.
     """
-    return estimate(logs, outliers, prior).ratio(confidence)
+    return _independent(logs[~np.isnan(logs)], 0, Prior()).ratio(confidence)
 
 
 def estimate(logs: Floats, outliers: int = 0, prior: Prior = Prior()) -> Estimate:  # noqa: B008
-    """As `over_rounds`, before an interval is made of it."""
+    """As `over_rounds`, before an interval is made of it, with what is known of the variance, and of rounds that drift."""
     logs = logs[~np.isnan(logs)]
+    plain = _independent(logs, outliers, prior)
+    chance = drifting.chance(logs)
+    if chance >= drifting.ALIKE:
+        return plain
+    variance, freedom = drifting.slow_variance(logs)
+    drift = drifting.levels(logs) if chance < drifting.SURE else None
+    drifting_one = dataclasses.replace(plain, variance=variance, freedom=freedom)
+    return dataclasses.replace(max(plain, drifting_one, key=_width), drift=drift)
+
+
+def _width(estimate: Estimate) -> float:
+    return math.sqrt(estimate.variance) * student_quantile(estimate.freedom, 0.975)
+
+
+def _independent(logs: Floats, outliers: int, prior: Prior) -> Estimate:
+    """As if the order of the rounds, (rounds,), said nothing."""
     count = len(logs)
     if not count:
         raise ValueError("no round has a step that was measured in both")
