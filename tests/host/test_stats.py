@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -16,13 +17,15 @@ from scipy import special as scipy_special
 from scipy import stats as scipy_stats
 
 from bench.host.results import recordings
-from bench.host.stats import special
+from bench.host.stats import drifting, special
 from bench.host.stats.estimators import biweight, used
 from bench.host.stats.moderated import Prior, prior
 from bench.host.stats.noise import Floats
 from bench.host.stats.paired import (
+    Estimate,
     Ratio,
     all_round_log_ratios,
+    estimate,
     geometric_mean,
     over_rounds,
     paired_ratio,
@@ -82,46 +85,48 @@ CLOUD = Machine((0.03, 0.03), 0.005, (0.05, 0.05), 0.3, 0.02)  # a shared virtua
 def coverage(machine: Machine, shape: tuple[int, int], runs: int, confidence: float = 0.95) -> float:
     """Share of runs whose interval holds the true ratio, of mean costs: what one cell's steps take now and then is one."""
     rng = np.random.default_rng(2024)
-    hits, truth = 0, 1.5 ** (machine.outliers[0] - machine.outliers[1]) / 1.25
-    for _ in range(runs):
-        ratio = paired_ratio(*machine.run(rng, shape, slowdown=0.25), confidence)
-        assert ratio.low is not None and ratio.high is not None
-        hits += ratio.low <= truth <= ratio.high
-    return hits / runs
+    truth = 1.5 ** (machine.outliers[0] - machine.outliers[1]) / 1.25
+    says = all_round_log_ratios([machine.run(rng, shape, slowdown=0.25) for _ in range(runs)])
+    return covered([estimate(logs, clipped).ratio(confidence) for logs, clipped in says], truth)
+
+
+def covered(ratios: Sequence[Ratio], truth: float | Sequence[float]) -> float:
+    """Share of intervals that hold the truth."""
+    ends = np.array([(ratio.low, ratio.high) for ratio in ratios], dtype=np.float64)
+    return float(np.mean((ends[:, 0] <= truth) & (truth <= ends[:, 1])))
 
 
 @pytest.mark.parametrize("name", ["plain", "everything"])
 def test_interval_covers_roughly(name: str) -> None:
-    """So wide that only a mistake fails it."""
-    assert coverage(MACHINES[name], (5, 10), 60) > 0.85
+    """93 to 97 %, give or take twice what 300 simulated runs can be off."""
+    assert 0.905 <= coverage(MACHINES[name], (5, 10), 300) <= 0.985
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", [(3, 20), (10, 5)])
 @pytest.mark.parametrize("name", MACHINES)
 def test_interval_covers_95_percent(name: str, shape: tuple[int, int]) -> None:
-    """93 to 97 %, give or take what 150 simulated runs can tell."""
-    assert coverage(MACHINES[name], shape, 150) >= 0.88
+    """93 to 97 %, give or take what 1,000 simulated runs can be off: 0.7 %."""
+    assert 0.93 - 0.007 <= coverage(MACHINES[name], shape, 1000) <= 0.97 + 0.007
 
 
 @pytest.mark.slow
 def test_interval_covers_at_other_confidences() -> None:
     """A look is surer than the whole."""
-    assert 0.7 <= coverage(MACHINES["everything"], (5, 10), 200, 0.8) <= 0.9
-    assert coverage(MACHINES["everything"], (5, 10), 400, 0.9875) >= 0.96
+    assert 0.77 <= coverage(MACHINES["everything"], (5, 10), 1000, 0.8) <= 0.84
+    assert 0.98 <= coverage(MACHINES["everything"], (5, 10), 1000, 0.9875) <= 0.995
 
 
 @pytest.mark.slow
 def test_geometric_mean_covers_95_percent() -> None:
     """Engines against one baseline, whose offset they share: averaging must not count it as three."""
-    rng, hits, runs = np.random.default_rng(7), 0, 150
+    rng, runs, pairs = np.random.default_rng(7), 600, []
     for _ in range(runs):
         a, b = MACHINES["offsets of 2 %"].run(rng, (5, 8))
-        engines = [b * rng.lognormal(0, 0.01, (5, 1)) * rng.lognormal(0, 0.01, (5, 8)) for _ in range(3)]
-        ratio = geometric_mean([round_log_ratios(a, engine) for engine in engines])
-        assert ratio.low is not None and ratio.high is not None
-        hits += ratio.low <= 1 <= ratio.high
-    assert 0.91 <= hits / runs <= 0.99
+        pairs += [(a, b * rng.lognormal(0, 0.01, (5, 1)) * rng.lognormal(0, 0.01, (5, 8))) for _ in range(3)]
+    says = all_round_log_ratios(pairs)
+    ratios = [geometric_mean(says[run * 3 : run * 3 + 3]) for run in range(runs)]
+    assert 0.93 - 0.009 <= covered(ratios, 1) <= 0.97 + 0.009
 
 
 # --------------------------------------------------------------------- what must hold exactly
@@ -395,13 +400,15 @@ def test_signed_rank_of_nothing() -> None:
     assert signed_rank_ratio([0.0, math.nan] * 8, 0.95) == signed_rank_ratio([0.0] * 8, 0.95)
 
 
-def checked(gate: Gate, rng: np.random.Generator, slowdown: float, machine: Machine) -> tuple[Verdict, int]:
+REGRESSED = Verdict.REGRESSED
+
+
+def decided(gate: Gate, baseline: Floats, seconds: Floats) -> tuple[Verdict, int]:
     """Rounds are added until decided: the verdict and the rounds that were needed."""
-    baseline, seconds = machine.run(rng, (gate.looks[-1], 6), slowdown)
     for rounds in gate.looks:
         logs, _ = round_log_ratios(baseline[:rounds], seconds[:rounds])
         found, _ = gate.judge(logs, last=rounds == gate.looks[-1])
-        if found is Verdict.REGRESSED and not gate.recurs(logs):
+        if found is REGRESSED and not gate.recurs(logs):
             found = Verdict.INCONCLUSIVE
         if found is not Verdict.INCONCLUSIVE:
             break
@@ -411,7 +418,10 @@ def checked(gate: Gate, rng: np.random.Generator, slowdown: float, machine: Mach
 def regressed(gate: Gate, slowdown: float, trials: int, machine: Machine = CLOUD) -> float:
     """Share of checks that end with REGRESSED."""
     rng = np.random.default_rng(11)
-    return sum(checked(gate, rng, slowdown, machine)[0] is Verdict.REGRESSED for _ in range(trials)) / trials
+    return (
+        sum(decided(gate, *machine.run(rng, (gate.looks[-1], 6), slowdown))[0] is REGRESSED for _ in range(trials))
+        / trials
+    )
 
 
 SHORT = Gate(looks=(8, 16, 32, 64))
@@ -419,8 +429,8 @@ SHORT = Gate(looks=(8, 16, 32, 64))
 
 def test_gate_roughly() -> None:
     """No alarm at equal speed; a slowdown of 10 % is found."""
-    assert regressed(SHORT, 0.0, 10) <= 0.1
-    assert regressed(SHORT, 0.1, 10) >= 0.9
+    assert regressed(SHORT, 0.0, 10) == 0
+    assert regressed(SHORT, 0.1, 10) == 1
 
 
 @pytest.mark.slow
@@ -444,7 +454,7 @@ def test_on_recordings_the_error_is_small_and_covered() -> None:
     before = [recordings.error(part, biweight(part.baseline, part.seconds)[0]) for part in parts]
     assert np.sqrt(np.mean(off**2)) < 0.5 * np.sqrt(np.mean(np.square(before)))
     assert abs(np.mean(off)) < 0.005
-    assert 0.9 <= np.mean(np.abs(off) <= half) <= 0.99
+    assert 0.91 <= np.mean(np.abs(off) <= half) <= 0.99  # of 46 blocks: two or three more or fewer are chance
 
 
 def used_on(pair: recordings.Pair) -> tuple[float, float]:
@@ -475,25 +485,125 @@ def test_recordings_that_are_none(tmp_path: pathlib.Path) -> None:
 def test_few_rounds_share_their_variance() -> None:
     """Variances of 2 degrees of freedom around one: nearly pooled; of very unlike cells: hardly."""
     rng = np.random.default_rng(1)
-    alike = prior(0.01 * rng.chisquare(2, 40) / 2, 2)
-    assert alike.freedom > 10 and alike.variance == pytest.approx(0.01, rel=0.4)
-    assert 1e-3 < alike.moderate(1e-6, 2)[0] < alike.moderate(0.05, 2)[0] < 0.05
-    unlike = prior(np.exp(rng.normal(0, 3, 40)) * rng.chisquare(2, 40) / 2, 2)
+    alike = prior(rng.normal(0, 0.1, (40, 3)))
+    assert alike.freedom > 5 and alike.variance == pytest.approx(0.01, rel=0.4)
+    assert 1e-3 < alike.moderate(1e-6, 2)[0] < alike.moderate(0.03, 2)[0] < 0.03
+    unlike = prior(np.exp(rng.normal(0, 3, (40, 1))) * rng.normal(0, 0.1, (40, 3)))
     assert unlike.freedom < 3
-    assert prior([0.1, 0.2], 2) == Prior() and Prior().moderate(0.5, 2) == (0.5, 2)
+    assert prior(rng.normal(0, 1, (2, 3))) == prior(np.zeros((5, 3))) == Prior()
+    assert Prior().moderate(0.5, 2) == (0.5, 2)
     assert paired_ratio(np.ones((2, 2)), np.ones((2, 2)), prior=alike).separable is False
 
 
-def test_three_rounds_of_several_cells_are_covered() -> None:
-    """Ten cells beside one baseline: moderated intervals hold the truth as often as they say, and none is a point."""
-    rng, hits, halves = np.random.default_rng(2), 0, []
-    for _ in range(60):
-        noise = rng.normal(0, 0.02, (1, 3)) + rng.normal(0, 0.02, (10, 3))
-        common = prior(noise.var(axis=1, ddof=1), 2)
-        for one in noise:
-            ratio = over_rounds(one, 0.95, prior=common)
-            assert ratio.low is not None and ratio.high is not None
-            hits += ratio.low <= 1 <= ratio.high
-            halves.append(math.log(ratio.high / ratio.low) / 2)
-    assert 0.9 <= hits / 600 <= 0.99
-    assert max(halves) < 8 * min(halves)
+def test_a_cell_of_another_kind_borrows_nothing() -> None:
+    """Nine rounds that rise from 23 to 37 beside quiet cells: no calm is borrowed. Of one noise, cells tell no more than one."""
+    rng = np.random.default_rng(1)
+    quiet = rng.normal(0, 0.02, (15, 9))
+    rising = np.log(np.linspace(23, 37, 9))
+    assert prior([*quiet, rising]).moderate(float(np.var(rising, ddof=1)), 8) == pytest.approx(
+        (np.var(rising, ddof=1), 8), rel=0.05
+    )
+    shared = rng.normal(0, 0.02, (1, 9))
+    assert prior(np.repeat(shared, 15, axis=0) * np.ones((15, 1))).freedom == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.9])
+@pytest.mark.parametrize("rounds", [3, 5, 8])
+def test_few_rounds_of_several_cells_are_covered(rounds: int, share: float) -> None:
+    """Ten cells beside one baseline, which is half or nearly all of the noise: moderated intervals hold the truth, none is a point.
+
+    Where three rounds share nearly all their noise, how much can hardly be seen in them: somewhat less often.
+    """
+    rng, ratios = np.random.default_rng(2), []
+    for _ in range(400):
+        shared, own = 0.02 * math.sqrt(share), 0.02 * math.sqrt(1 - share)
+        noise = rng.normal(0, shared, (1, rounds)) + rng.normal(0, own, (10, rounds))
+        common = prior(noise)
+        ratios += [estimate(one, prior=common).ratio(0.95) for one in noise]
+    halves = [math.log(ratio.high / ratio.low) / 2 for ratio in ratios if ratio.low and ratio.high]
+    assert (0.88 if rounds == 3 and share > 0.5 else 0.925) <= covered(ratios, 1) <= 0.975
+    assert min(halves) > 0.02 / math.sqrt(rounds) / 5
+
+
+# --------------------------------------------------------------------- rounds that drift
+
+
+def test_rounds_that_drift_are_known_by_their_neighbours() -> None:
+    """The chance of it is uniform of independent rounds, hardly any of a steady rise; four rounds tell nothing."""
+    rng = np.random.default_rng(4)
+    for rounds in (5, 9, 30):
+        chances = [drifting.chance(rng.normal(size=rounds)) for _ in range(4000)]
+        for level in (0.01, 0.1, 0.5):
+            assert np.mean(np.array(chances) < level) == pytest.approx(level, rel=0.4)
+    rise = np.linspace(0, 1, 9)
+    assert drifting.chance(rise) < 1e-5 and drifting.chance(rise[:4]) == drifting.chance(np.ones(9)) == 1
+    assert drifting.levels(np.log([4, 4, 4, 3, 3, 3, 2, 2, 2])) == pytest.approx((4, 2))
+    assert drifting.levels(np.log([3, 3, 3, 2, 2, 2, 4, 4, 4])) == pytest.approx((2, 4))
+
+
+def test_nine_rounds_from_23_to_37() -> None:
+    """The interval is about as wide as the rise, and says so; that of independent rounds was half of it."""
+    logs = np.log(np.linspace(23, 37, 9)) + np.random.default_rng(1).normal(0, 0.02, 9)
+    found = estimate(logs)
+    ratio, plain = found.ratio(0.95), over_rounds(logs, 0.95)
+    assert ratio.low is not None and ratio.high is not None and plain.low is not None and plain.high is not None
+    assert ratio.low < 24 and ratio.high > 35 and plain.low > 26 and plain.high < 34
+    assert found.drift == pytest.approx((25, 35), rel=0.05)
+    assert estimate(np.random.default_rng(2).permutation(logs)).drift is None
+
+
+def loads(kind: str, rng: np.random.Generator, rounds: int) -> tuple[Floats, float]:
+    """A load of each round, from 0 to about 1, and its mean over the run."""
+    at = (np.arange(rounds) + 0.5) / rounds
+    if kind == "rise":
+        return at, 0.5
+    if kind == "step":
+        load = (at > rng.uniform(0.1, 0.9)) ^ (rng.random() < 0.5)
+    else:
+        load = np.abs(np.cumsum(rng.normal(0, 1 / math.sqrt(rounds), rounds)))
+    return np.asarray(load, dtype=np.float64), float(np.mean(load))
+
+
+def under_load(kind: str, most: float, rounds: int, runs: int) -> list[tuple[Estimate, float]]:
+    """Estimates and true log-ratios, over the time of the run, of a cell that suffers 0.4 times as much from the load."""
+    rng, pairs, truths = np.random.default_rng(5), [], []
+    for _ in range(runs):
+        load, mean = loads(kind, rng, rounds)
+        noise = [rng.normal(0, 0.01, (rounds, 6)) + rng.normal(0, 0.02, (rounds, 1)) for _ in range(2)]
+        pairs.append((np.exp(most * load[:, None] + noise[0]), np.exp(0.4 * most * load[:, None] + noise[1])))
+        truths.append(0.6 * most * mean)
+    return [(estimate(*says), truth) for says, truth in zip(all_round_log_ratios(pairs), truths)]
+
+
+@pytest.mark.parametrize("most", [0.2, 0.8])
+@pytest.mark.parametrize("rounds", [5, 9, 20])
+@pytest.mark.parametrize("kind", ["rise", "step", "walk"])
+def test_a_load_that_changes_the_ratio_is_covered(kind: str, rounds: int, most: float) -> None:
+    """In 90 % of runs or more, whether the load rises, changes once, or walks at random; not the ratio of the quietest rounds."""
+    found = under_load(kind, most, rounds, 100)
+    share = covered([one.ratio(0.95) for one, _ in found], np.exp([truth for _, truth in found]))
+    assert share >= (0.8 if (kind, rounds, most) == ("rise", 5, 0.8) else 0.9)
+
+
+def test_quiet_intervals_stay_as_they_are() -> None:
+    """Independent rounds: the median width is at most 5 % more than Student's, the coverage at most 97 %."""
+    rng = np.random.default_rng(6)
+    for rounds in (5, 9, 20):
+        logs = rng.normal(0, 0.02, (3000, rounds))
+        ratios, plain = [estimate(one).ratio(0.95) for one in logs], [over_rounds(one, 0.95) for one in logs]
+        widths = [[math.log(one.high / one.low) for one in some if one.high and one.low] for some in (ratios, plain)]
+        assert 1 <= np.median(widths[0]) / np.median(widths[1]) <= 1.05
+        assert 0.94 <= covered(ratios, 1) <= 0.97
+
+
+@pytest.mark.slow
+def test_the_gate_under_drift_raises_no_more_false_alarms() -> None:
+    """Equal copies while the load rises, changes once or walks: what both share cancels, and no check says REGRESSED."""
+    rng = np.random.default_rng(8)
+    for kind in ("rise", "step", "walk"):
+        alarms = 0
+        for _ in range(60):
+            load, _ = loads(kind, rng, SHORT.looks[-1])
+            a, b = CLOUD.run(rng, (SHORT.looks[-1], 6))
+            alarms += decided(SHORT, a * np.exp(0.5 * load)[:, None], b * np.exp(0.5 * load)[:, None])[0] is REGRESSED
+        assert alarms == 0
