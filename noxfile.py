@@ -12,6 +12,7 @@ import nox
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from bench.host.system.search_path import extended_path
+from web.serve import port_of
 
 nox.needs_version = ">=2026.4"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -230,16 +231,23 @@ def micro(session: nox.Session) -> None:
 
 @nox.session(python=HOST)
 def playground(session: nox.Session) -> None:
-    """Build the playground and serve it on loopback; `-- --build DIR` writes its files for any web server instead."""
-    if not node_packages(session):
-        session.error("the playground is built by Node: install it, with npm")
+    """Build the playground and serve it on loopback, `-- PORT` there; `-- --build DIR` writes its files for any server."""
     target = pathlib.Path(session.create_tmp()).absolute() / "site"
     if session.posargs[:1] == ["--build"]:
         if len(session.posargs) != 2:
             session.error("say where to: nox -s playground -- --build DIR")
         target = pathlib.Path(session.posargs[1]).absolute()
+        if target.exists() and not target.is_dir():
+            session.error(f"{target} is no folder: give an empty or a new one")
         if target.exists() and any(target.iterdir()) and not (target / "offline.json").exists():
             session.error(f"{target} has other files in it: give an empty or a new folder")
+    else:
+        try:
+            port_of(session.posargs)  # said before it is built
+        except ValueError as error:
+            session.error(str(error))
+    if not node_packages(session):
+        session.error("the playground is built by Node: install it, with npm")
     install_wasm(session)
     # a line where it cannot be built: the engine native is not in the browser then
     session.run("python", "native/wasm.py", success_codes=range(256))

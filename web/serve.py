@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
+import pathlib
 import sys
 import webbrowser
+
+USUAL = 8000  # port; another one that is free, where it is taken
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -38,13 +41,42 @@ def server(folder: str, port: int = 0) -> http.server.ThreadingHTTPServer:
     return http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(Handler, directory=folder))
 
 
-if __name__ == "__main__":
+def port_of(words: list[str]) -> int | None:
+    """The port among what follows the folder, None for the usual one. Raises ValueError, with a line for the user."""
+    if not words:
+        return None
+    if len(words) > 1 or not (words[0].isascii() and words[0].isdigit() and 1 <= int(words[0]) <= 65535):
+        raise ValueError(f"the port is {' '.join(words)!r}: give a whole number from 1 to 65535, or none")
+    return int(words[0])
+
+
+def opened(folder: str, port: int | None) -> http.server.ThreadingHTTPServer:
+    """The server. Raises ValueError, with a line for the user, where the port asked for can't be had."""
+    if not pathlib.Path(folder, "index.html").is_file():
+        raise ValueError(f"{folder} has no index.html in it: build one with nox -s playground -- --build DIR")
     try:
-        found = server(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 8000)
-    except OSError:
-        found = server(sys.argv[1])  # the usual port is taken
+        return server(folder, USUAL if port is None else port)
+    except OSError as error:
+        if port is None:
+            return server(folder)
+        raise ValueError(f"port {port} can't be had ({error.strerror}): give another one, or none") from None
+
+
+def main(words: list[str]) -> None:
+    """Serve until Ctrl-C."""
+    try:
+        if not words:
+            raise ValueError("say which folder: python web/serve.py FOLDER [PORT]")
+        found = opened(words[0], port_of(words[1:]))
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
     address = f"http://127.0.0.1:{found.server_address[1]}/"
     print(f"the playground: {address} (Ctrl-C ends it)", flush=True)
     webbrowser.open(address)
     with contextlib.suppress(KeyboardInterrupt):
         found.serve_forever()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
