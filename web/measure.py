@@ -3,7 +3,7 @@
     nox -s playground -- --build site
     python web/measure.py site results/playground.md [STEPS ROUNDS]
 
-Needs the Python package playwright. The race is in lockstep, and takes some minutes.
+Needs the Python packages playwright and psutil. The race is in lockstep, and all takes some minutes.
 """
 
 from __future__ import annotations
@@ -11,22 +11,27 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
+import statistics
 import sys
 import threading
+import time
 from typing import List, Tuple
 
+import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import serve
 
 PATIENCE = 1_200_000  # ms
 ENGINES = ("compiled", "vector", "compiled_unordered", "native")
+CHOSEN = ("compiled", "compiled_unordered")  # of whole trainings on the page
 PORT = "microgpt.mjs"
+WHOLE = 1000  # steps of a training
 PAGE = """# Python in the browser, beside JavaScript
 
 The same training in one browser, each engine and the port to JavaScript (`examples/microgpt.mjs`) in a worker of its own, in
 turns of ten steps: {steps:,} steps, {rounds} rounds of fresh workers, the default model on given_names with random numbers by
-mulberry32. {browser}, {python}; load of the machine when it began: {load:.1f} on {cores} processors. Above 1 is
+mulberry32. {browser}, {python}, {cores} processors, of whose time other programs took {others:.0%} meanwhile. Above 1 is
 faster than the port; behind it the 95 % interval over the rounds.
 
 | engine | ms a step | times as fast | losses, held against the port's |
@@ -34,7 +39,17 @@ faster than the port; behind it the 95 % interval over the rounds.
 {rows}
 
 `native` is the project's own C extension, compiled to WebAssembly; the others are pure Python. The port's compiler warms up in each
-round's first steps, as it does in a training.
+round's first steps, as it does in a training. Of both only the step itself is timed, no message.
+
+## A whole training
+
+{whole:,} steps of the default model, from the click to the last step drawn: the page as it comes, with its curves, a sample
+every hundred steps and norms of gradients every ten, a message for each step. The port trains in a worker of the same page, with
+a message for each step too, and nothing is drawn. By turns, {rounds} times each; the median, and the shortest to the longest.
+
+| engine | s | from … to | other programs meanwhile |
+|---|---|---|---|
+{trainings}
 
 ## Opening the page
 
@@ -47,11 +62,46 @@ the page to the first step of a training of the default model, started as soon a
 
 `python web/measure.py site results/playground.md {steps} {rounds}` makes this page, after `nox -s playground -- --build site`.
 """
+# the port as it trains by itself: its worker's own order, which sends a message for each step
+PORTS_TRAINING = """async ([file, text, steps]) => {
+  const worker = new Worker(file, { type: 'module' });
+  const ask = (order, id) => new Promise((go, fail) => {
+    worker.onmessage = ({ data }) => { if (data.id === id && !data.event) 'error' in data ? fail(data.error) : go(); };
+    worker.postMessage({ ...order, id });
+  });
+  await ask({ do: 'start', settings: { options: {}, steps }, documents: text }, 1);
+  const started = performance.now();
+  await ask({ do: 'run', until: steps }, 2);
+  worker.terminate();
+  return (performance.now() - started) / 1000;
+}"""
+
+
+class Others:
+    """What share of the processors' time programs other than this one and its children take."""
+
+    def __init__(self) -> None:
+        self.started, self.before = time.monotonic(), self._seconds()
+
+    def share(self) -> float:
+        """Since the beginning."""
+        (busy, ours), (busy_before, ours_before) = self._seconds(), self.before
+        taken = (busy - busy_before) - (ours - ours_before)
+        return max(0.0, taken / (time.monotonic() - self.started) / (os.cpu_count() or 1))
+
+    def _seconds(self) -> Tuple[float, float]:
+        now, this = psutil.cpu_times(), psutil.Process()
+        ours = 0.0
+        for process in (this, *this.children(recursive=True)):
+            try:
+                ours += sum(process.cpu_times()[:4])
+            except psutil.NoSuchProcess:
+                continue
+        return sum(now) - now.idle - getattr(now, "iowait", 0.0) - getattr(now, "guest", 0.0), ours
 
 
 def measure(folder: str, steps: int, rounds: int) -> str:
     """The page."""
-    load, cores = os.getloadavg()[0], os.cpu_count()
     server = serve.server(folder)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_address[1]}/"
@@ -62,13 +112,18 @@ def measure(folder: str, steps: int, rounds: int) -> str:
         )
         page = opened(chromium.new_page(), address + "#tab=race")
         python = page.inner_text("[data-ready=yes]").partition(",")[0]
+        others = Others()
         rows = "\n".join("| " + " | ".join(row.split("\t")) + " |" for row in race(page, steps, rounds))
+        share = others.share()
+        page.close(run_before_unload=False)
+        trainings = "\n".join(whole_trainings(chromium, address, folder, rounds))
         browser = f"Chromium {chromium.version}"
         chromium.close()
     server.shutdown()
     return PAGE.format(
-        load=load, cores=cores, steps=steps, rounds=rounds, browser=browser, python=python, rows=rows, visits=visits
-    )
+        cores=os.cpu_count(), others=share, steps=steps, rounds=rounds, browser=browser, python=python, rows=rows,
+        whole=WHOLE, trainings=trainings, visits=visits,
+    )  # fmt: skip
 
 
 def opened(page: Page, address: str) -> Page:
@@ -93,6 +148,42 @@ def race(page: Page, steps: int, rounds: int) -> List[str]:
     page.get_by_role("button", name="Start the race").click()
     page.wait_for_selector("button:has-text('Losses as CSV'):not([disabled])")
     return page.inner_text("[data-testid=race]").splitlines()[1:]
+
+
+def whole_trainings(chromium: Browser, address: str, folder: str, rounds: int) -> List[str]:
+    """The table's rows: seconds of whole trainings, by turns, each in a page of its own."""
+    file = next(pathlib.Path(folder, "assets").glob("competitor-*.js"))
+    text = (pathlib.Path(__file__).parents[1] / "bench/workload/datasets/given_names.txt").read_text(encoding="utf-8")
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in (PORT, *CHOSEN)}
+    for turn in range(rounds):
+        for name in (*CHOSEN, PORT) if turn % 2 else (PORT, *CHOSEN):
+            chosen = "" if name == PORT else f"&engine={name}"
+            page = opened(chromium.new_page(), f"{address}#steps={WHOLE}&rng=mulberry32{chosen}")
+            if name != PORT:
+                page.wait_for_function("document.querySelector('[data-testid=size]')?.innerText.includes('about')")
+            others = Others()
+            if name == PORT:
+                seconds = page.evaluate(PORTS_TRAINING, [f"{address}assets/{file.name}", text, WHOLE])
+            else:
+                seconds = training(page)
+            found[name].append((seconds, others.share()))
+            page.close(run_before_unload=False)
+    rows = []
+    for name, told in found.items():
+        times, shares = zip(*told)
+        span = f"{min(times):.1f} … {max(times):.1f}"
+        rows.append(f"| {name} | {statistics.median(times):.1f} | {span} | {statistics.mean(shares):.0%} |")
+    return rows
+
+
+def training(page: Page) -> float:
+    """Seconds from the click on Train to the page that says it is done."""
+    started = page.evaluate("performance.now()")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_function(
+        f"document.querySelector('[data-testid=step]').innerText.startsWith('{WHOLE:,} /')", polling=50
+    )
+    return float(page.evaluate("performance.now()") - started) / 1000
 
 
 def visits_of(chromium: Browser, address: str) -> List[Tuple[float, ...]]:
