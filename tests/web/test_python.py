@@ -149,6 +149,7 @@ def test_bad_settings_are_a_line_at_their_field(do, changes, field, words):
         (b"\n\n", "no documents"),
         (b"a" * 5_000_001, "larger than"),
     ],
+    ids=["binary", "latin", "empty", "large"],  # the content itself would be a name of 5 MB
 )
 def test_bad_files_are_a_line(do, tmp_path, content, words):
     (tmp_path / "mine.txt").write_bytes(content)
@@ -171,9 +172,10 @@ def test_bad_engines_are_a_line(do, source, words):
 
 
 def test_the_engines_of_the_editor_do_what_they_say(do):
+    small = {**SETTINGS, "options": {"n_embd": 8, "n_head": 2}}
     for name, expected in (("mine", "bit-identical"), ("wrong", "DIVERGED")):
         source = (WEB / "engines" / f"{name}.py").read_text(encoding="utf-8")
-        assert do("compare", settings={**SETTINGS, "engine": "own", "source": source})["result"]["parameters"]
+        assert do("compare", settings={**small, "engine": "own", "source": source})["result"]["parameters"]
         found = [do("compare_step")["result"] for _ in range(4)]
         answer = do("verdict", reference=[one["reference"] for one in found], losses=[one["hex"] for one in found])
         assert answer["result"]["parity"] == expected
@@ -213,6 +215,8 @@ def test_the_ladder_trains_all_six(do):
     ]
     first = do("ladder_step")["result"]
     assert set(first["losses"]) == set(first["unseen"]) and all(x > 0 for x in first["losses"].values())
+    do("ladder_start", settings={**SETTINGS, "steps": 3})
+    assert [bool(do("ladder_step")["result"]["unseen"]) for _ in range(3)] == [True, False, True]
 
 
 def test_every_preset_list_can_be_trained_on(do):

@@ -30,6 +30,7 @@ class LadderRun:
             learning_rate=config.learning_rate,
             schedule_steps=config.schedule_steps,
         )
+        self.steps = config.schedule_steps
         self.models: Dict[str, Union[LadderModel, Trainer]] = {}
         for name in ladder.MODELS:
             model = ladder.make(name, "vector", list(documents), plain)
@@ -53,7 +54,7 @@ class LadderRun:
             done = model.step()
             times[name] = (time.perf_counter() - started) * 1e3
             losses[name] = done.loss
-        if done.step % EVALUATE_EVERY == 0 or done.step == 1:
+        if done.step % EVALUATE_EVERY == 0 or done.step in (1, self.steps):
             unseen = {name: self._evaluate(model) for name, model in self.models.items()}
         return {"step": done.step, "losses": losses, "ms": times, "unseen": unseen}
 
