@@ -34,6 +34,12 @@ def value(page, name):
     return page.inner_text(f"[data-testid='{name}']")
 
 
+def drop(page, selector, file):
+    """Drop a file, given as an expression of the page's language, on an element."""
+    transfer = page.evaluate_handle(f"() => {{ const t = new DataTransfer(); t.items.add({file}); return t; }}")
+    page.dispatch_event(selector, "drop", {"dataTransfer": transfer})
+
+
 def settled(page):
     """Until Python has looked at the settings as they stand."""
     page.wait_for_function("document.querySelector('[data-testid=size]')?.innerText.includes('about')")
@@ -88,6 +94,10 @@ def test_a_training_is_cpythons_bit_for_bit_and_its_model_draws_the_same(browser
         page.fill("#draw-top_k", "6")
         page.fill("#draw-prefix", "ma")
         page.fill("#draw-number", "4")
+        page.fill("#draw-seed", "none")
+        button(page, "Generate").click()
+        wait_for_text(page, "#draw-seed-about", "must be a whole number")
+        page.fill("#draw-seed", "42")
         button(page, "Generate").click()
         page.locator("[data-testid=texts] li").nth(3).wait_for()
         page.get_by_text("Token by token, as a table").click()
@@ -225,10 +235,7 @@ def test_bad_input_is_a_sentence_at_the_field_and_settings_stand_in_the_address(
         page.get_by_label("a running text").uncheck()
         wait_for_text(page, ".setup details summary", "3 documents")
         # a drop is a file too
-        transfer = page.evaluate_handle(
-            "() => { const t = new DataTransfer(); t.items.add(new File(['uno\\ndos\\ntres\\ncuatro'], 'drop.txt')); return t; }"
-        )
-        page.dispatch_event(".drop", "drop", {"dataTransfer": transfer})
+        drop(page, ".drop", "new File(['uno\\ndos\\ntres\\ncuatro'], 'drop.txt')")
         wait_for_text(page, ".setup details summary", "4 documents")
 
         page.fill("#field-learning_rate", "1e300")
@@ -299,8 +306,14 @@ def test_engines_race_and_a_wrong_one_is_found(browser, address, wasm):
         for name in ("fused_dot", "wrong", *native):
             page.get_by_role("checkbox", name=name, exact=True).uncheck()
         page.get_by_label("Lockstep").check()
-        page.get_by_label("Rounds").fill("2")
-        page.fill("#race-steps", "5")
+        for field, typed, words, mended in (
+            ("steps", "5.5", "whole number, at least 1", "5"),
+            ("rounds", "", "whole", "2"),
+        ):
+            page.fill(f"#race-{field}", typed)
+            button(page, "Start the race").click()
+            wait_for_text(page, f"#race-{field}-about", words)
+            page.fill(f"#race-{field}", mended)
         button(page, "Start the race").click()
         page.wait_for_function("/\\d \\[\\d/.test(document.querySelector('[data-testid=race]').innerText)")
         page.get_by_role("checkbox", name="microgpt.mjs", exact=True).uncheck()
@@ -316,10 +329,16 @@ def test_an_engine_of_ones_own_is_checked_and_an_endless_one_is_stopped(browser,
         button(page, "To the race").click()
         assert page.get_by_role("checkbox", name="your engine", exact=True).is_visible()
         tab(page, "engine")
-        for source, words in (("ENGINE = (", "SyntaxError"), ("pass", "does not end in ENGINE")):
-            editor.fill(source)
-            button(page, "Check it").click()
-            page.get_by_text(words).first.wait_for()
+        # a file that is dropped takes the text's place
+        for content, words in (("'# café'", "# café"), ("'ENGINE = ('", "ENGINE = (")):
+            drop(page, ".cm-content", f"new File([{content}], 'mine.py')")
+            page.wait_for_function(
+                "words => document.querySelector('.cm-content').innerText.trim() === words", arg=words
+            )
+        drop(page, ".cm-content", "new File([new Uint8Array([0x63, 0xe9])], 'latin.py')")
+        page.get_by_text("latin.py is not UTF-8 text").wait_for()
+        button(page, "Check it").click()
+        page.get_by_text("SyntaxError").first.wait_for()
         editor.fill("while True:\n    pass")
         button(page, "Check it").click()
         button(page, "Stop").click()
@@ -336,15 +355,13 @@ def test_a_training_that_goes_wrong_is_told_and_the_page_goes_on(browser, addres
         page.get_by_role("alert").get_by_text("smaller learning rate").wait_for()
         page.fill("#field-learning_rate", "0.01")
         button(page, "Reset").click()
-        # in the background no frames come: the training goes on, and is drawn later
-        page.evaluate(
-            "window.frames_come = requestAnimationFrame; requestAnimationFrame = (draw) => { window.draw = draw; return 1; }; null"
-        )
-        button(page, "Train").click()
-        button(page, "Train anew").wait_for()
-        page.evaluate("window.draw(0); requestAnimationFrame = window.frames_come; null")
-        assert value(page, "step") == "40 / 40"
+        in_the_background(page)
         assert "Last: each step" in page.get_by_role("img", name="Loss in nats").get_attribute("aria-label")
+        page.get_by_label("Samples every so many steps").fill("often")
+        button(page, "Train anew").click()
+        wait_for_text(page, "#samples-error", "must be a whole number, at least 0")
+        assert value(page, "step") == "1,500 / 1,500", "nothing is lost"
+        page.get_by_label("Samples every so many steps").fill("0")
         # an engine without an end, in the training itself
         tab(page, "engine")
         page.locator(".cm-content").fill("while True:\n    pass")
@@ -363,6 +380,35 @@ def test_a_training_that_goes_wrong_is_told_and_the_page_goes_on(browser, addres
         page.click(".folded > summary")
         page.fill("#field-n_embd", "9")
         wait_for_text(page, "#about-n_embd", "multiple of n_head")
+
+
+def in_the_background(page):
+    """Another tab before this one: frames hardly come, the training goes on and is drawn later; a halt is told."""
+    page.fill("#field-steps", "1500")
+    page.evaluate(
+        "window.frames_come = 0; const count = () => { frames_come++; requestAnimationFrame(count); }; count()"
+    )
+    button(page, "Train").click()
+    wait_for_text(page, "[data-testid=step]", " / 1,500")
+    session = page.context.new_cdp_session(page)
+    target = session.send("Target.getTargetInfo")["targetInfo"]
+    with page.context.expect_page() as coming:
+        where = {"newWindow": False, "browserContextId": target["browserContextId"]}
+        session.send("Target.createTarget", {"url": "about:blank", **where})
+    coming.value.bring_to_front()
+    now = "[frames_come, Number(document.querySelector('[data-testid=step]').innerText.split(' ')[0].replace(',', ''))]"
+    # from a frame on: they come once a second there, where they come at all
+    page.wait_for_function("before => frames_come > before + 1", arg=page.evaluate("frames_come"))
+    before = page.evaluate(now)
+    page.wait_for_function(f"([frames, steps]) => {now}[1] > steps + 200", arg=before)
+    frames, steps = (later - earlier for later, earlier in zip(page.evaluate(now), before))
+    assert steps > 10 * frames, "the tab is not in the background"
+    page.evaluate("for (const name of ['freeze', 'resume']) document.dispatchEvent(new Event(name))")
+    coming.value.close()
+    page.get_by_text("The browser had paused this tab").first.wait_for()
+    button(page, "Train anew").wait_for()
+    assert value(page, "step") == "1,500 / 1,500"
+    page.fill("#field-steps", "40")
 
 
 @pytest.mark.slow

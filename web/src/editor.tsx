@@ -38,6 +38,8 @@ export default function Editor({ value, onChange }: { value: string; onChange: (
           look,
           syntaxHighlighting(colours),
           EditorView.contentAttributes.of({ 'aria-label': 'Source of your engine' }),
+          // a file that is dropped takes the text's place, which is the page's to do: the editor would put it into the text
+          EditorView.domEventHandlers({ drop: (event) => !!event.dataTransfer?.files.length }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) onChange(update.state.doc.toString());
           }),

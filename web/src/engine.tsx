@@ -1,7 +1,7 @@
 /** An engine of the user's own: typed or dropped, held against the reference, and then it may race and train. */
 import { signal } from '@preact/signals';
 import { lazy, Suspense } from 'preact/compat';
-import { Card, median, Scroll, Trouble } from './parts';
+import { Card, median, Scroll, Trouble, whole } from './parts';
 import type { About, StepRecord } from './protocol';
 import { PythonError, startPython, type WorkerClient } from './python';
 import { ownSource, settings, tab, wantedNow } from './settings';
@@ -26,6 +26,21 @@ const results = signal<{ step: number; same: boolean; mine: number; theirs: stri
 const gradients = signal<number | null>(null);
 const passed = signal('');
 let worker: WorkerClient | null = null;
+
+const LARGEST = 1_000_000; // bytes
+
+async function take(file: File) {
+  trouble.value = verdict.value = passed.value = '';
+  if (file.size > LARGEST) {
+    trouble.value = `${file.name} has ${whole(file.size)} bytes, and ${whole(LARGEST)} are the most: give one engine`;
+    return;
+  }
+  try {
+    ownSource.value = new TextDecoder('utf-8', { fatal: true }).decode(await file.arrayBuffer());
+  } catch {
+    trouble.value = `${file.name} is not UTF-8 text: drop a Python file`;
+  }
+}
 
 async function check() {
   running.value = true;
@@ -125,9 +140,7 @@ export function EngineView() {
             if (!file) return;
             event.preventDefault();
             event.stopPropagation();
-            void file.text().then((text) => {
-              ownSource.value = text;
-            });
+            void take(file);
           }}
         >
           <Suspense fallback={<p class="hint">The editor is coming …</p>}>

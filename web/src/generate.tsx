@@ -1,10 +1,12 @@
 /** Drawing texts from the model, all at once or token by token. */
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
+import { Input } from './field';
+import { number, wholeNumber } from './numbers';
 import { Card, percent, Scroll, shown } from './parts';
 import type { Token } from './protocol';
 import { PythonError } from './python';
-import { about, fieldErrors, phase, python, report, version } from './store';
+import { about, clearErrors, phase, python, report, version } from './store';
 
 const temperature = signal('0.5');
 const topK = signal('');
@@ -15,43 +17,44 @@ const seed = signal('42');
 const texts = signal<Token[][]>([]);
 const usedPrefix = signal('');
 
-const number = (typed: string) => (typed.trim() !== '' && Number.isFinite(Number(typed)) ? Number(typed) : Number.NaN);
-
 /** The sampling as Python takes it. Throws what belongs to a field. */
 function sampling() {
-  const refuse = (field: string, line: string) => {
-    throw new PythonError(line, field, false);
-  };
   const heat = number(temperature.value);
-  if (Number.isNaN(heat)) refuse('temperature', `temperature is '${temperature.value}': it must be a number above 0`);
-  const k = topK.value.trim() === '' ? null : number(topK.value);
-  if (k !== null && !Number.isInteger(k))
-    refuse('top_k', `top_k is '${topK.value}': it must be a whole number, or empty`);
+  if (Number.isNaN(heat))
+    throw new PythonError(`temperature is '${temperature.value}': it must be a number above 0`, 'temperature', false);
+  const k = topK.value.trim() === '' ? null : wholeNumber('top_k', 'top_k', topK.value);
   return { temperature: heat, top_k: k, greedy: greedy.value };
 }
 
+// the model has a top_k and a seed of its own
+const PREFIX = 'draw_';
+const DRAWING = ['temperature', 'top_k', 'prefix', 'number', 'seed'];
+const refuse = (error: unknown) =>
+  report(
+    error instanceof PythonError && DRAWING.includes(error.field ?? '')
+      ? new PythonError(error.message, PREFIX + error.field, error.fault)
+      : error,
+  );
 const forget = () => {
-  const { temperature: _, top_k: __, prefix: ___, number: ____, ...others } = fieldErrors.value;
-  fieldErrors.value = others;
+  clearErrors('', ...DRAWING.map((name) => PREFIX + name));
 };
 
 async function generate() {
   try {
     forget();
-    const samples = number(count.value);
-    const seeded = number(seed.value);
+    const samples = wholeNumber('number', 'number', count.value, 1);
     const found = await python.ask<{ tokens: Token[] }>('generate', {
       ...sampling(),
       prefix: prefix.value,
-      samples: Number.isNaN(samples) ? null : samples,
-      seed: Number.isInteger(seeded) ? seeded : 42,
+      samples,
+      seed: wholeNumber('seed', 'seed', seed.value),
     });
     const grouped: Token[][] = Array.from({ length: samples }, () => []);
     for (const token of found.tokens) grouped[token[0]]?.push(token);
     texts.value = grouped;
     usedPrefix.value = prefix.value;
   } catch (error) {
-    report(error);
+    refuse(error);
   }
 }
 
@@ -69,15 +72,22 @@ export function Generate() {
       >
         <div class="fields">
           <Input
-            name="temperature"
+            id="draw-temperature"
+            name="draw_temperature"
             label="Temperature"
             value={temperature}
             hint="below 1 the probable becomes more so"
           />
-          <Input name="top_k" label="Top k" value={topK} hint="the k most probable only; empty: all" />
-          <Input name="prefix" label="Prefix" value={prefix} hint="what each text begins with" />
-          <Input name="number" label="Number" value={count} hint="of texts" />
-          <Input name="seed_of_draw" label="Seed" value={seed} hint="the same seed, the same texts" />
+          <Input
+            id="draw-top_k"
+            name="draw_top_k"
+            label="Top k"
+            value={topK}
+            hint="the k most probable only; empty: all"
+          />
+          <Input id="draw-prefix" name="draw_prefix" label="Prefix" value={prefix} hint="what each text begins with" />
+          <Input id="draw-number" name="draw_number" label="Number" value={count} hint="of texts" />
+          <Input id="draw-seed" name="draw_seed" label="Seed" value={seed} hint="the same seed, the same texts" />
           <div class="field">
             <label class="switch">
               <input
@@ -126,28 +136,6 @@ export function NoModel() {
     <Card title="No model yet">
       <p>Train one first, or load one: both are under “Train”. A hundred steps are enough to see something.</p>
     </Card>
-  );
-}
-
-function Input({ name, label, value, hint }: { name: string; label: string; value: typeof prefix; hint: string }) {
-  const error = fieldErrors.value[name];
-  return (
-    <div class={`field ${error ? 'wrong' : ''}`}>
-      <label for={`draw-${name}`}>{label}</label>
-      <input
-        id={`draw-${name}`}
-        autocomplete="off"
-        value={value.value}
-        aria-invalid={error ? true : undefined}
-        aria-describedby={`draw-about-${name}`}
-        onInput={(event) => {
-          value.value = event.currentTarget.value;
-        }}
-      />
-      <small id={`draw-about-${name}`} class={error ? 'trouble' : 'hint'} role={error ? 'alert' : undefined}>
-        {error ?? hint}
-      </small>
-    </div>
   );
 }
 
@@ -212,7 +200,7 @@ async function look(draw: boolean) {
     full.value = found.full;
     if (found.drawn !== undefined) add(found.drawn);
   } catch (error) {
-    report(error);
+    refuse(error);
   }
 }
 

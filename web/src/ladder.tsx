@@ -73,6 +73,9 @@ async function climb() {
   }
 }
 
+/** Three digits, and no sign before a zero. */
+const signed = (x: number) => x.toFixed(3).replace(/^-(0\.0+)$/, '$1');
+
 export function LadderView() {
   const uniform = models.value.length ? drawn.value : 0;
   return (
@@ -121,7 +124,7 @@ export function LadderView() {
                   const above = models.value[i - 1]?.name;
                   const now = unseen[name];
                   const gained =
-                    above && now !== undefined && unseen[above] !== undefined ? (unseen[above] - now).toFixed(3) : '';
+                    above && now !== undefined && unseen[above] !== undefined ? signed(unseen[above] - now) : '';
                   return (
                     <tr key={name}>
                       <th scope="row">
@@ -141,7 +144,8 @@ export function LadderView() {
           </Scroll>
           <p class="hint">
             After {whole(uniform)} steps. Loss: smoothed, in nats per token. Unseen: over {heldOut.value} documents that
-            no model trains on, every hundred steps. Gained: by how much unseen fell from the model above.
+            no model trains on, every hundred steps and at the end. Gained: by how much unseen fell from the model
+            above.
           </p>
         </>
       )}

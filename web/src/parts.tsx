@@ -44,7 +44,7 @@ export function Scroll({ label = 'Table', children }: { label?: string; children
 
 export interface Line {
   label: string;
-  colour: number; // of the palette, from 0
+  colour: number; // of the palette, from 0; beyond its eight, the same again and dashed
   points?: boolean;
   faint?: boolean;
 }
@@ -87,7 +87,8 @@ export function Chart({
           { label: 'step', value: (_: uPlot, value: number | null) => (value == null ? '' : String(value)) },
           ...lines.map(({ label, colour, points, faint }) => ({
             label,
-            stroke: style.getPropertyValue(`--c${colour}`) + (faint ? '66' : ''),
+            stroke: style.getPropertyValue(`--c${colour % 8}`) + (faint ? '66' : ''),
+            ...(colour < 8 ? {} : { dash: [6, 4] }),
             width: faint ? 1 : 2,
             points: { show: !!points, size: 7 },
             spanGaps: true,

@@ -1,11 +1,13 @@
 /** The race: engines train the same model from the same seed, each in a worker of its own. */
 import { signal } from '@preact/signals';
 import { WRONG } from './engine';
+import { Input } from './field';
+import { wholeNumber } from './numbers';
 import { Card, Chart, download, Scroll, Trouble, typical, whole } from './parts';
 import type { StepRecord, Wanted } from './protocol';
 import { type Competitor, PythonError, startPython, WorkerClient } from './python';
 import { ownSource, wantedNow } from './settings';
-import { hello, python } from './store';
+import { hello, python, report } from './store';
 
 const JAVASCRIPT = 'microgpt.mjs';
 const WRONG_ONE = 'wrong';
@@ -66,14 +68,16 @@ function conditions(): Wanted {
 async function race() {
   const first = chosen.value.includes(baseline.value) ? baseline.value : chosen.value[0];
   const names = [...(first === undefined ? [] : [first]), ...chosen.value.filter((name) => name !== first)];
-  const count = Number(steps.value);
-  trouble.value = '';
-  if (names.length < 2 || names.length > MOST) trouble.value = `${names.length} chosen: a race takes two to six`;
-  else if (!Number.isInteger(count) || count < 1)
-    trouble.value = `steps is '${steps.value}': it must be a whole number, at least 1`;
-  else if (lockstep.value && !(Number.isInteger(Number(rounds.value)) && Number(rounds.value) >= 1))
-    trouble.value = `rounds is '${rounds.value}': it must be a whole number, at least 1`;
+  trouble.value = names.length < 2 || names.length > MOST ? `${names.length} chosen: a race takes two to six` : '';
   if (trouble.value) return;
+  let count: number, most: number;
+  try {
+    count = wholeNumber('race_steps', 'steps', steps.value, 1);
+    most = lockstep.value ? wholeNumber('race_rounds', 'rounds', rounds.value, 1) : 1;
+  } catch (error) {
+    report(error);
+    return;
+  }
   running.value = true;
   stopped = false;
   goal.value = count;
@@ -81,7 +85,7 @@ async function race() {
   try {
     const base = conditions();
     const { text } = await python.ask<{ text: string }>('documents_text', { settings: base });
-    if (lockstep.value) await inTurns(names, base, text, count, Number(rounds.value));
+    if (lockstep.value) await inTurns(names, base, text, count, most);
     else await together(names, base, text, count);
   } catch (error) {
     if (!(error instanceof PythonError)) throw error;
@@ -237,17 +241,7 @@ export function RaceView() {
           ))}
         </fieldset>
         <div class="fields">
-          <div class="field">
-            <label for="race-steps">Steps</label>
-            <input
-              id="race-steps"
-              inputMode="numeric"
-              value={steps.value}
-              onInput={(event) => {
-                steps.value = event.currentTarget.value;
-              }}
-            />
-          </div>
+          <Input id="race-steps" name="race_steps" label="Steps" value={steps} hint="of each" />
           <div class="field">
             <label class="switch">
               <input
@@ -276,18 +270,13 @@ export function RaceView() {
             </select>
           </div>
           {lockstep.value && (
-            <div class="field">
-              <label for="race-rounds">Rounds</label>
-              <input
-                id="race-rounds"
-                inputMode="numeric"
-                value={rounds.value}
-                onInput={(event) => {
-                  rounds.value = event.currentTarget.value;
-                }}
-              />
-              <small class="hint">of fresh workers; the interval is over them</small>
-            </div>
+            <Input
+              id="race-rounds"
+              name="race_rounds"
+              label="Rounds"
+              value={rounds}
+              hint="of fresh workers; the interval is over them"
+            />
           )}
         </div>
         {port && (
@@ -407,50 +396,57 @@ interface Golden {
 }
 
 const proof = signal<{ name: string; words: string; ms: number }[]>([]);
-const proving = signal('');
+const proving = signal<string[]>([]); // engines under way
 const proofTrouble = signal('');
-let prover: WorkerClient | null = null;
+const MOST_PROVERS = 4; // a Python takes some 100 MB
+let provers: WorkerClient[] = [];
 
-/** Every engine from the same seed in this browser, held against what native CPython computed. */
+/** Every engine from the same seed in this browser, held against what native CPython computed; on each processor one. */
 async function prove() {
   proof.value = [];
   proofTrouble.value = '';
-  proving.value = 'starting';
-  const worker = startPython();
-  prover = worker;
+  proving.value = ['starting'];
+  const pythons = Array.from({ length: Math.min(MOST_PROVERS, navigator.hardwareConcurrency || 1) }, () =>
+    startPython(),
+  );
+  provers = pythons;
   try {
-    const { steps: count, losses, options } = (await import('../golden.json')).default as unknown as Golden;
-    const { engines } = await worker.ready;
+    const golden = (await import('../golden.json')).default as unknown as Golden;
+    const engines = (await Promise.all(pythons.map(({ ready }) => ready)))[0]?.engines ?? [];
     // native promises the reference's bits, and is there where it was compiled
     const native = engines.some(({ name, unavailable }) => name === 'native' && !unavailable);
-    const all = native ? { ...losses, native: losses['reference'] ?? [] } : losses;
-    for (const [engine, expected] of Object.entries(all)) {
-      proving.value = engine;
-      const base: Wanted = {
-        data: 'given_names',
-        text: null,
-        blocks: false,
-        engine,
-        source: '',
-        steps: 1000,
-        options,
-      };
-      await worker.ask('start', { settings: base });
-      const found: StepRecord[] = [];
-      await worker.ask('run', { until: count }, (record) => found.push(record));
-      const { words } = await worker.ask<{ words: string }>('verdict', {
-        reference: expected,
-        losses: found.map(({ hex }) => hex),
-      });
-      proof.value = [...proof.value, { name: engine, words, ms: typical(found.map(({ ms }) => ms)) }];
-    }
+    const all = Object.entries(golden.losses).concat(native ? [['native', golden.losses['reference'] ?? []]] : []);
+    const order = all.map(([name]) => name);
+    proving.value = [];
+    await Promise.all(
+      pythons.map(async (python) => {
+        for (let next = all.shift(); next; next = all.shift()) {
+          const found = await proved(python, golden, ...next);
+          proof.value = [...proof.value, found].sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
+        }
+      }),
+    );
   } catch (error) {
     if (!(error instanceof PythonError)) throw error;
     if (error.message !== 'stopped') proofTrouble.value = error.message;
   } finally {
-    worker.terminate();
-    proving.value = '';
+    for (const python of pythons) python.terminate();
+    proving.value = [];
   }
+}
+
+async function proved(python: WorkerClient, { options, steps: count }: Golden, engine: string, expected: string[]) {
+  proving.value = [...proving.value, engine];
+  const base: Wanted = { data: 'given_names', text: null, blocks: false, engine, source: '', steps: 1000, options };
+  await python.ask('start', { settings: base });
+  const found: StepRecord[] = [];
+  await python.ask('run', { until: count }, (record) => found.push(record));
+  const { words } = await python.ask<{ words: string }>('verdict', {
+    reference: expected,
+    losses: found.map(({ hex }) => hex),
+  });
+  proving.value = proving.value.filter((name) => name !== engine);
+  return { name: engine, words, ms: typical(found.map(({ ms }) => ms)) };
 }
 
 function Proof() {
@@ -458,8 +454,14 @@ function Proof() {
     <Card
       title="The proof"
       aside={
-        proving.value ? (
-          <button type="button" class="secondary" onClick={() => prover?.terminate()}>
+        proving.value.length ? (
+          <button
+            type="button"
+            class="secondary"
+            onClick={() => {
+              for (const python of provers) python.terminate();
+            }}
+          >
             Stop
           </button>
         ) : (
@@ -472,10 +474,10 @@ function Proof() {
       <p class="hint">
         Fifty steps of every engine in this browser, each loss held against CPython's on Linux, as hexadecimal floats.
         Both compute exp, log and pow by the same algorithms; sine and cosine they don't, so the weights are drawn by
-        mulberry32, which needs neither. Takes a minute.
+        mulberry32, which needs neither. As many at a time as there are processors; takes a minute.
       </p>
       <Trouble text={proofTrouble.value} />
-      {proving.value && <p aria-busy="true">{proving.value}</p>}
+      {proving.value.length > 0 && <p aria-busy="true">{proving.value.join(', ')}</p>}
       {proof.value.length > 0 && (
         <Scroll>
           <table data-testid="proof">

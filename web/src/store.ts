@@ -1,5 +1,6 @@
 /** What the page knows: the main worker's Python, the model in it, and how its training goes. */
 import { batch, computed, effect, signal } from '@preact/signals';
+import { wholeNumber } from './numbers';
 import type { About, Checked, Description, Hello, StepRecord, Wanted } from './protocol';
 import { PythonError, startPython } from './python';
 import { ownSource, ownText, settings, wantedNow } from './settings';
@@ -164,27 +165,43 @@ function keep(record: StepRecord) {
 
 /** Makes the model of the settings and trains, or goes on with the one that is there. */
 export async function train(steps?: number) {
-  clearErrors('');
+  clearErrors('', 'samples_every');
+  const before = phase.value;
   try {
+    const every = wholeNumber('samples_every', 'samples every', samplesEvery.value, 0);
     if (phase.value === 'none' || phase.value === 'done') await make();
     if (!about.value) return;
     const done = about.value.steps + history.step.length;
     const target = steps === undefined ? until.value : Math.min(until.value, done + steps);
     phase.value = 'running';
+    halted.value = '';
     const { finished } = await python.ask<{ finished: boolean }>(
       'run',
-      { until: target, norms: true, samples_every: Number(samplesEvery.value) || 0 },
+      { until: target, norms: true, samples_every: every },
       keep,
     );
     phase.value = finished && target === until.value ? 'done' : 'paused';
     notice.value = phase.value === 'done' ? `Training is done: ${until.value} steps.` : 'Training is paused.';
   } catch (error) {
-    phase.value = history.step.length ? 'paused' : 'none';
+    // what was there is there still, if no training began
+    if (phase.value === 'running') phase.value = history.step.length ? 'paused' : 'none';
+    else phase.value = about.value ? before : 'none';
     report(error);
   } finally {
     version.value++;
   }
 }
+
+// a tab in the background trains on, until a browser that saves power halts it with all its workers
+export const halted = signal(''); // what is said of that
+document.addEventListener('freeze', () => {
+  if (phase.value === 'running') halted.value = 'The browser has paused this tab.';
+});
+document.addEventListener('resume', () => {
+  if (!halted.value) return;
+  halted.value = 'The browser had paused this tab while it was in the background; the training goes on.';
+  notice.value = halted.value;
+});
 
 async function make() {
   phase.value = 'starting';

@@ -5,7 +5,9 @@ import { settings } from './settings';
 import {
   about,
   checked,
+  clearErrors,
   fieldErrors,
+  halted,
   hello,
   history,
   loadModel,
@@ -34,6 +36,7 @@ export function Training() {
         {(phase.value !== 'none' || history.step.length > 0) && (
           <progress value={done} max={until.value || 1} aria-label="Steps done" />
         )}
+        {halted.value && <p class="hint">{halted.value}</p>}
         <dl class="numbers">
           <Figure name="step" value={`${whole(done)}${until.value ? ` / ${whole(until.value)}` : ''}`} />
           <Figure name="loss" value={history.smooth[last]?.toFixed(4) ?? '–'} />
@@ -72,7 +75,7 @@ export function Training() {
           title="Norm of each matrix's gradient over steps"
           log
           height={200}
-          lines={[...history.norms.keys()].slice(0, 12).map((label, i) => ({ label, colour: i % 8 }))}
+          lines={[...history.norms.keys()].slice(0, 12).map((label, i) => ({ label, colour: i }))}
           columns={[history.step, ...[...history.norms.values()].slice(0, 12).map((column) => padded(column))]}
         />
       </Card>
@@ -129,6 +132,7 @@ function Buttons() {
 
 function Samples() {
   version.value; // as above: a part is drawn anew for what it reads itself
+  const error = fieldErrors.value['samples_every'];
   return (
     <Card
       title="Samples"
@@ -138,15 +142,19 @@ function Samples() {
           <input
             inputMode="numeric"
             aria-label="Samples every so many steps"
+            aria-invalid={error ? true : undefined}
+            aria-describedby="samples-error"
             value={samplesEvery.value}
             onInput={(event) => {
               samplesEvery.value = event.currentTarget.value;
+              clearErrors('samples_every');
             }}
           />
           steps
         </label>
       }
     >
+      <Trouble id="samples-error" text={error} />
       {history.samples.length === 0 && <p class="hint">What the model writes while it learns.</p>}
       <ol class="samples" data-testid="samples">
         {history.samples.slice(0, 40).map(({ step, texts }) => (
