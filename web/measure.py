@@ -1,4 +1,4 @@
-"""Measures a built playground in the system's Chromium: how it loads, and its engines against the port to JavaScript.
+"""Measures a built playground in the system's Chromium: how it loads, its engines against the port to JavaScript, a profile.
 
     nox -s playground -- --build site
     python web/measure.py site results/playground.md [STEPS ROUNDS]
@@ -21,6 +21,7 @@ import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import serve
+import worker_profile
 
 PATIENCE = 1_200_000  # ms
 ENGINES = ("compiled", "vector", "compiled_unordered", "native")
@@ -40,6 +41,17 @@ faster than the port; behind it the 95 % interval over the rounds.
 
 `native` is the project's own C extension, compiled to WebAssembly; the others are pure Python. The port's compiler warms up in each
 round's first steps, as it does in a training. Of both only the step itself is timed, no message.
+
+## Where a step's time goes
+
+Of {sampled:,} steps of `compiled` in the page's worker, sampled every half millisecond, after {warm:,} others: the share of time in each
+function of the interpreter, compiled to WebAssembly.
+
+| part | share of the time |
+|---|---|
+{parts}
+
+`python web/worker_profile.py site ENGINE` says it of any engine.
 
 ## A whole training
 
@@ -117,12 +129,14 @@ def measure(folder: str, steps: int, rounds: int) -> str:
         share = others.share()
         page.close(run_before_unload=False)
         trainings = "\n".join(whole_trainings(chromium, address, folder, rounds))
+        parts = worker_profile.shares(chromium, address, folder, "compiled")
         browser = f"Chromium {chromium.version}"
         chromium.close()
     server.shutdown()
     return PAGE.format(
         cores=os.cpu_count(), others=share, steps=steps, rounds=rounds, browser=browser, python=python, rows=rows,
-        whole=WHOLE, trainings=trainings, visits=visits,
+        whole=WHOLE, trainings=trainings, visits=visits, sampled=worker_profile.SAMPLED, warm=worker_profile.WARM,
+        parts="\n".join(f"| {name} | {share:.1%} |" for name, share in parts),
     )  # fmt: skip
 
 
@@ -189,7 +203,8 @@ def training(page: Page) -> float:
 def visits_of(chromium: Browser, address: str) -> List[Tuple[float, ...]]:
     """Bytes and milliseconds (first paint, ready, first step) of a first visit and of a second one."""
     context = chromium.new_context()
-    found, sizes = [], []
+    found: List[Tuple[float, ...]] = []
+    sizes: List[int] = []
     context.on("requestfinished", lambda request: sizes.append(max(0, request.sizes()["responseBodySize"])))
     for _ in range(2):
         sizes.clear()

@@ -3,7 +3,7 @@ import { signal } from '@preact/signals';
 import { lazy, Suspense } from 'preact/compat';
 import { Card, median, Scroll, Trouble, whole } from './parts';
 import type { About, StepRecord } from './protocol';
-import { PythonError, startPython, type WorkerClient } from './python';
+import { anotherPython, PythonError, type WorkerClient } from './python';
 import { ownSource, settings, tab, wantedNow } from './settings';
 
 const Editor = lazy(() => import('./editor'));
@@ -48,7 +48,7 @@ async function check() {
   results.value = [];
   gradients.value = null;
   const source = ownSource.value || FIRST;
-  const python = startPython();
+  const python = anotherPython();
   worker = python;
   try {
     await python.ready;

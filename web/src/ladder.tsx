@@ -1,7 +1,7 @@
 /** The ladder: six models from counting pairs to the GPT, side by side. */
 import { signal } from '@preact/signals';
 import { Card, Chart, Scroll, Trouble, whole } from './parts';
-import { PythonError, startPython, type WorkerClient } from './python';
+import { anotherPython, PythonError, type WorkerClient } from './python';
 import { settings, wantedNow } from './settings';
 
 const WHAT: Record<string, string> = {
@@ -38,7 +38,7 @@ async function climb() {
   unseen = {};
   times = {};
   steps.value = Number(settings.value.values['steps']);
-  const python = startPython();
+  const python = anotherPython();
   worker = python;
   try {
     await python.ready;

@@ -5,7 +5,7 @@ import { Input } from './field';
 import { wholeNumber } from './numbers';
 import { Card, Chart, download, Scroll, Trouble, typical, whole } from './parts';
 import type { StepRecord, Wanted } from './protocol';
-import { type Competitor, PythonError, startPython, WorkerClient } from './python';
+import { anotherPython, type Competitor, PythonError, WorkerClient } from './python';
 import { ownSource, wantedNow } from './settings';
 import { hello, python, report } from './store';
 
@@ -46,9 +46,9 @@ async function begin(name: string, base: Wanted, documents: string): Promise<Com
   const worker =
     name === JAVASCRIPT
       ? new WorkerClient(new Worker(new URL('./competitor.ts', import.meta.url), { type: 'module' }))
-      : startPython();
+      : anotherPython();
   workers.push(worker);
-  if ('ready' in worker) await (worker as ReturnType<typeof startPython>).ready;
+  if ('ready' in worker) await (worker as ReturnType<typeof anotherPython>).ready;
   await worker.ask('start', { settings: wantedOf(name, base), documents });
   return worker;
 }
@@ -406,15 +406,13 @@ async function prove() {
   proof.value = [];
   proofTrouble.value = '';
   proving.value = ['starting'];
-  const pythons = Array.from({ length: Math.min(MOST_PROVERS, navigator.hardwareConcurrency || 1) }, () =>
-    startPython(),
-  );
+  const pythons = Array.from({ length: Math.min(MOST_PROVERS, navigator.hardwareConcurrency || 1) }, anotherPython);
   provers = pythons;
   try {
     const golden = (await import('../golden.json')).default as unknown as Golden;
-    const engines = (await Promise.all(pythons.map(({ ready }) => ready)))[0]?.engines ?? [];
+    await Promise.all(pythons.map(({ ready }) => ready));
     // native promises the reference's bits, and is there where it was compiled
-    const native = engines.some(({ name, unavailable }) => name === 'native' && !unavailable);
+    const native = hello.value?.engines.some(({ name, unavailable }) => name === 'native' && !unavailable);
     const all = Object.entries(golden.losses).concat(native ? [['native', golden.losses['reference'] ?? []]] : []);
     const order = all.map(([name]) => name);
     proving.value = [];

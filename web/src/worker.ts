@@ -54,7 +54,7 @@ function countingFetch(missing: (url: string) => void): typeof fetch {
   };
 }
 
-async function load(base: string): Promise<unknown> {
+async function load(base: string, hello: boolean): Promise<unknown> {
   if (typeof WebAssembly === 'undefined') throw new Error('this browser has no WebAssembly: Python cannot run in it');
   const compiled = Object.entries(modules).map(async ([path, url]) => [path, await bytesOf(url)] as const);
   // Pyodide waits for ever where a file of its own is missing
@@ -80,7 +80,7 @@ page = playground.Playground(pathlib.Path("/home/pyodide"))
 answer = functools.partial(playground.answer, page)
 `);
   answer = pyodide.globals.get('answer') as (order: string) => string;
-  return call('hello', {});
+  return hello ? call('hello', {}) : null;
 }
 
 function write(path: string, content: string | Uint8Array) {
@@ -137,7 +137,7 @@ async function run(order: Order): Promise<unknown> {
 self.onmessage = async ({ data: order }: MessageEvent<Order>) => {
   try {
     let result: unknown = null;
-    if (order.do === 'load') result = await load(order['base'] as string);
+    if (order.do === 'load') result = await load(order['base'] as string, !!order['hello']);
     else if (order.do === 'run') result = await run(order);
     else if (order.do === 'pause') running = false;
     else if (order.do === 'steps') result = Array.from({ length: order['count'] as number }, () => call('step', {}));
