@@ -79,11 +79,10 @@ export const clearErrors = (...names: string[]) => {
 
 let looking = 0;
 let complained = false; // the last look found what belongs to no field
-/** What is said of a file or of a training stays: it is not about the settings, of which there may be a look under way. */
-const clearSettings = () => {
-  const others = ['file', 'model', ...(complained ? [] : [''])];
-  clearErrors(...Object.keys(fieldErrors.value).filter((name) => !others.includes(name)));
-};
+/** What is said of a file, of a training, a draw or a race stays: it is not about the settings, which may be looked at meanwhile. */
+const ELSEWHERE = /^(file|model|samples_every|(draw|race)_.*)$/;
+const clearSettings = () =>
+  clearErrors(...Object.keys(fieldErrors.value).filter((name) => (name === '' ? complained : !ELSEWHERE.test(name))));
 effect(() => {
   const ready = hello.value;
   const asked = [settings.value, ownText.value, ownSource.value];
