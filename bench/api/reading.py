@@ -28,14 +28,22 @@ from bench.host.system.errors import UsageError
 
 
 def compare(
-    first: Path | Run, second: Path | Run, *, allow_mismatch: bool = False, results: Path = RESULTS
+    first: Path | Run,
+    second: Path | Run,
+    *,
+    over: str | None = None,
+    allow_mismatch: bool = False,
+    results: Path = RESULTS,
 ) -> list[Comparison]:
     """How many times as fast the second side is, for each runtime that both have: ``RUN``, ``RUN:RUNTIME`` or pyperf's file.
 
-    Of one run of `bench.peers` two rows are compared as ``RUN:ROW``.
+    Of one run of `bench.peers` two rows are compared as ``RUN:ROW``. ``over``: compare each engine's speedup over this, an
+    engine, "parent" or "ENGINE on RUNTIME", in place of its time.
     """
     one, other = (os.fspath(side.folder if isinstance(side, Run) else side) for side in (first, second))
-    return compare_sides(one, other, lambda path: find(path, pathlib.Path(results), ["run", "peers"]), allow_mismatch)
+    return compare_sides(
+        one, other, lambda path: find(path, pathlib.Path(results), ["run", "peers"]), allow_mismatch, over
+    )
 
 
 def load_run(run: Path = "latest", *, kinds: Sequence[str] = ("run", "check"), results: Path = RESULTS) -> Run:
@@ -61,9 +69,9 @@ def load_peers(run: Path = "latest", *, results: Path = RESULTS) -> PeersRun:
     return peers_file.load(find(pathlib.Path(run), pathlib.Path(results), ["peers"]))
 
 
-def report(run: Run) -> str:
-    """A run as one HTML page, as ``microgpt-bench report`` makes it."""
-    return reporting.page(run)
+def report(run: Run, *, over: str | None = None) -> str:
+    """A run as one HTML page, as ``microgpt-bench report`` makes it. ``over``: as of `bench.render`, or a row of peers."""
+    return reporting.page(run, over)
 
 
 def is_good(run: Run) -> bool:
@@ -71,11 +79,13 @@ def is_good(run: Run) -> bool:
     return reporting.good(run)
 
 
-def plots(run: Run, folder: Path, charts: Sequence[str] = (), *, style: str = "svg") -> list[pathlib.Path]:
+def plots(
+    run: Run, folder: Path, charts: Sequence[str] = (), *, style: str = "svg", over: str | None = None
+) -> list[pathlib.Path]:
     """The charts of a run's report, or those named, as files of a folder: "svg" or "png". Returns their paths."""
     if style not in ("svg", "png"):
         raise UsageError(f"no style {style!r}: choose from svg, png")
-    return reporting.write_plots(run, pathlib.Path(folder), style, charts)
+    return reporting.write_plots(run, pathlib.Path(folder), style, charts, over)
 
 
 def history(ratios: Sequence[str] | None = None, python: str | None = None, *, results: Path = RESULTS) -> History:

@@ -10,6 +10,7 @@ from bench.host.pages import (
     bisection,
     calibration,
     comparison,
+    counter_tables,
     interactions,
     ladder,
     peers,
@@ -39,12 +40,17 @@ from bench.host.system.errors import UsageError
 
 
 def render(
-    result: object, style: str = "plain", base: str | None = None, only: Literal["headline", "counters"] | None = None
+    result: object,
+    style: str = "plain",
+    base: str | None = None,
+    only: Literal["headline", "counters"] | None = None,
+    over: str | None = None,
 ) -> str:
     """The tables of what any function of the library returned, as text: "plain", "github", "html" or "json".
 
     ``base``: the runtime of a run that the others are compared with, or the row of a run of peers. ``only``, of a run: the
-    speedups over the reference, or the counters. A check's outcome has the style "junit", too, for CI servers.
+    speedups, or the counters. ``over``, of a run: what speedups on a runtime are relative to in place of the reference: an
+    engine, "parent" for each engine's own, or the row "ENGINE on RUNTIME". A check's outcome has the style "junit", too, for CI servers.
 
     Raises UsageError for what has no tables, and for a style, runtime or row that there is not.
     """
@@ -52,13 +58,15 @@ def render(
         return gate.junit(result)
     if style not in rendering.FORMATS:
         raise UsageError(f"no style {style!r}: choose from {', '.join(rendering.FORMATS)}")
+    if over is not None and not isinstance(result, Run):
+        raise UsageError(f"over is for the tables of a run: this is a {type(result).__name__}, whose base it has")
     match result:
         case Run() if only == "counters":
-            return run_tables.render_counters(result, style)
+            return counter_tables.render(result, style, over)
         case Run() if only == "headline":
-            return rendering.render_table(run_tables.headline(result), style)
+            return rendering.render_table(run_tables.headline(result, over), style)
         case Run():
-            return run_tables.render(result, style, base)
+            return run_tables.render(result, style, base, over)
         # for programs, some have more than their table
         case Outcome() if style == "json":
             return to_json(result, gate.table(result))

@@ -157,6 +157,12 @@ FORMAT = click.option(
     help="Format of the tables.",
 )
 BASE = click.option("--base", metavar="RUNTIME", help="Runtime to compare the others with.  [default: the run's first]")
+OVER = click.option(
+    "--over",
+    metavar="ENGINE|parent|ROW",
+    help="What speedups on a runtime are relative to: an engine there, each engine's parent, or one row for all, as in"
+    " 'tape on cpython-3.14'.  [default: reference]",
+)
 RESULTS = click.option(
     "--results",
     type=click.Path(path_type=pathlib.Path),

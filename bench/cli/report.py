@@ -9,7 +9,7 @@ import click
 from bench.api import reading
 from bench.cli import targets
 from bench.cli.ending import FOUND, OK
-from bench.cli.options import RESULTS
+from bench.cli.options import OVER, RESULTS
 from bench.host.system.errors import UsageError
 
 
@@ -27,6 +27,7 @@ from bench.host.system.errors import UsageError
     show_default=True,
     help="Format of the charts' files.",
 )
+@OVER
 @RESULTS
 def command(
     run: pathlib.Path,
@@ -34,6 +35,7 @@ def command(
     plots: pathlib.Path | None,
     charts: tuple[str, ...],
     plot_format: str,
+    over: str | None,
     results: pathlib.Path,
 ) -> int:
     """Write a run as one HTML file, which needs no other file and no network.
@@ -45,8 +47,9 @@ def command(
     targets.check(path)
     if charts and plots is None:
         raise UsageError("--plot needs --plots FOLDER, where the charts are written: give both")
-    targets.write(path, reading.report(measured))
+    targets.write(path, reading.report(measured, over=over))
     click.echo(f"written to {'standard output' if path == targets.DASH else path}")
-    for plotted in reading.plots(measured, plots, charts, style=plot_format) if plots is not None else []:
-        click.echo(f"written to {plotted}")
+    if plots is not None:
+        for plotted in reading.plots(measured, plots, charts, style=plot_format, over=over):
+            click.echo(f"written to {plotted}")
     return OK if reading.is_good(measured) else FOUND

@@ -11,10 +11,11 @@ also have shapes, and their names are on an axis or at the end of their line.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Any
 
-from bench.host.pages.wording import columns
+from bench.host.pages.wording import columns, span
 from bench.host.results.run import Run
 
 Spec = dict[str, Any]
@@ -129,12 +130,26 @@ def points(x: Spec, place: Spec, colours: Spec, tip: list[Spec]) -> list[Spec]:
     return layers
 
 
+def file_name(run: Run, name: str) -> str:
+    """The name of a chart's file, without its ending: with the Python where the run has one, so that files say it."""
+    runtimes = list(run.record.runtimes)
+    alone = len(runtimes) == 1 and not name.endswith(f"-{label(run, runtimes[0])}")
+    return re.sub(r"[^\w.+=-]+", "_", f"{name}-{runtimes[0]}" if alone else name)
+
+
+def pythons(run: Run) -> str:
+    """In words, on which Pythons: one by its name, several from the first to the last."""
+    runtimes = list(run.record.runtimes)
+    return runtimes[0] if len(runtimes) == 1 else span(runtimes, runtimes)
+
+
 def picture(run: Run, chart: Chart, width: int) -> Spec:
-    """The chart for a file of its own: a fixed width, a title that names the run, a white ground that any page can hold."""
+    """The chart for a file of its own: a fixed width, a title that names run and Pythons, a white ground that any page can hold."""
+    about = f"{run.folder.name}, on {pythons(run)}, {run.record.created}"
     return {
         **chart.spec,
         "width": width,
         "autosize": {"type": "pad", "contains": "padding"},
         "background": "white",
-        "title": {"text": chart.title, "subtitle": f"{run.folder.name}, {run.record.created}", "anchor": "start"},
+        "title": {"text": chart.title, "subtitle": about, "anchor": "start"},
     }

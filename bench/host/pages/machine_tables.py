@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.host.pages.wording import SHORT, decimals, number, ratio_text
+from bench.host.results.bases import OVER_REFERENCE, Base
 from bench.host.results.records import REFERENCE, Cell
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
@@ -35,8 +36,8 @@ def speedup_text(run: Run, engine: str, runtime: str, over: str | Cell = REFEREN
     return f"{ratio_text(ratio, short)}{'≠' if short else ' (≠)'}"
 
 
-def remark(engine: str, about: Across | None) -> str:
-    """In words, whether machines disagree about an engine; "" where they do not."""
+def remark(engine: str, about: Across | None, base: str = OVER_REFERENCE.text) -> str:
+    """In words, whether machines disagree about an engine's speedup over the base; "" where they do not."""
     if about is None or not about.disagree:
         return ""
     if about.opposite:
@@ -44,31 +45,30 @@ def remark(engine: str, about: Across | None) -> str:
             ", ".join(name for name, each in about.machines.items() if each.separable and (each.value > 1) is wanted)
             for wanted in (True, False)
         )
-        return (
-            f"{engine} (≠): faster than the reference on {faster}, slower on {slower}: no one speedup stands for both"
-        )
+        return f"{engine} (≠): faster than {base} on {faster}, slower on {slower}: no one speedup stands for both"
     return f"{engine} (≠): its speedup is not the same on all machines (p < {BY_CHANCE:g})"
 
 
-def drift_remarks(run: Run, engine: str, runtime: str) -> list[str]:
+def drift_remarks(run: Run, engine: str, runtime: str, over: str | Cell = REFERENCE) -> list[str]:
     """In words, from where to where an engine's speedup drifts over the run, by machine where there are several."""
     several = len(run.machines) > 1
     return [
         f"{engine} (~){f' on {machine}' * several}: drifts, {number(first)} to {number(last)} over the run, by more than its"
         " rounds' noise allows: the load of the machine changed, and the interval is wider for it"
-        for machine, (first, last) in run.drifts(engine, runtime).items()
+        for machine, (first, last) in run.drifts(engine, runtime, over).items()
     ]
 
 
-def by_machine(run: Run, runtime: str) -> list[Table]:
-    """The speedups of a runtime's engines, a column for each machine; nothing for a run of one."""
+def by_machine(run: Run, runtime: str, base: Base = OVER_REFERENCE) -> list[Table]:
+    """The speedups of a runtime's engines over the base, a column for each machine; nothing for a run of one."""
     columns = list(run.machines)
     if len(columns) < 2:
         return []
     rows: list[list[str]] = []
     below: list[str] = []
     for engine in run.record.engines:
-        about = None if engine == REFERENCE else run.across(engine, runtime)
+        over = base.of(run, engine, runtime)
+        about = None if over is None or over == (engine, runtime) else run.across(engine, runtime, over)
         if about is None:
             continue
         own = [about.machines.get(name) for name in columns]
@@ -81,9 +81,9 @@ def by_machine(run: Run, runtime: str) -> list[Table]:
                 f"{about.spread * 100:.1f} %{share}",
             ]
         )
-        below += filter(None, [remark(engine, about)])
+        below += filter(None, [remark(engine, about, base.text)])
     if len(columns) == 2 and rows:
         below.append("two machines say little of all others, so the intervals of both together are wide: add a third")
-    above = ["Each machine's own speedup over the reference, and all machines together.", SHORT, DIFFER]
+    above = [f"Each machine's own speedup over {base.text}, and all machines together.", SHORT, DIFFER]
     title = f"{runtime}: speedup by machine"
     return [Table(title, above, ["engine", *columns, "all", "differ by"], rows, below)] if rows else []

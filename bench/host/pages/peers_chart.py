@@ -11,9 +11,9 @@ from bench.host.results.peers import PeersRun, times_as_fast
 KINDS = {"engine": ("#0072b2", "circle"), "program": ("#d55e00", "square")}
 
 
-def peers_charts(peers: PeersRun) -> list[Chart]:
-    """Every chart of such a run that has something to show."""
-    timed, base = ranked(peers, None, [])
+def peers_charts(peers: PeersRun, base: str | None = None) -> list[Chart]:
+    """Every chart of such a run that has something to show. Raises UsageError for a base that is no row with a proof."""
+    timed, base = ranked(peers, base, [])
     if not timed:
         return []
     values = [_value(peers, row, timed[base]) for row in timed.values()]

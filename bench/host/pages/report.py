@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.host.pages import chart_parts, charts, gate_chart, peers, peers_chart, run_tables, wording
-from bench.host.pages.wording import LEGEND
+from bench.host.results import bases
 from bench.host.results.peers import bad, peers_of
 from bench.host.results.run import Run
 from bench.host.results.verdicts import answer_of
@@ -39,13 +39,17 @@ def _libraries() -> tuple[Any, Any]:
     return jinja2, vl_convert
 
 
-def page(run: Run) -> str:
-    """The whole report as HTML. Raises UsageError for a run without rounds, and where a library is missing."""
+def page(run: Run, over: str | None = None) -> str:
+    """The whole report as HTML. ``over``: what speedups are relative to, as `bases.parse` reads it, or a row of peers.
+
+    Raises UsageError for a run without rounds, for a base that it has not, and where a library is missing.
+    """
     jinja2, vl_convert = _libraries()
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round: go on with --resume {run.folder}")
     answer, beside = answer_of(run), peers_of(run)
-    run_charts = _charts(run)
+    relative = bases.parse(run, over if beside is None else None)
+    run_charts = _charts(run, over)
     engines, runtimes = chart_parts.names(run)
     specs = json.dumps({chart.name: chart.spec for chart in run_charts}, separators=(",", ":"))
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
@@ -62,8 +66,8 @@ def page(run: Run) -> str:
             "runtimes": _legend(runtimes, dict(zip(runtimes, map(wording.runtime_line, run.record.runtimes.values())))),
         },
         charts=run_charts,
-        tables=run_tables.tables(run) if beside is None else peers.tables(beside),
-        legend=LEGEND if beside is None else [],
+        tables=run_tables.tables(run, over=over) if beside is None else peers.tables(beside, over),
+        legend=wording.legend(relative) if beside is None else [],
         # inside a script element only these three can end or change what a browser takes for data
         specs=jinja2.utils.markupsafe.Markup(
             specs.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
@@ -75,12 +79,12 @@ def page(run: Run) -> str:
     return text
 
 
-def _charts(run: Run) -> list[chart_parts.Chart]:
+def _charts(run: Run, over: str | None) -> list[chart_parts.Chart]:
     """Those that the run has something to show in: of a gate's run the gate's own, of one with peers the peers'."""
     if (beside := peers_of(run)) is not None:
-        return peers_chart.peers_charts(beside)
+        return peers_chart.peers_charts(beside, over)
     answer = answer_of(run)
-    return charts.charts(run) if answer is None else gate_chart.gate_charts(run, answer)
+    return charts.charts(run, bases.parse(run, over)) if answer is None else gate_chart.gate_charts(run, answer)
 
 
 def _legend(names: list[str], about: Mapping[str, str]) -> list[dict[str, str]]:
@@ -119,15 +123,23 @@ def verdict(run: Run) -> str:
 
 
 def write_plots(
-    run: Run, folder: pathlib.Path, style: str, wanted: Sequence[str] = (), width: int = 720
+    run: Run,
+    folder: pathlib.Path,
+    style: str,
+    wanted: Sequence[str] = (),
+    over: str | None = None,
+    width: int = 720,
 ) -> list[pathlib.Path]:
-    """The charts wanted, or all, as files NAME.svg or NAME.png in a folder; the paths. Raises UsageError."""
+    """The charts wanted, or all, as files of a folder; the paths. ``over``: as of `page`. Raises UsageError.
+
+    A file is NAME.svg or NAME.png, or with the Python in its name where the run has only one.
+    """
     _, vl_convert = _libraries()
     if str(folder) == "-":
         raise UsageError("--plots needs a folder, as charts are several files: - means standard output")
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round")
-    run_charts = {chart.name: chart for chart in _charts(run)}
+    run_charts = {chart.name: chart for chart in _charts(run, over)}
     for name in wanted:
         if name not in run_charts:
             raise UsageError(f"{run.folder.name} has no chart {name}: choose from {', '.join(run_charts)}")
@@ -137,7 +149,8 @@ def write_plots(
         raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from None
     paths = []
     for name in wanted or run_charts:
-        path, spec = folder / f"{name}.{style}", chart_parts.picture(run, run_charts[name], width)
+        path = folder / f"{chart_parts.file_name(run, name)}.{style}"
+        spec = chart_parts.picture(run, run_charts[name], width)
         write_atomically(
             path, vl_convert.vegalite_to_svg(spec) if style == "svg" else vl_convert.vegalite_to_png(spec, scale=2)
         )

@@ -6,17 +6,16 @@ import dataclasses
 import json
 import statistics
 
-from bench.host.pages import machine_tables
+from bench.host.pages import counter_tables, machine_tables
 from bench.host.pages.machine_tables import DRIFTS, speedup_text
-from bench.host.pages.rendering import prose, render_table, render_tables
+from bench.host.pages.rendering import prose, render_table
 from bench.host.pages.wording import (
-    COUNTERS_LEGEND,
     GATED,
-    LEGEND,
     ONE_ROUND,
     SHORT,
     columns,
-    decimals,
+    counters_legend,
+    legend,
     more,
     number,
     preamble,
@@ -24,8 +23,9 @@ from bench.host.pages.wording import (
     runtime_line,
 )
 from bench.host.results import builds, suspicion
+from bench.host.results.bases import OVER_REFERENCE, Base, parse
 from bench.host.results.parity import Agreement, parity_text
-from bench.host.results.records import REFERENCE, Cell, key
+from bench.host.results.records import REFERENCE, Cell
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
 from bench.host.stats.paired import typical
@@ -34,11 +34,11 @@ from bench.host.system.errors import UsageError
 SLOW_START = 1.0  # seconds more than the reference's: such a start is said below the table
 
 
-def render(run: Run, style: str, base: str | None = None) -> str:
-    """All tables of a run in one of FORMATS. Raises UsageError for a base runtime that is not in the run."""
+def render(run: Run, style: str, base: str | None = None, over: str | None = None) -> str:
+    """All tables of a run in one of FORMATS; `tables` says what ``base`` and ``over`` are. Raises UsageError."""
     if not run.rounds:
         raise UsageError(f"{run.folder} has no finished round: go on with --resume {run.folder}")
-    run_tables = tables(run, base)
+    run_tables = tables(run, base, over)
     if style == "json":
         return json.dumps(
             {
@@ -52,99 +52,126 @@ def render(run: Run, style: str, base: str | None = None) -> str:
         )
     parts = ["\n".join(prose(preamble(run), style))]
     parts += [render_table(table, style) for table in run_tables]
-    parts += ["\n".join(prose(LEGEND + (COUNTERS_LEGEND if run.counters else []), style))]
+    relative = parse(run, over)
+    parts += ["\n".join(prose(legend(relative) + (counters_legend(relative) if run.counters else []), style))]
     return "\n\n".join(parts)
 
 
-def render_counters(run: Run, style: str) -> str:
-    """Only the tables of counters, in one of FORMATS."""
-    counted = counter_tables(run)
-    legend = [] if style == "json" else ["\n".join(prose(COUNTERS_LEGEND, style))]
-    return "\n\n".join([render_tables(counted, style), *legend])
+def tables(run: Run, base: str | None = None, over: str | None = None) -> list[Table]:
+    """One table per runtime, engines by speedup; with several runtimes also one across them.
 
-
-def tables(run: Run, base: str | None = None) -> list[Table]:
-    """One table per runtime, engines by speedup; with several runtimes also one across them."""
+    ``base``: the runtime of the table across; ``over``: what speedups on a runtime are relative to, as
+    `bench.host.results.bases.parse` reads it. Raises UsageError for what the run has not.
+    """
     runtimes = list(run.record.runtimes)
     base = base or runtimes[0]
     if base not in runtimes:
         raise UsageError(f"no runtime {base} in this run: choose from {', '.join(runtimes)}")
-    run_tables = [table for one in runtimes for table in (_of_runtime(run, one), *machine_tables.by_machine(run, one))]
+    relative = parse(run, over)
+    run_tables = []
+    for one in runtimes:
+        run_tables += [_of_runtime(run, one, relative), *machine_tables.by_machine(run, one, relative)]
     if len(runtimes) > 1 and not run.gated:
-        run_tables += [_speedups(run), _across(run, base)]
-    return run_tables + counter_tables(run)
+        run_tables += [_speedups(run, relative), _across(run, base)]
+    return run_tables + counter_tables.tables(run, relative)
 
 
-def counter_tables(run: Run) -> list[Table]:
-    """One table of exact counters per runtime, of those that were counted."""
-    return [table for runtime in run.record.runtimes if (table := _counters(run, runtime)).rows or table.below]
+def headline(run: Run, over: str | None = None) -> Table:
+    """Speedup over the reference, or over another base, engines by runtimes: the README's table."""
+    return _speedups(run, parse(run, over))
 
 
-def headline(run: Run) -> Table:
-    """Speedup over the reference, engines by runtimes: the README's table."""
-    return _speedups(run)
-
-
-def _of_runtime(run: Run, runtime: str) -> Table:
-    measured, rows, below = [], [], []
+def _of_runtime(run: Run, runtime: str, base: Base) -> Table:
+    measured, failed, below = [], [], []
     for engine in run.record.engines:
-        cell = (engine, runtime)
-        status, reason = run.status(cell)
-        finding = run.finding(cell)
+        status, reason = run.status((engine, runtime))
         if status == "ok":
-            assert finding is not None
-            seconds = run.seconds(cell)
-            ratio = run.speedup(*cell)
+            ratio = run.speedup(engine, runtime)
             assert ratio is not None
-            measured.append((ratio.value, engine, typical(seconds), ratio, finding))
+            measured.append((ratio.value, engine))
         elif status == "skipped":
             below.append(f"skipped: {reason}")
         else:
-            rows.append(
-                [engine, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, "DIVERGED" if status == "diverged" else "failed"]
-            )
-            below.append(f"{engine} {'DIVERGED' if status == 'diverged' else status}: {reason}")
-    broken = run.parity_violations()
-    for _, engine, seconds_per_step, ratio, finding in sorted(measured, key=lambda row: -row[0]):
-        nodes, peak = run.nodes(engine), run.peak_bytes((engine, runtime))
-        drawing = run.samples_seconds((engine, runtime))
-        rows.append(
-            [
-                engine,
-                number(seconds_per_step * 1e3),
-                "1"
-                if engine == REFERENCE
-                else NOTHING
-                if run.gated and ratio.low is None
-                else speedup_text(run, engine, runtime) + (" (wall)" if run.off_cpu((engine, runtime)) else ""),
-                NOTHING if nodes is None else f"{nodes:,.0f}",
-                NOTHING if peak is None else f"{peak / 1e6:.0f}",
-                NOTHING if drawing is None else number(drawing * 1e3),
-                parity_text(finding),
-            ]
-        )
-        expected = run.samples((REFERENCE, runtime))
-        if expected is not None and run.samples((engine, runtime)) not in (None, expected):
-            why = ": a rounding error decided between two tokens" if finding.parity is Agreement.ROUNDING else ""
-            below.append(f"{engine} draws other samples than the reference{why}")
-        if (engine, runtime) in broken:
-            below.append(f"{engine} broke its promise: {run.record.engines[engine].parity}")
-        below += [f"{engine}: {remark}" for remark in remarks(run, (engine, runtime))]
-        below += filter(None, [machine_tables.remark(engine, run.across(engine, runtime))])
-        below += [] if run.gated else machine_tables.drift_remarks(run, engine, runtime)
-    others = [ratio for _, engine, _, ratio, _ in measured if engine != REFERENCE]
-    if any(ratio.low is None for ratio in others):
+            word = "DIVERGED" if status == "diverged" else "failed"
+            failed.append([engine, *[NOTHING] * (6 if base.parents else 5), word])
+            below.append(f"{engine} {word if status == 'diverged' else status}: {reason}")
+    rows, ratios = [], []
+    for _, engine in sorted(measured, key=lambda row: -row[0]):
+        over = base.of(run, engine, runtime)
+        ratio = None if over is None or over == (engine, runtime) else run.speedup(engine, runtime, over)
+        ratios += [ratio] if ratio is not None else []
+        rows.append(_row(run, (engine, runtime), base))
+        below += _about(run, (engine, runtime), base)
+    if any(ratio.low is None for ratio in ratios):
         below.append(GATED if run.gated else f"{ONE_ROUND}; {more(run)}")
-    elif not all(ratio.separable for ratio in others):
-        below.append("(=) the interval includes 1: this run cannot tell it from the reference; " + more(run))
-    rows = [row for row in rows if row[1] != NOTHING] + [row for row in rows if row[1] == NOTHING]
+    elif not all(ratio.separable for ratio in ratios):
+        below.append(f"(=) the interval includes 1: this run cannot tell it from {base.text}; {more(run)}")
+    if base.parents and any(row[3] == NOTHING for row in rows):
+        below.append(f"{NOTHING}: it has no parent, or one that has no time here")
+    speedup = "speedup" if base == OVER_REFERENCE else f"over {base.text}"
     return Table(
         title=runtime,
         above=[runtime_line(run.record.runtimes[runtime])],
-        headers=["engine", "ms/step", "speedup", "nodes", "MB", "samples", "parity"],
-        rows=rows,
+        headers=[
+            "engine",
+            "ms/step",
+            *(["parent"] if base.parents else []),
+            speedup,
+            "nodes",
+            "MB",
+            "samples",
+            "parity",
+        ],
+        rows=rows + failed,
         below=below,
     )
+
+
+def _row(run: Run, cell: Cell, base: Base) -> list[str]:
+    """The row of a cell that has a time."""
+    engine, finding = cell[0], run.finding(cell)
+    assert finding is not None
+    nodes, peak, drawing = run.nodes(engine), run.peak_bytes(cell), run.samples_seconds(cell)
+    return [
+        engine,
+        number(typical(run.seconds(cell)) * 1e3),
+        *([run.record.engines[engine].parent or NOTHING] if base.parents else []),
+        _over(run, cell, base),
+        NOTHING if nodes is None else f"{nodes:,.0f}",
+        NOTHING if peak is None else f"{peak / 1e6:.0f}",
+        NOTHING if drawing is None else number(drawing * 1e3),
+        parity_text(finding),
+    ]
+
+
+def _over(run: Run, cell: Cell, base: Base, short: bool = False) -> str:
+    """A cell's speedup over its base, with the interval; 1 of the base itself."""
+    over = base.of(run, *cell)
+    ratio = None if over is None else run.speedup(*cell, over)
+    if over is None or ratio is None or (run.gated and ratio.low is None and cell[0] != REFERENCE):
+        return NOTHING
+    if over == cell:
+        return "1"
+    wall = not short and (run.off_cpu(cell) or run.off_cpu(over))
+    return speedup_text(run, *cell, over, short) + (" (wall)" if wall else "")
+
+
+def _about(run: Run, cell: Cell, base: Base) -> list[str]:
+    """The lines below a table about one of its rows."""
+    engine, finding = cell[0], run.finding(cell)
+    below, expected = [], run.samples((REFERENCE, cell[1]))
+    if expected is not None and run.samples(cell) not in (None, expected):
+        rounded = finding is not None and finding.parity is Agreement.ROUNDING
+        why = ": a rounding error decided between two tokens" if rounded else ""
+        below.append(f"{engine} draws other samples than the reference{why}")
+    if cell in run.parity_violations():
+        below.append(f"{engine} broke its promise: {run.record.engines[engine].parity}")
+    below += [f"{engine}: {remark}" for remark in remarks(run, cell)]
+    over = base.of(run, *cell)
+    across = None if over is None or over == cell else run.across(*cell, over)
+    below += filter(None, [machine_tables.remark(engine, across, base.text)])
+    drifts = [] if run.gated or over is None or over == cell else machine_tables.drift_remarks(run, *cell, over)
+    return below + drifts
 
 
 def remarks(run: Run, cell: Cell) -> list[str]:
@@ -169,18 +196,20 @@ def _start_seconds(run: Run, cell: Cell) -> float:
     return statistics.median(told) * 1e-9 if told else 0.0
 
 
-def _speedups(run: Run) -> Table:
+def _speedups(run: Run, base: Base) -> Table:
     runtimes = list(run.record.runtimes)
     rows = []
     for engine in run.record.engines:
         cells = [(engine, runtime) for runtime in runtimes]
-        if engine == REFERENCE or all(run.status(cell)[0] == "skipped" for cell in cells):
+        if all(base.of(run, *cell) in (cell, None) or run.status(cell)[0] == "skipped" for cell in cells):
             continue
-        rows.append([engine, *(_speedup(run, engine, runtime) for runtime in runtimes)])
+        parent = [run.record.engines[engine].parent or NOTHING] if base.parents else []
+        rows.append([engine, *parent, *(_speedup(run, cell, base) for cell in cells)])
+    where = "" if base.runtime else " on the same runtime"
     return Table(
-        title="Speedup over the reference on the same runtime",
-        above=["Time of the reference over time of the engine, paired step by step: above 1 is faster.", SHORT],
-        headers=["engine", *columns(runtimes)],
+        title=f"Speedup over {base.text}{where}",
+        above=[f"Time of {base.text} over time of the engine, paired step by step: above 1 is faster.", SHORT],
+        headers=["engine", *(["parent"] if base.parents else []), *columns(runtimes)],
         rows=rows,
         below=_below(run, rows),
     )
@@ -192,11 +221,11 @@ def _below(run: Run, rows: list[list[str]]) -> list[str]:
     return [*([f"{ONE_ROUND}; {more(run)}"] if len(run.rounds) == 1 else []), *([DRIFTS] if marked else [])]
 
 
-def _speedup(run: Run, engine: str, runtime: str) -> str:
-    status, _ = run.status((engine, runtime))
+def _speedup(run: Run, cell: Cell, base: Base) -> str:
+    status, _ = run.status(cell)
     if status != "ok":
         return "DIVERGED" if status == "diverged" else NOTHING if status == "skipped" else status
-    return speedup_text(run, engine, runtime, short=True)
+    return _over(run, cell, base, short=True)
 
 
 def _across(run: Run, base: str) -> Table:
@@ -223,57 +252,4 @@ def _across(run: Run, base: str) -> Table:
             *_below(run, rows),
             *(f"* {line}" for line in builds.lines(base, run.record.runtimes, unlike)),
         ],
-    )
-
-
-def _counters(run: Run, runtime: str) -> Table:
-    counters = run.counters
-    counted = {
-        engine: counters.cells[key((engine, runtime))]
-        for engine in run.record.engines
-        if counters and key((engine, runtime)) in counters.cells
-    }
-    reference = counted[REFERENCE].instructions if REFERENCE in counted else None
-    rows, below = [], []
-    for engine, counts in counted.items():
-        own = counts.instructions
-        rows.append(
-            [
-                engine,
-                NOTHING if own is None else f"{own:,.0f}",
-                NOTHING if own is None or reference is None else f"{reference / own:.{decimals(reference / own)}f}",
-                NOTHING if counts.nodes is None else f"{counts.nodes:,.0f}",
-                NOTHING if counts.blocks is None else f"{counts.blocks:,.0f}",
-                NOTHING
-                if counts.peak_bytes is None
-                else f"{counts.peak_bytes / 1e3:,.{0 if counts.peak_bytes >= 1e5 else 1}f}",
-                NOTHING if counts.collector_share is None else f"{100 * counts.collector_share:.1f}",
-                NOTHING if counts.collections is None else f"{counts.collections:.1f}",
-            ]
-        )
-        if counts.failed:
-            below.append(f"{engine} failed: {counts.failed}")
-        if counts.not_counted:
-            below.append(f"{engine}, instructions: {counts.not_counted}")
-    fine = [counts for counts in counted.values() if not counts.failed]
-    jit = run.record.runtimes[runtime].described["implementation"] != "cpython"
-    if jit and any(counts.instructions is not None for counts in fine):
-        below.append(
-            "instructions: those of compiling included; with this interpreter's JIT they do not repeat exactly"
-        )
-    if fine and all(counts.collector_share is None for counts in fine):
-        below.append("gc: this interpreter's collector does not tell when it works")
-    if fine and all(counts.blocks is None for counts in fine):
-        below.append("blocks, kB: this interpreter has no tracemalloc")
-    if counters and any(counts.instructions is None and not counts.not_counted for counts in fine):
-        below += counters.notes
-    headers = ["engine", "instructions", "ratio", "nodes", "blocks", "kB", "gc %", "gcs"]
-    # a column that nothing is in is left out, and a line above says why
-    kept = [column for column in range(len(headers)) if any(row[column] != NOTHING for row in rows)]
-    return Table(
-        title=f"{runtime}: counters of a step",
-        above=[],
-        headers=[headers[column] for column in kept],
-        rows=[[row[column] for column in kept] for row in rows],
-        below=below,
     )

@@ -25,12 +25,12 @@ from bench.host.pages.chart_parts import (
     tooltip,
 )
 from bench.host.pages.wording import number
+from bench.host.results.bases import OVER_REFERENCE, Base
 from bench.host.results.parity import parity_text
 from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
 from bench.host.stats.paired import Ratio, typical
 
-RATIO = "times as fast as the reference"
 SPEEDUP_TIP = (
     ("engine", "engine"),
     ("runtime", "runtime"),
@@ -42,11 +42,12 @@ SPEEDUP_TIP = (
 VERSIONS_HEIGHT = 420  # pixels
 
 
-def speedup_values(run: Run) -> list[Spec]:
-    """A value for each cell that has a ratio over the reference."""
+def speedup_values(run: Run, base: Base = OVER_REFERENCE) -> list[Spec]:
+    """A value for each cell that has a ratio over the reference, or over another base."""
     values = []
     for engine, runtime in run.cells:
-        ratio = None if engine == REFERENCE else run.speedup(engine, runtime)
+        over = base.of(run, engine, runtime)
+        ratio = None if over is None or over == (engine, runtime) else run.speedup(engine, runtime, over)
         if ratio is None:
             continue
         finding = run.finding((engine, runtime))
@@ -80,6 +81,8 @@ def engines_by_speedup(run: Run) -> list[str]:
     logs: dict[str, list[float]] = {}
     for value in speedup_values(run):
         logs.setdefault(value["engine"], []).append(math.log(value["ratio"]))
+    if logs:
+        logs[REFERENCE] = [0.0]
     measured = sorted(logs, key=lambda engine: -float(np.mean(logs[engine])))
     return measured + [engine for engine in names(run)[0] if engine not in logs]
 
@@ -112,25 +115,26 @@ def _side_by_side(runtimes: Sequence[str]) -> tuple[Spec, Any]:
     return offset, {"step": max(3, min(8, 34 // len(runtimes))), "for": "offset"} if len(runtimes) > 1 else ROWS
 
 
-def speedups(run: Run) -> Chart:
-    """Each engine over the reference, on each runtime."""
-    values, (_, runtimes) = speedup_values(run), names(run)
+def speedups(run: Run, base: Base = OVER_REFERENCE) -> Chart:
+    """Each engine over the reference, or over another base, on each runtime."""
+    values, (_, runtimes) = speedup_values(run, base), names(run)
     y = engine_axis(run)
     offset, rows = _side_by_side(runtimes)
-    x = ratio_axis(f"{RATIO}, log scale")
+    x = ratio_axis(f"times as fast as {base.text}, log scale")
     rest = {"layer": _intervals(run, x, {"y": y, "yOffset": offset}, tooltip(*SPEEDUP_TIP))}
     return Chart(
         "speed",
-        "Speedup of each engine",
-        "Time of the reference over time of the engine on the same runtime, paired step by step. Right of the dashed line is"
-        " faster. The bar is the 95 % interval; if you see none, it is narrower than the point." + _hollow(values),
+        "Speedup of each engine" + ("" if base == OVER_REFERENCE else f" over {base.text}"),
+        f"Time of {base.text} over time of the engine{'' if base.runtime else ' on the same runtime'}, paired step by step."
+        " Right of the dashed line is faster. The bar is the 95 % interval; if you see none, it is narrower than the point."
+        + _hollow(values),
         spec(run, values, rest, rows),
     )
 
 
-def heatmap(run: Run) -> Chart:
+def heatmap(run: Run, base: Base = OVER_REFERENCE) -> Chart:
     """The same ratios as numbers, engines by runtimes."""
-    values = speedup_values(run)
+    values = speedup_values(run, base)
     order, (_, runtimes) = engines_by_speedup(run), names(run)
     x: Spec = {"field": "runtime", "type": "nominal", "sort": runtimes, "title": None}
     x["axis"] = {"orient": "top", "labelAngle": 0}
@@ -151,8 +155,13 @@ def heatmap(run: Run) -> Chart:
     return Chart(
         "heat",
         "Engines and runtimes",
-        "The same speedups as numbers. Each cell is compared with the reference in its column, so do not compare one column"
-        " with another." + " ?: of one round, so it may be chance." * any(value["uncertain"] for value in values),
+        "The same speedups as numbers."
+        + (
+            f" Each cell is compared with {base.text}, whatever its column."
+            if base.runtime
+            else f" Each cell is compared with {base.text} in its column, so do not compare one column with another."
+        )
+        + " ?: of one round, so it may be chance." * any(value["uncertain"] for value in values),
         spec(run, values, rest, ROWS),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bench.host.results import machines
+from bench.host.results.bases import OVER_REFERENCE, Base
 from bench.host.results.records import NODES_STEPS, RuntimeRecord
 from bench.host.results.run import Run
 from bench.host.stats.paired import Ratio
@@ -133,15 +134,22 @@ def steps_of(run: Run) -> str:
     return f"{plan.steps} steps from all over a training run of {whole} ({listed}), each from the run's own state there, after {plan.lead_in} untimed first steps"
 
 
-LEGEND = [
-    "ms/step: median. speedup: time of the reference / time of the engine, with its 95 % interval.",
-    f"nodes: graph nodes per step, mean of at most {NODES_STEPS} steps. MB: peak memory of the process.",
-    "samples: wall time in ms to draw a text after the last step, mean of the first round's.",
-    "parity with the reference: bit-identical (losses, first gradients, final parameters and samples), losses equal (the rest",
-    "differs by rounding), or the largest difference of a loss @ the first step that differs.",
-]
-COUNTERS_LEGEND = [
-    "Counters are means per step over the first documents. instructions: by Valgrind; ratio: the reference's / the engine's.",
-    "blocks: memory blocks alive after backward, above the level before the step. kB: peak allocation within a step.",
-    "gc %: share of the time in the cyclic garbage collector; gcs: garbage collections per step.",
-]
+def legend(base: Base = OVER_REFERENCE) -> list[str]:
+    """What the columns of a run's tables are."""
+    return [
+        f"ms/step: median. speedup: time of {base.text} / time of the engine, with its 95 % interval.",
+        f"nodes: graph nodes per step, mean of at most {NODES_STEPS} steps. MB: peak memory of the process.",
+        "samples: wall time in ms to draw a text after the last step, mean of the first round's.",
+        "parity with the reference: bit-identical (losses, first gradients, final parameters and samples), losses equal (the rest",
+        "differs by rounding), or the largest difference of a loss @ the first step that differs.",
+    ]
+
+
+def counters_legend(base: Base = OVER_REFERENCE) -> list[str]:
+    """What the columns of the tables of counters are."""
+    ratio = "the reference's / the engine's" if base == OVER_REFERENCE else f"those of {base.text} / the engine's"
+    return [
+        f"Counters are means per step over the first documents. instructions: by Valgrind; ratio: {ratio}.",
+        "blocks: memory blocks alive after backward, above the level before the step. kB: peak allocation within a step.",
+        "gc %: share of the time in the cyclic garbage collector; gcs: garbage collections per step.",
+    ]

@@ -15,23 +15,26 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import pyperf
 
-from bench.host.results import checks, store
-from bench.host.results.machines import of_round
+from bench.host.results import bases
+from bench.host.results.comparison_sides import Side, check_runtime, only_side, opened, over, side
 from bench.host.results.peers import peers_of, times_as_fast
 from bench.host.results.run import Run
 from bench.host.stats.noise import Floats
-from bench.host.stats.paired import Ratio
+from bench.host.stats.paired import Ratio, over_rounds
 from bench.host.system.errors import UsageError
 
 APART = "Two separate runs, in {}: a machine that was busier during one of them shows here as a difference."
 CLOCKS = {"cpu": "processor time", "wall": "time passed"}
 INTERLEAVED = "Two rows of one run, whose rounds were interleaved, in time passed."
 PROGRAMS = "Programs beside the engines are timed in time passed."
+UNLIKE = "NOT LIKE WITH LIKE"
+RELATIVE = (
+    "Compared is how many times as fast as {} an engine is, paired step by step within each {}: a machine that was busier"
+    " during one of them cancels out."
+)
 TOGETHER = "Two runtimes of one run, paired step by step."
 
 
@@ -40,6 +43,7 @@ class Comparison:
     """How many times as fast the second side is: by engine, and their geometric mean.
 
     ``about``: how the two were measured, and what is not like with like. ``unmatched``: engines that only one side has.
+    ``over``: what each side's speedup is relative to, "" where times are compared; ``each``: those speedups, of both sides.
     """
 
     title: str
@@ -47,136 +51,53 @@ class Comparison:
     speedups: dict[str, Ratio]
     mean: Ratio
     unmatched: list[str]
+    over: str = ""
+    each: dict[str, tuple[Ratio, Ratio]] = dataclasses.field(default_factory=dict)
 
 
-@dataclasses.dataclass(frozen=True)
-class Side:
-    """One side: the logarithm of each round's mean seconds per step by ``clock``, by engine, and what must be alike.
-
-    ``programs``: which of the names are not engines.
-    """
-
-    label: str
-    logs: dict[str, Floats]
-    workload: str
-    machine: str
-    build: str
-    clock: str = "wall"
-    programs: tuple[str, ...] = ()
-
-
-def compare(first: str, second: str, find: Callable[[pathlib.Path], pathlib.Path], anyway: bool) -> list[Comparison]:
+def compare(
+    first: str,
+    second: str,
+    find: Callable[[pathlib.Path], pathlib.Path],
+    anyway: bool,
+    relative: str | None = None,
+) -> list[Comparison]:
     """One for each runtime that both have, or for the one named of each, as in ``RUN:RUNTIME``; a file has one.
 
-    ``find`` gives a run's folder. Raises UsageError where comparing makes no sense.
+    ``find`` gives a run's folder. ``relative``: compare speedups over this, as `bases.parse` reads it, in place of times.
+    Raises UsageError where comparing makes no sense.
     """
-    (one, one_runtime), (other, other_runtime) = (_open(text, find) for text in (first, second))
+    (one, one_runtime), (other, other_runtime) = (opened(text, find) for text in (first, second))
     if isinstance(one, Run) and isinstance(other, Run):
         if any(
             name is not None and name not in run.record.runtimes and peers_of(run)
             for run, name in ((one, one_runtime), (other, other_runtime))
         ):
+            if relative is not None:
+                raise UsageError(f"two rows are compared with each other: leave --over {relative} out")
             return [_rows(one, other, one_runtime, other_runtime)]
         pairs = _runtime_pairs(one, other, (one_runtime, other_runtime))
+        if relative is not None:
+            return [_relative(one, other, pair, relative, anyway) for pair in pairs]
         if one.folder.resolve() == other.folder.resolve():
             return [_together(one, *pair) for pair in pairs]
-        clocks = {run.record.plan.clock for run in (one, other)}
-        clock = clocks.pop() if len(clocks) == 1 else "wall"  # which every run has
-        return [
-            _apart(_side(one, pair[0], clock), _side(other, pair[1], clock), pair[0] == pair[1], anyway)
-            for pair in pairs
-        ]
-    left, right = _only_side(one, one_runtime), _only_side(other, other_runtime)
+        return [_apart(*_sides(one, other, pair), pair[0] == pair[1], anyway) for pair in pairs]
+    if relative is not None:
+        raise UsageError(
+            "--over is for two runs: nothing in a pyperf file says which of its times were measured together"
+        )
+    left, right = only_side(one, one_runtime), only_side(other, other_runtime)
     same_version = left.build.split(".")[:2] == right.build.split(".")[:2]
     return [_apart(left, right, same_version, anyway)]
 
 
-# --------------------------------------------------------------------- the sides
-
-
-def _open(text: str, find: Callable[[pathlib.Path], pathlib.Path]) -> tuple[Run | Side, str | None]:
-    path = pathlib.Path(text)
-    if path.is_file() and path.name != "run.json":
-        return _pyperf_side(path), None
-    if not path.exists() and ":" in text:
-        run, _, runtime = text.rpartition(":")
-        return store.load(find(pathlib.Path(run))), runtime
-    return store.load(find(path)), None
-
-
-def _side(run: Run, runtime: str, clock: str = "wall") -> Side:
-    record, times = run.record, run.times if clock == "cpu" else run.seconds
-    cells = [(engine, runtime) for engine in record.engines if run.ok((engine, runtime))]
-    logs = {cell[0]: np.log([mean for mean in times(cell).mean(axis=1) if mean == mean]) for cell in cells}
-    if (beside := peers_of(run)) is not None:  # on no runtime, and so in each of their comparisons
-        programs = {name: beside.seconds(name, runtime) for name in beside.checked}
-        logs |= {name: np.log(seconds.mean(axis=1)) for name, seconds in programs.items() if seconds is not None}
-    return Side(
-        f"{run.folder.name} {runtime}",
-        logs,
-        repr(
-            (record.workload.sha256, record.workload.config, record.plan.numbers, record.plan.lead_in, record.plan.gc)
-        ),
-        " ".join(sorted({str(of_round(run, entry)["identity"]) for entry in run.rounds})),
-        record.runtimes[runtime].described["build"],
-        clock,
-        tuple(beside.checked) if beside else (),
-    )
-
-
-def _only_side(it: Run | Side, runtime: str | None) -> Side:
-    """A pyperf file, or the runtime of a run that is compared with one."""
-    if isinstance(it, Side):
-        return it
-    if runtime is None and len(it.record.runtimes) > 1:
-        raise UsageError(f"{it.folder.name} has {', '.join(it.record.runtimes)}: name one, as in {it.folder.name}:NAME")
-    name = runtime or next(iter(it.record.runtimes))
-    _check_runtime(it, name)
-    # what pyperf files say of workload, machine and build are other words than a run's: not compared
-    return dataclasses.replace(_side(it, name), workload="", machine="", build="")
-
-
-def _pyperf_side(path: pathlib.Path) -> Side:
-    try:
-        logs, facts = _timings(path)
-    except UsageError:
-        raise
-    except Exception as error:  # pyperf raises whatever its parsing meets
-        raise UsageError(f"{path} is not a pyperf file ({type(error).__name__}: {error})") from None
-    if not logs:
-        raise UsageError(f"{path} holds no timings")
-    first = facts[0]
-    return Side(
-        path.stem,
-        logs,
-        str(first.get("workload", "")),
-        str(first.get("cpu_model_name", "")),
-        str(first.get("python_version", "")),
-    )
-
-
-def _timings(path: pathlib.Path) -> tuple[dict[str, Floats], list[dict[str, Any]]]:
-    """By benchmark the logarithm of each process's mean seconds, and what pyperf says of each benchmark."""
-    logs, facts = {}, []
-    for benchmark in pyperf.BenchmarkSuite.load(str(path)).get_benchmarks():
-        name = benchmark.get_name()
-        if not isinstance(name, str):
-            raise ValueError(f"{name!r} is no name of a benchmark")
-        if benchmark.get_unit() != "second":
-            raise UsageError(f"{path} holds {name} in {benchmark.get_unit()}s: give timings")
-        means = [np.mean(run.values) for run in benchmark.get_runs() if run.values]
-        if not all(checks.SHORTEST < mean < checks.LONGEST for mean in means):
-            raise UsageError(f"{path} has a time for {name} that is not above 0: measure it again")
-        if means:
-            logs[name] = np.log(means)
-            facts.append(benchmark.get_metadata())
-    return logs, facts
+# --------------------------------------------------------------------- which is compared with which
 
 
 def _runtime_pairs(first: Run, second: Run, named: tuple[str | None, str | None]) -> list[tuple[str, str]]:
     for run, name in zip((first, second), named):
         if name is not None:
-            _check_runtime(run, name)
+            check_runtime(run, name)
     if named[0] and named[1]:
         if first.folder.resolve() == second.folder.resolve() and named[0] == named[1]:
             raise UsageError(f"{first.folder.name}:{named[0]} is the same on both sides: name two runtimes or two runs")
@@ -193,11 +114,6 @@ def _runtime_pairs(first: Run, second: Run, named: tuple[str | None, str | None]
     return [(name, name) for name in shared]
 
 
-def _check_runtime(run: Run, name: str) -> None:
-    if name not in run.record.runtimes:
-        raise UsageError(f"{run.folder.name} has no runtime {name}: choose from {', '.join(run.record.runtimes)}")
-
-
 # --------------------------------------------------------------------- the comparison
 
 
@@ -211,6 +127,40 @@ def _together(run: Run, one: str, other: str) -> Comparison:
     assert mean is not None  # of at least one engine
     unmatched = [engine for engine in run.record.engines if engine not in engines]
     return Comparison(f"{run.folder.name}: {one} → {other}", [TOGETHER], known, mean, unmatched)
+
+
+def _sides(one: Run, other: Run, pair: tuple[str, str]) -> tuple[Side, Side]:
+    """A runtime of each, by the clock that both runs' ratios are made of."""
+    clocks = {run.record.plan.clock for run in (one, other)}
+    clock = clocks.pop() if len(clocks) == 1 else "wall"  # which every run has
+    return side(one, pair[0], clock), side(other, pair[1], clock)
+
+
+def _relative(one: Run, other: Run, pair: tuple[str, str], text: str, anyway: bool) -> Comparison:
+    """How an engine's speedup over a base changed from one side to the other."""
+    base, _ = bases.parse(one, text), bases.parse(other, text)
+    together = one.folder.resolve() == other.folder.resolve()
+    times = _sides(one, other, pair)
+    left, right = over(times[0], one, pair[0], base), over(times[1], other, pair[1], base)
+    engines = [engine for engine in left.logs if engine in right.logs]
+    if not engines:
+        raise UsageError(f"no engine has a speedup over {base.text} on both sides: choose another base")
+    each = {}
+    for engine in engines:
+        cells = [(run, name, base.of(run, engine, name)) for run, name in zip((one, other), pair)]
+        first, second = (run.speedup(engine, name, cell) for run, name, cell in cells if cell is not None)
+        if first is not None and second is not None:
+            each[engine] = first, second
+    if together:  # rounds are the same ones, and so pair
+        changes = {engine: left.logs[engine] - right.logs[engine] for engine in engines}
+        ratios = {engine: over_rounds(change, 0.95) for engine, change in changes.items()}
+        mean = over_rounds(np.mean(list(changes.values()), axis=0), 0.95)
+        found = Comparison(f"{one.folder.name}: {pair[0]} → {pair[1]}", [], ratios, mean, [])
+    else:
+        found = _apart(left, right, pair[0] == pair[1], anyway)
+    notes = [note for note in found.about if note.startswith(UNLIKE)]
+    about = [*notes, RELATIVE.format(base.text, "round" if together else "run")]
+    return dataclasses.replace(found, about=about, over=base.text, each=each)
 
 
 def _rows(one: Run, other: Run, first: str | None, second: str | None) -> Comparison:
@@ -236,10 +186,10 @@ def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Comparis
     if not engines:
         raise UsageError(f"{one.label} and {other.label} have no engine in common")
     samples = []
-    for side in (one, other):
-        counts = sorted({len(side.logs[engine]) for engine in engines})
+    for each in (one, other):
+        counts = sorted({len(each.logs[engine]) for engine in engines})
         if len(counts) > 1:
-            raise UsageError(f"{side.label} has different numbers of processes per engine ({counts}): measure again")
+            raise UsageError(f"{each.label} has different numbers of processes per engine ({counts}): measure again")
         samples.append(f"{counts[0]}")
     notes = []
     for what, a, b in (
@@ -253,13 +203,13 @@ def _apart(one: Side, other: Side, same_runtime: bool, anyway: bool) -> Comparis
                 raise UsageError(
                     f"{one.label} and {other.label} have different {what}: compare them with --allow-mismatch"
                 )
-            notes.append(f"NOT LIKE WITH LIKE: different {what}")
+            notes.append(f"{UNLIKE}: different {what}")
     ratios = {engine: _welch(one.logs[engine], other.logs[engine]) for engine in engines}
     unmatched = [engine for engine in {**one.logs, **other.logs} if engine not in engines]
-    means = [np.mean([side.logs[engine] for engine in engines], axis=0) for side in (one, other)]
+    means = [np.mean([each.logs[engine] for engine in engines], axis=0) for each in (one, other)]
     programs = [PROGRAMS] if one.clock == "cpu" and any(engine in one.programs for engine in engines) else []
     above = [*notes, APART.format(CLOCKS[one.clock]), *programs]
-    if any(" " in side.machine for side in (one, other)):
+    if any(" " in each.machine for each in (one, other)):
         above.append("Rounds of several machines count together here: microgpt-bench show RUN has them by machine.")
     return Comparison(f"{one.label} → {other.label}", above, ratios, _welch(*means), unmatched)
 
