@@ -172,6 +172,73 @@ def test_compare(small_run, bench_command, documents):
     assert "has no runtime x" in bench_command("compare", "small:x", "other").stderr
 
 
+def column(text, head, row):
+    """A cell of the first table that has this column."""
+    lines = iter(text.splitlines())
+    heads = next(re.split(r"\s{2,}", line) for line in lines if head in re.split(r"\s{2,}", line))
+    cells = next(re.split(r"\s{2,}", line) for line in lines if line.startswith(f"{row} "))
+    return cells[heads.index(head)]
+
+
+def test_speedups_over_a_parent_and_over_any_engine(small_run, bench_command):
+    """Of the engine itself 1, of the reference over it the reciprocal, and as the library says."""
+    assert small_run("--engine", "fused_dot", "--engine", "combined").exit_code == 0
+    run = store.load(pathlib.Path("results/small"))
+    (runtime,) = run.record.runtimes
+    shown = bench_command("show", "small", "--over", "fused_dot").stdout
+    assert column(shown, "over fused_dot", "fused_dot") == "1"
+    ratio = run.speedup("reference", runtime, over="fused_dot")
+    assert column(shown, "over fused_dot", "reference").startswith(f"{ratio.value:.2f} [")
+    assert "time of fused_dot / time of the engine" in shown
+    shown = bench_command("show", "small", "--over", "parent").stdout
+    assert column(shown, "parent", "combined") == "fused_dot" and column(shown, "parent", "reference") == "–"
+    ratio = run.speedup("combined", runtime, over="fused_dot")
+    assert column(shown, "over its parent", "combined").startswith(f"{ratio.value:.2f} [")
+    row = bench_command("show", "small", "--over", f"fused_dot on {runtime}", "--headline").stdout
+    assert f"Speedup over fused_dot on {runtime}" in row
+    combined = next(line for line in row.splitlines() if line.startswith("combined"))
+    assert f" {ratio.value:.2f}±" in combined
+
+
+def test_compare_over_a_base_cancels_what_slows_the_whole_machine(small_run, bench_command):
+    """A run all of whose times are doubled is half as fast, and each of its engines over another one as fast as before."""
+    assert small_run("--engine", "tape", "--engine", "fused_dot").exit_code == 0
+    shutil.copytree("results/small", "results/twice")
+    for path in pathlib.Path("results/twice/rounds").glob("*.json"):
+        entry = json.loads(path.read_text())
+        for name, cell in entry["cells"].items():
+            for clock in ("nanoseconds", "cpu_nanoseconds"):
+                cell[clock] = [(6 if name.startswith("tape") else 2) * ns for ns in cell[clock]]
+        path.write_text(json.dumps(entry))
+    plain = bench_command("compare", "small", "twice").stdout
+    assert column(plain, "speedup [95 % interval]", "fused_dot").startswith("0.500 ")
+    done = bench_command("compare", "small", "twice", "--over", "reference")
+    assert done.exit_code == 0, done.output
+    head = "second / first [95 % interval]"
+    assert column(done.stdout, head, "fused_dot").startswith("1.000 ")
+    assert column(done.stdout, head, "tape").startswith("0.333 ")
+    assert "over the reference: first" in done.stdout and "reference  " not in done.stdout.split("\n", 3)[3]
+    parents = bench_command("compare", "small", "twice", "--over", "parent")
+    assert column(parents.stdout, head, "tape").startswith("0.333 ")
+
+
+def test_a_base_that_there_is_not_is_refused_in_a_line(small_run, bench_command):
+    assert small_run("--engine", "tape").exit_code == 0
+    (runtime,) = store.load(pathlib.Path("results/small")).record.runtimes
+    for words, said in (
+        (("show", "small", "--over", "nothing"), "no engine 'nothing' in small: choose from parent, reference, tape"),
+        (("show", "small", "--over", "tape on x"), f"no runtime 'x' in small: choose from {runtime}"),
+        (("show", "small", "--headline", "--base", runtime), "give only one of them"),
+        (("compare", "small", "small", "--over", "tape"), "small twice"),
+    ):
+        done = bench_command(*words)
+        assert (done.exit_code, done.stdout) == (2, "") and said in done.stderr and done.stderr.count("\n") == 1
+    run = pyperf.Run([1.0, 1.0], metadata={"name": "tape"}, collect_metadata=False)
+    pyperf.BenchmarkSuite([pyperf.Benchmark([run])]).dump("times.json")
+    done = bench_command("compare", "times.json", "times.json", "--over", "tape")
+    assert done.exit_code == 2 and "--over is for two runs" in done.stderr
+
+
 def test_compare_takes_the_clock_that_ratios_are_made_of(small_run, bench_command):
     """A run whose workers waited three times as long is no slower by the processor's clock."""
     assert small_run("--engine", "tape").exit_code == 0

@@ -15,6 +15,7 @@ import pytest
 import bench
 from bench.host.measure import peer_file as files
 from bench.host.results import peers as records
+from bench.host.results import store
 from bench.host.results.printed_losses import agrees
 from bench.host.system.errors import UsageError
 from bench.workload import start_file
@@ -550,7 +551,8 @@ def test_a_report_of_programs(measure, bench_command):
     page = pathlib.Path("results/p/report.html").read_text()
     for words in ("Ports and engines", "speedup over reference", "Not checked", "NOT all programs did well: bad"):
         assert words in page
-    assert [path.name for path in pathlib.Path("plots").iterdir()] == ["ports.svg"]
+    (runtime,) = store.load(pathlib.Path("results/p")).record.runtimes
+    assert [path.name for path in pathlib.Path("plots").iterdir()] == [f"ports-{runtime}.svg"]
     chart = json.loads(page.split('id="specs">')[1].split("</script>")[0])["ports"]
     assert {value["row"] for value in chart["data"]["values"]} == {"reference", "fine"}
 

@@ -11,7 +11,7 @@ import shutil
 import pytest
 
 from bench.host.pages import charts, report, run_tables
-from bench.host.results import store
+from bench.host.results import bases, store
 from bench.host.results.run import Run
 from bench.host.results.table import Table
 from bench.host.results.verdicts import ANSWER, Row
@@ -107,6 +107,56 @@ def test_filters_act_on_the_charts(browser, committed):
         page.wait_for_function(
             "n => document.querySelectorAll('#chart-heat svg .mark-rect path').length === n", arg=heat
         )
+
+
+def test_each_chart_says_which_pythons_it_is_of_and_so_does_its_file(browser, committed, tmp_path):
+    with opened(browser, committed) as page:
+        on = page.locator("h2 .on[data-chart=speed]")
+        assert on.inner_text() == "on CPython 3.10 to 3.15"
+        assert page.locator("h2 .on[data-chart=nodes]").inner_text() == ""  # the same on each
+        page.locator("nav label", has_text="3.12").click()
+        assert on.inner_text() == "on CPython 3.10, 3.11, 3.13, 3.14, 3.15"
+        page.locator("nav label", has_text="3.14").click(modifiers=["Alt"])  # only this
+        assert on.inner_text() == "on CPython 3.14"
+        for style, start in (("SVG", b"<svg"), ("PNG", b"\x89PNG")):
+            with page.expect_download() as download:
+                page.locator(".save button[data-chart=speed]", has_text=style).click()
+            assert download.value.suggested_filename == f"default-speed-CPython_3.14.{style.lower()}"
+            download.value.save_as(tmp_path / style)
+            assert (tmp_path / style).read_bytes().startswith(start)
+        text = (tmp_path / "SVG").read_text(encoding="utf-8")
+        assert "Speedup of each engine" in text and "on CPython 3.14" in text and ">3.13<" not in text
+
+
+def test_programs_beside_the_engines_are_hidden_in_chart_and_tables(browser, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(report.page(store.load(ROOT / "results" / "peers"), over="combined"), encoding="utf-8")
+    with opened(browser, path) as page:
+        rows = page.locator("#chart-ports .role-axis-label text")
+        chart, table = page.locator("#chart-ports svg"), page.locator(".numbers table").first
+        assert "over combined" in chart.text_content() and "over combined" in table.inner_text()
+        before = rows.count()
+        for name in ("realies-c-fast", "numpy"):  # a program, an engine
+            assert name in table.inner_text()
+            page.locator(f'nav label:has(input[value="{name}"])').click()
+            assert not table.locator("tr", has_text=name).first.is_visible()
+        page.wait_for_function(
+            "n => document.querySelectorAll('#chart-ports .role-axis-label text').length <= n", arg=before - 2
+        )
+        assert "leaderboard-numpy" in table.inner_text() and "leaderboard-numpy" in chart.text_content()
+
+
+def test_over_another_base(committed):
+    """The numbers of charts and tables are over the base that was asked for, and the page says so."""
+    run = store.load(ROOT / "results" / "default")
+    text = report.page(run, over="fused_dot on cpython-3.14")
+    assert "Speedup of each engine over fused_dot on cpython-3.14" in text
+    drawn = {chart.name: chart for chart in charts.charts(run, bases.parse(run, "fused_dot on cpython-3.14"))}
+    values = {(v["engine"], v["runtime"]): v["ratio"] for v in drawn["speed"].spec["data"]["values"]}
+    assert ("fused_dot", "3.14") not in values  # 1 by definition
+    expected = run.speedup("tape", "cpython-3.12", over=("fused_dot", "cpython-3.14"))
+    assert values["tape", "3.12"] == expected.value
+    assert "bought" not in {chart.name for chart in charts.charts(run, bases.parse(run, "parent"))}
 
 
 def test_a_click_on_a_charts_own_legend_hides(browser, committed):
@@ -269,7 +319,8 @@ def test_plots_as_files(small_run, bench_command, style, start):
     assert done.exit_code == 0, done.output
     assert pathlib.Path("results/small/report.html").stat().st_size > 500_000
     paths = list(pathlib.Path("plots").iterdir())
-    assert {"speed", "losses", "drift"} <= {path.stem for path in paths}
+    (runtime,) = store.load(pathlib.Path("results/small")).record.runtimes
+    assert {f"{name}-{runtime}" for name in ("speed", "losses", "drift")} <= {path.stem for path in paths}
     assert all(path.read_bytes().startswith(start) for path in paths)
 
 
@@ -302,3 +353,6 @@ def test_bad_input(bench_command):
     shutil.copy(ROOT / "results" / "default" / "run.json", "results/x/run.json")
     done = bench_command("report", "x")
     assert done.exit_code == 2 and "no finished round" in done.stderr
+    done = bench_command("report", str(ROOT / "results" / "default"), "--over", "nothing", "--output", "x.html")
+    assert done.exit_code == 2 and "no engine 'nothing' in default: choose from parent, reference" in done.stderr
+    assert not pathlib.Path("x.html").exists()

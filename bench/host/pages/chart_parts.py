@@ -137,19 +137,24 @@ def file_name(run: Run, name: str) -> str:
     return re.sub(r"[^\w.+=-]+", "_", f"{name}-{runtimes[0]}" if alone else name)
 
 
-def pythons(run: Run) -> str:
-    """In words, on which Pythons: one by its name, several from the first to the last."""
-    runtimes = list(run.record.runtimes)
-    return runtimes[0] if len(runtimes) == 1 else span(runtimes, runtimes)
+def pythons(run: Run, chart: Chart) -> list[str]:
+    """The runtimes whose values a chart shows, as charts call them: none of what is the same on all, or where its title says it."""
+    _, runtimes = names(run)
+    values = {value.get("runtime") for value in chart.spec["data"]["values"]}
+    shown = [runtime for runtime in runtimes if runtime in values]
+    return [] if len(shown) == 1 and chart.title.endswith(f" on {shown[0]}") else shown
 
 
 def picture(run: Run, chart: Chart, width: int) -> Spec:
     """The chart for a file of its own: a fixed width, a title that names run and Pythons, a white ground that any page can hold."""
-    about = f"{run.folder.name}, on {pythons(run)}, {run.record.created}"
+    _, runtimes = names(run)
+    shown = pythons(run, chart)
+    cpython = "CPython " * (runtimes != list(run.record.runtimes))  # their names are versions alone
+    about = [run.folder.name, *([f"on {cpython}{span(shown, runtimes)}"] if shown else []), run.record.created]
     return {
         **chart.spec,
         "width": width,
         "autosize": {"type": "pad", "contains": "padding"},
         "background": "white",
-        "title": {"text": chart.title, "subtitle": about, "anchor": "start"},
+        "title": {"text": chart.title, "subtitle": ", ".join(about), "anchor": "start"},
     }

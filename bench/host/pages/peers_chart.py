@@ -28,15 +28,22 @@ def peers_charts(peers: PeersRun, base: str | None = None) -> list[Chart]:
         " interval over rounds. Programs without a proof are not in it."
     )
     caption += chart_parts.HOLLOW * any(value["uncertain"] for value in values)
-    rest = {"layer": chart_parts.points(x, {"y": y}, by_kind, tip)}
-    return [Chart("ports", "Ports and engines", caption, chart_parts.spec(peers.run, values, rest, ROWS))]
+    shown = {"filter": "!isValid(datum.program) || indexof(programs, datum.program) >= 0"}
+    rest = {"transform": [shown], "layer": chart_parts.points(x, {"y": y}, by_kind, tip)}
+    spec = chart_parts.spec(peers.run, values, rest, ROWS)
+    spec["params"].append({"name": "programs", "value": [peer.name for peer in peers.record.peers]})
+    return [Chart("ports", "Ports and engines", caption, spec)]
 
 
 def _value(peers: PeersRun, row: Timed, base: Timed) -> Spec:
     ratio = times_as_fast(base.seconds, row.seconds)
     certain = ratio.low is not None and ratio.high is not None
     engine = next((name for name in peers.run.record.engines if row.name.partition(" on ")[0] == name), None)
-    known = {} if engine is None else {"engine": engine, "runtime": chart_parts.label(peers.run, row.runtime)}
+    known = (
+        {"program": row.name}
+        if engine is None
+        else {"engine": engine, "runtime": chart_parts.label(peers.run, row.runtime)}
+    )
     return {
         **known,
         "row": row.name,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.host.pages import chart_parts, charts, gate_chart, peers, peers_chart, run_tables, wording
 from bench.host.results import bases
-from bench.host.results.peers import bad, peers_of
+from bench.host.results.peers import PeersRun, bad, peers_of
 from bench.host.results.run import Run
 from bench.host.results.verdicts import answer_of
 from bench.host.system.errors import UsageError, needs_extra
@@ -50,28 +49,21 @@ def page(run: Run, over: str | None = None) -> str:
     answer, beside = answer_of(run), peers_of(run)
     relative = bases.parse(run, over if beside is None else None)
     run_charts = _charts(run, over)
-    engines, runtimes = chart_parts.names(run)
-    specs = json.dumps({chart.name: chart.spec for chart in run_charts}, separators=(",", ":"))
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(
-        TEMPLATE.read_text(encoding="utf-8")
-    )
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}  # of tojson
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     text: str = template.render(
         run=run,
         good=good(run),
         verdict=verdict(run),
         gate=answer,
         preamble=[line for line in wording.preamble(run) if answer is None or line not in answer.table.above],
-        legends={
-            "engines": _legend(engines, {name: run.record.engines[name].summary for name in engines}),
-            "runtimes": _legend(runtimes, dict(zip(runtimes, map(wording.runtime_line, run.record.runtimes.values())))),
-        },
+        legends=_legends(run, beside),
         charts=run_charts,
         tables=run_tables.tables(run, over=over) if beside is None else peers.tables(beside, over),
         legend=wording.legend(relative) if beside is None else [],
-        # inside a script element only these three can end or change what a browser takes for data
-        specs=jinja2.utils.markupsafe.Markup(
-            specs.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-        ),
+        about=_about(run, run_charts, beside),
+        specs={chart.name: chart.spec for chart in run_charts},
         bundle=jinja2.utils.markupsafe.Markup(
             vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
         ),
@@ -85,6 +77,34 @@ def _charts(run: Run, over: str | None) -> list[chart_parts.Chart]:
         return peers_chart.peers_charts(beside, over)
     answer = answer_of(run)
     return charts.charts(run, bases.parse(run, over)) if answer is None else gate_chart.gate_charts(run, answer)
+
+
+def _about(run: Run, run_charts: list[chart_parts.Chart], beside: PeersRun | None) -> dict[str, Any]:
+    """What the page says of its charts: the run, and the Pythons whose values each of them has."""
+    _, runtimes = chart_parts.names(run)
+    return {
+        "run": run.folder.name,
+        "created": run.record.created,
+        "whose": "" if beside is None else "engines ",  # programs beside them are on no Python in particular
+        "cpython": runtimes != list(run.record.runtimes),  # their names are versions alone
+        "pythons": {chart.name: chart_parts.pythons(run, chart) for chart in run_charts},
+    }
+
+
+def _legends(run: Run, beside: PeersRun | None) -> dict[str, list[dict[str, str]]]:
+    """What can be hidden: engines, runtimes, and programs beside them, which the chart colours by kind."""
+    engines, runtimes = chart_parts.names(run)
+    found = {
+        "engines": _legend(engines, {name: run.record.engines[name].summary for name in engines}),
+        "runtimes": _legend(runtimes, dict(zip(runtimes, map(wording.runtime_line, run.record.runtimes.values())))),
+    }
+    if beside is None:
+        return found
+    names = [peer.name for peer in beside.record.peers]
+    found |= {"programs": _legend(names, dict.fromkeys(names, "a program beside the engines"))}
+    for kind, (colour, shape) in zip(("engines", "programs"), peers_chart.KINDS.values()):
+        found[kind] = [{**entry, "colour": colour, "path": PATHS[shape]} for entry in found[kind]]
+    return found
 
 
 def _legend(names: list[str], about: Mapping[str, str]) -> list[dict[str, str]]:
