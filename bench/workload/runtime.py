@@ -7,7 +7,7 @@ import platform
 import re
 import sys
 import sysconfig
-from typing import Any, Dict
+from typing import Any, Dict, Sequence
 
 # JIT compilers that are loaded into an interpreter, and the modules by which they are known, where one of them may say
 # whether it is at work
@@ -16,6 +16,8 @@ OTHER_JITS = {
     "pyjion": ("pyjion",),
     "pyston_lite": ("pyston_lite", "pyston_lite_autoload"),
 }
+# how the names of environment variables begin that belong to one of them alone
+PREFIXES = {"cinderx": "CINDERX_"}
 
 
 def describe() -> Dict[str, Any]:
@@ -51,6 +53,7 @@ def describe() -> Dict[str, Any]:
         "libc": " ".join(libc).strip(),
         "system": platform.system(),
         "machine": platform.machine(),
+        **unread_switches(),
     }
 
 
@@ -83,6 +86,32 @@ def other_jit(name: str) -> str:
         if state:
             break
     return " ".join(filter(None, (name, version, state)))
+
+
+def unread_switches() -> Dict[str, str]:
+    """The environment's variables that belong to a JIT whose loaded files do not have their names, in words; {} for none."""
+    unread = []
+    for name, prefix in PREFIXES.items():
+        wanted = sorted(variable for variable in os.environ if variable.startswith(prefix))
+        if wanted:
+            text = _loaded(OTHER_JITS[name])
+            unread += [
+                word for word in wanted if not re.search(rb"(?<!\w)" + re.escape(word.encode()) + rb"(?!\w)", text)
+            ]
+    return {"unread_switches": " ".join(unread)} if unread else {}
+
+
+def _loaded(modules: Sequence[str]) -> bytes:
+    """What is in the files of modules that are loaded, and of those below them."""
+    parts = []
+    for name, module in sorted(sys.modules.items()):
+        if name in modules or name.startswith(tuple(f"{parent}." for parent in modules)):
+            try:
+                with open(getattr(module, "__file__", None) or "", "rb") as file:
+                    parts.append(file.read())
+            except OSError:  # it is built in, or in an archive
+                pass
+    return b"\n".join(parts)
 
 
 def jits(described: Dict[str, Any]) -> str:

@@ -60,6 +60,35 @@ def test_a_switch_of_a_jit_that_is_not_there_is_refused(switch):
         interpreters.with_switches(interpreters.resolve(sys.executable, {}), {switch: "1"})
 
 
+def with_cinderx(tmp_path):
+    """A Python that loads a module of CinderX's name at its start, which reads two variables and says if it compiles."""
+    (tmp_path / "cinderx.py").write_text(
+        "import os\n__version__ = '9.9'\nhuge = os.environ.get('CINDERX_JIT_HUGE_PAGES')\n"
+        "def is_enabled():\n    return 'CINDERX_JIT_DISABLE' not in os.environ\n"
+    )
+    (tmp_path / "sitecustomize.py").write_text("import cinderx\n")
+    script = tmp_path / "python-with-cinderx"
+    script.write_text(f'#!/bin/sh\nPYTHONPATH="{tmp_path}" exec "{sys.executable}" "$@"\n')
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return str(script)
+
+
+def test_a_variable_that_the_loaded_jit_does_not_read_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("CINDERX_JIT_DISABLE", "1")  # of the host: a runtime hears nothing of it
+    loaded = interpreters.resolve(with_cinderx(tmp_path), {})
+    assert loaded.described["other_jits"] == "cinderx 9.9 on"
+    assert interpreters.with_switches(loaded, {"CINDERX_JIT_HUGE_PAGES": "1"}).name.endswith(
+        "+CINDERX_JIT_HUGE_PAGES=1"
+    )
+    for name in ("CINDERX_JIT_HUGE_PAGE", "CINDERX_JIT_HUGE_PAGES_X", "CINDERX_HUGE"):
+        with pytest.raises(
+            UsageError, match=f"{name}=1 has no effect on .*: nothing that is loaded there reads {name}"
+        ):
+            interpreters.with_switches(loaded, {name: "1"})
+    with pytest.raises(UsageError, match="CINDERX_JIT_HUGE_PAGES=1 has no effect on"):
+        interpreters.with_switches(interpreters.resolve(sys.executable, {}), {"CINDERX_JIT_HUGE_PAGES": "1"})
+
+
 def test_a_name_of_ones_own():
     assert interpreters.resolve(f"mine={sys.executable}", {}).name == "mine"
     with pytest.raises(UsageError, match="may contain only letters"):

@@ -20,12 +20,14 @@ from typing import Any
 from python_discovery import PythonInfo, get_interpreter
 
 from bench.host.system import facts, processes
+from bench.host.system import switches as effects
 from bench.host.system.errors import UsageError
 from bench.host.system.search_path import extended_path
-from bench.host.system.switches import EFFECTS
 from bench.workload import runtime as workload_runtime
 
 OLDEST = (3, 9)  # the workload side's oldest Python
+# how variables begin that change what a Python or a JIT that is loaded into it does
+SETTINGS = ("PYTHON", "VIRTUAL_ENV", "__PYVENV", "DISABLE_PYSTON", *workload_runtime.PREFIXES.values())
 PROBE_SECONDS = 20
 MOST_PRINTED = 2**20  # bytes, of what an interpreter prints beside its answer
 PROBE = (
@@ -105,7 +107,7 @@ def _candidates(specification: str, first: bool = False) -> list[str]:
 
 def worker_environment(switches: Mapping[str, str]) -> dict[str, str]:
     """The host's environment without what would change a Python's behaviour, plus the runtime's own switches."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV", "__PYVENV"))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(SETTINGS)}
     return {**kept, **switches}
 
 
@@ -254,15 +256,7 @@ def with_switches(runtime: Runtime, switches: Mapping[str, str]) -> Runtime:
         described = describe(runtime.executable, environment)
     except UsageError as error:
         raise UsageError(f"{runtime.name} does not run with {text}: {error}") from None
-    for name, value in switches.items():
-        fact, took = EFFECTS.get(name, ("", lambda *_: True))
-        said = described.get(fact, "")
-        # a JIT that is not there is off without a switch, too
-        if not took(value, said) or (fact == "other_jits" and said == runtime.described.get(fact, "")):
-            raise UsageError(
-                f"{name}={value} has no effect on {runtime.name}, which says {fact}: {said or 'none'}"
-                " — choose a build that supports it, with --python PATH"
-            )
+    effects.check(runtime.name, switches, runtime.described, described)
     plain, name = (workload_runtime.name_of(said) for said in (runtime.described, described))
     suffix = (
         name.removeprefix(plain) if name != plain and name.startswith(plain) else "+" + re.sub(r"[^\w.+=-]+", "_", text)
