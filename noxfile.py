@@ -44,6 +44,8 @@ MARKED = [
     "results/threads.md",
 ]
 WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("bench", "matrix", "pages", "tests", "wheels")]
+# JITs that are loaded into a CPython: the version that each has wheels for, and its packages
+JITS = {"cinderx": ("3.14", ["cinderx"]), "pyston_lite": ("3.10", ["pyston_lite"])}
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
 
 
@@ -77,28 +79,55 @@ def node_packages(session: nox.Session) -> bool:
     return True
 
 
-def with_extras(session: nox.Session) -> list[str]:
-    """The option `--python` for an environment of each CPython found, with those of the extras that have a wheel for it."""
+def wheels(requirement: str) -> list[str]:
+    """Options to install it where it has a wheel for this Python; nuitka is plain Python without one."""
+    return [] if requirement.startswith("nuitka") else ["--only-binary", ":all:"]
+
+
+def install_extras(session: nox.Session) -> None:
+    """What optional engines and `--compile` need, as far as there is a wheel: else a skipped test says what is missing."""
+    for requirement in nox.project.dependency_groups(PROJECT, "extras"):
+        session.install(*wheels(requirement), requirement, silent=True, success_codes=range(256))
+
+
+def environment(session: nox.Session, name: str, version: str, requirements: list[str]) -> pathlib.Path | None:
+    """The program of a new environment of that CPython, with those of the requirements that can be had; None without it."""
     session.install("uv")
-    options = []
+    folder = pathlib.Path(session.cache_dir) / name
+    program = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
     def uv(*words: str) -> None:
         session.run("uv", *words, silent=True, success_codes=range(256))
 
-    for version in VERSIONS:
-        folder = pathlib.Path(session.create_tmp()).absolute() / f"extras-{version}"
-        program = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-        uv("venv", "--quiet", "--clear", "--no-python-downloads", "--python", version, str(folder))
-        if not program.exists():
-            session.log(f"CPython {version} is left out: it is not installed")
+    uv("venv", "--quiet", "--clear", "--no-python-downloads", "--python", version, str(folder))
+    if not program.exists():
+        session.log(f"CPython {version} is left out: it is not installed")
+        return None
+    for requirement in requirements:
+        # one by one: what has no wheel for a new Python is left out there, and says so in the tables
+        uv("pip", "install", "--quiet", "--python", str(program), *wheels(requirement), requirement)
+    return program.absolute()
+
+
+def with_extras(session: nox.Session) -> list[str]:
+    """The option `--python` for an environment of each CPython found, with those of the extras that have a wheel for it."""
+    extras = nox.project.dependency_groups(PROJECT, "extras")
+    programs = [environment(session, f"extras-{version}", version, list(extras)) for version in VERSIONS]
+    return [word for program in programs if program for word in ("--python", str(program))]
+
+
+def with_jits(session: nox.Session) -> dict[str, str]:
+    """The variable by which tests/host/test_jits.py finds a Python for each of JITS that can be had: NAME=PATH, a line each."""
+    lines = []
+    for name, (version, requirements) in JITS.items():
+        program = environment(session, f"jit-{name}", version, requirements)
+        site = program and next(iter(program.parent.parent.glob(f"lib/python*/site-packages/{name}*")), None)
+        if site is None:
+            session.log(f"{name} is left out: it has no wheel for this machine, or is out of reach")
             continue
-        for requirement in nox.project.dependency_groups(PROJECT, "extras"):
-            # one by one: what has no wheel for a new Python is left out there, and its engine says so in the tables;
-            # nuitka is plain Python without a wheel
-            wheels = [] if requirement.startswith("nuitka") else ["--only-binary", ":all:"]
-            uv("pip", "install", "--quiet", "--python", str(program), *wheels, requirement)
-        options += ["--python", str(program)]
-    return options
+        (site.parent / f"{name}.pth").write_text(f"import {name}\n", encoding="utf-8")  # loaded at every start
+        lines.append(f"{name}={program}")
+    return {"MICROGPT_BENCH_JITS": "\n".join(lines)}
 
 
 @nox.session(python=HOST)
@@ -194,6 +223,7 @@ def compare(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Test everything end to end, then the workload side on the oldest and newest CPython and PyPy; in CI, some on all."""
     install_host(session, "tests")
+    install_extras(session)
     build_native(session)
     install_wasm(session)  # tests/web builds with it
     # tests that share a run have a group, so that no process waits while another one makes it
@@ -202,7 +232,8 @@ def tests(session: nox.Session) -> None:
     here = session.python or "{}.{}".format(*sys.version_info)  # on this one, all is tested now
     elsewhere = not session.posargs and here != ENDS[1] and shutil.which(f"python{ENDS[1]}")
     left_out = "not slow" if not CI else "not whole_run" if elsewhere else ""
-    session.run("pytest", *spread, *(["-m", left_out] if left_out else []), *(session.posargs or ["tests"]))
+    chosen = ["-m", left_out] if left_out else []
+    session.run("pytest", *spread, *chosen, *(session.posargs or ["tests"]), env=with_jits(session))
     for version in WORKLOAD if CI else [*ENDS, WORKLOAD[-1]]:
         if version != here and not session.posargs:
             session.notify(f"workload-{version}")

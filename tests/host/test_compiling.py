@@ -1,5 +1,6 @@
 """Engine files compiled as they are: rows of their own, proven like any other; missing and failing compilers in a line."""
 
+import importlib.util
 import sys
 
 import pytest
@@ -35,18 +36,36 @@ def launcher(tmp_path, module):
     return str(script)
 
 
+def own_engine(tmp_path):
+    """The file of an engine that is the reference's, and says one op again."""
+    (tmp_path / "own.py").write_text(
+        "from engines.reference import ENGINE as BASE\n\n\ndef relu(x):\n    return [xi.relu() for xi in x]\n\n\n"
+        "ENGINE = BASE.variant('own', 'says relu again', relu=relu)\n"
+    )
+    return "own.py"
+
+
+@pytest.mark.parametrize("compiler", ["mypyc", pytest.param("nuitka", marks=pytest.mark.slow)])
+def test_an_engine_as_this_compiler_makes_it_keeps_the_bits(compiler, bench_command, documents, tmp_path):
+    if importlib.util.find_spec(compiler) is None:
+        pytest.skip(f"{compiler} is not here: nox -s tests installs it")
+    options = ["--engine", own_engine(tmp_path), "--compile", compiler, "--python", sys.executable]
+    done = bench_command("run", *options, "--data", documents, *SMALL, *SHORT)
+    assert done.exit_code == 0, done.output
+    run = bench.load_run("results/built")
+    (runtime,) = run.record.runtimes
+    assert run.finding((f"own+{compiler}", runtime)).parity.value == "bit-identical"
+    assert any(f"own+{compiler} was compiled beforehand: " in note for note in run.record.notes)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="starts a shell's script")
 def test_a_compiled_file_is_a_row_of_its_own_and_a_compiler_that_stops_fails_its_own_cell(
     bench_command, documents, tmp_path
 ):
     pytest.importorskip("Cython")
-    (tmp_path / "own.py").write_text(
-        "from engines.reference import ENGINE as BASE\n\n\ndef relu(x):\n    return [xi.relu() for xi in x]\n\n\n"
-        "ENGINE = BASE.variant('own', 'says relu again', relu=relu)\n"
-    )
     options = [
         "--engine",
-        "own.py",
+        own_engine(tmp_path),
         "--compile",
         "cython",
         "--compile",
@@ -71,10 +90,12 @@ def test_a_compiled_file_is_a_row_of_its_own_and_a_compiler_that_stops_fails_its
     assert again.exit_code == 1 and kept[0].stat().st_mtime_ns == before
 
 
-def test_where_the_compiler_is_missing_its_cell_is_skipped(bench_command, documents):
-    done = bench_command(
-        "run", "--engine", "reference+nuitka", "--python", sys.executable, "--data", documents, *SMALL, *SHORT
-    )
+@pytest.mark.skipif(sys.platform == "win32", reason="starts a shell's script")
+def test_where_the_compiler_is_missing_its_cell_is_skipped(bench_command, documents, tmp_path):
+    script = tmp_path / "python-alone"  # without what is installed
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    script.chmod(0o755)
+    done = bench_command("run", "--engine", "reference+nuitka", "--python", script, "--data", documents, *SMALL, *SHORT)
     assert done.exit_code == 0
     assert "nuitka is missing: run `python -m pip install nuitka` with this interpreter" in done.stdout
 
