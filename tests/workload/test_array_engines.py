@@ -169,7 +169,8 @@ def gradients_of(engine, config, documents):
 def test_position_by_position_is_the_same_as_all_at_once(arrays, heads):
     config = Config(n_layer=2, n_head=heads)
     one_by_one = dataclasses.replace(arrays, batched=False)
-    for document in ("a", "hedge", "longer than one block of it"):
+    several = ["a", "hedge", "longer than one block of it"]
+    for document in several[:2] if arrays.name == "jax" else several:  # it compiles each op anew for each position
         expected, got = gradients_of(arrays, config, [document]), gradients_of(one_by_one, config, [document])
         assert all(math.isclose(x, y, rel_tol=1e-9, abs_tol=1e-12) for x, y in zip(got, expected))
 

@@ -95,12 +95,13 @@ def _of_runtime(run: Run, runtime: str, base: Base) -> Table:
             word = "DIVERGED" if status == "diverged" else "failed"
             failed.append([engine, *[NOTHING] * (6 if base.parents else 5), word])
             below.append(f"{engine} {word if status == 'diverged' else status}: {reason}")
-    rows, ratios = [], []
+    rows, ratios, broken = [], [], set(run.parity_violations())
     for _, engine in sorted(measured, key=lambda row: -row[0]):
         over = base.of(run, engine, runtime)
         ratio = None if over is None or over == (engine, runtime) else run.speedup(engine, runtime, over)
         ratios += [ratio] if ratio is not None else []
         rows.append(_row(run, (engine, runtime), base))
+        below += [f"{engine} broke its promise: {run.record.engines[engine].parity}"] * ((engine, runtime) in broken)
         below += _about(run, (engine, runtime), base)
     if any(ratio.low is None for ratio in ratios):
         below.append(GATED if run.gated else f"{ONE_ROUND}; {more(run)}")
@@ -164,8 +165,6 @@ def _about(run: Run, cell: Cell, base: Base) -> list[str]:
         rounded = finding is not None and finding.parity is Agreement.ROUNDING
         why = ": a rounding error decided between two tokens" if rounded else ""
         below.append(f"{engine} draws other samples than the reference{why}")
-    if cell in run.parity_violations():
-        below.append(f"{engine} broke its promise: {run.record.engines[engine].parity}")
     below += [f"{engine}: {remark}" for remark in remarks(run, cell)]
     over = base.of(run, *cell)
     across = None if over is None or over == cell else run.across(*cell, over)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pyperf
 
 from bench.host.results import checks, store
 from bench.host.results.bases import Base
@@ -115,6 +114,8 @@ def _pyperf_side(path: pathlib.Path) -> Side:
 
 def _timings(path: pathlib.Path) -> tuple[dict[str, Floats], list[dict[str, Any]]]:
     """By benchmark the logarithm of each process's mean seconds, and what pyperf says of each benchmark."""
+    import pyperf  # here: its import takes longer than most commands
+
     logs, facts = {}, []
     for benchmark in pyperf.BenchmarkSuite.load(str(path)).get_benchmarks():
         name = benchmark.get_name()

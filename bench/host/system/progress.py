@@ -5,11 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Progress(Protocol):
@@ -40,9 +39,13 @@ class RunProgress:
     def __init__(
         self, total: int | None, console: Console | None = None, doing: str = "starting", unit: str = "orders"
     ) -> None:
+        from rich import console as rich_console  # here: commands that only read have no use for them
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
         self.unit = unit
         self.total, self.done, self.doing = total, 0, doing
-        self.console = console or Console(stderr=True, highlight=False)
+        self.console = console or rich_console.Console(stderr=True, highlight=False)
         self.started = time.monotonic()
         self.bar = Bar(
             TextColumn("{task.description}"),
