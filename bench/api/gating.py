@@ -96,7 +96,13 @@ def bisect(
     ``good``, ``bad``: revisions of the engine's repository, ``bad`` the one that is checked out; or folders of two builds
     in one folder. Each step is a check of ``budget`` seconds, whose run is kept under ``results``. Raises as `check` does.
     """
-    between_builds = pathlib.Path(good).is_dir() and pathlib.Path(bad).is_dir()
+    folders = [text for text in (good, bad) if pathlib.Path(text).is_dir()]
+    between_builds = len(folders) == 2
+    if len(folders) == 1 and pathlib.Path(folders[0]).name != folders[0]:  # a path, and no revision's name
+        missing = bad if folders[0] == good else good
+        raise UsageError(
+            f"{folders[0]} is a folder and {missing} is none: give two builds of a folder, or two revisions"
+        )
     if between_builds and python is not None:
         raise UsageError("--python is for a search between commits: the builds are the Pythons here")
     search = (

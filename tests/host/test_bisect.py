@@ -97,6 +97,18 @@ def test_builds_are_in_the_order_of_their_names(tmp_path, gate, bench_command):
     assert asked[0].endswith("build-11/bin/python3.14")
 
 
+def test_a_build_may_be_a_link_to_where_it_is_installed(tmp_path, gate, bench_command):
+    gate(row("REGRESSED", 0.9), row("PASS", 1.0))
+    (tmp_path / "builds").mkdir()
+    for number in (8, 9, 10):
+        (tmp_path / f"at-{number}" / "bin").mkdir(parents=True)
+        (tmp_path / f"at-{number}" / "bin" / "python3.14").write_text("")
+        (tmp_path / "builds" / f"build-{number}").symlink_to(tmp_path / f"at-{number}")
+    done = bench_command("bisect", "builds/build-8", tmp_path / "builds" / "build-10", "--engine", "tape")
+    assert done.exit_code == 0, done.output
+    assert "build-9/bin/python3.14 build-9" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -104,6 +116,7 @@ def test_builds_are_in_the_order_of_their_names(tmp_path, gate, bench_command):
         (["HEAD~5", "--engine", "none"], "no engine 'none'"),
         (["nothing", "--engine", "mine.py"], "bisect nothing: no such revision"),
         (["HEAD~5", "HEAD~1", "--engine", "mine.py"], "git switch --detach HEAD~1 first"),
+        ([".git/info", ".git/nothing", "--engine", "tape"], ".git/info is a folder and .git/nothing is none"),
         (["HEAD", "HEAD", "--engine", "mine.py"], "no commit between HEAD and HEAD touches"),
         ([".", ".", "--engine", "tape"], "does not come before"),
         ([".", ".git", "--engine", "tape"], "are not in one folder"),

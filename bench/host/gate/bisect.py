@@ -67,14 +67,16 @@ def commits(good: str, bad: str, engine: str) -> Search:
 
 def builds(good: pathlib.Path, bad: pathlib.Path) -> Search:
     """The builds of Python in the folder of both, by their names, from ``good`` up to ``bad``. Raises UsageError."""
-    if good.resolve().parent != bad.resolve().parent:
+    # a build may be a link to where it is installed: its place in the folder counts
+    good, bad = (path.absolute().parent.resolve() / path.absolute().name for path in (good, bad))
+    if good.parent != bad.parent:
         raise UsageError(f"{good} and {bad} are not in one folder: give two builds of a folder of builds")
 
     def order(path: pathlib.Path) -> list[tuple[int, str]]:
         return [(int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"\d+|\D+", path.name)]
 
-    there = sorted((path for path in good.resolve().parent.iterdir() if path.is_dir()), key=order)
-    start, stop = there.index(good.resolve()), there.index(bad.resolve())
+    there = sorted((path for path in good.parent.iterdir() if path.is_dir()), key=order)
+    start, stop = there.index(good), there.index(bad)
     if start >= stop:
         raise UsageError(f"{good.name} does not come before {bad.name}: builds are in the order of their names")
     between = [Candidate(_python(path), path.name) for path in there[start : stop + 1]]
