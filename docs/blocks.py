@@ -12,7 +12,7 @@ import sys
 import click
 
 from bench.cli import main
-from bench.host.pages import rendering, run_tables, wording
+from bench.host.pages import across, rendering, run_tables, wording
 from bench.host.pages import threads as threads_page
 from bench.host.results import builds, store
 from bench.host.results import threads as threads_file
@@ -63,8 +63,8 @@ def summary(runtime: str, *engines: str) -> None:
     if len(names) < 2:
         print("\nNo two builds of Python measured here are built alike, so versions are not compared.")
         return
-    (across,) = (table for table in run_tables.tables(run, names[0]) if table.rows[-1][0] == "geometric mean")
-    means = dict(zip(run.record.runtimes, across.rows[-1][1:]))
+    (all_together,) = (row for row in across.table(run, names[0]).rows if row[0] == across.MEAN)
+    means = dict(zip(run.record.runtimes, all_together[1:]))
     base, *newer = wording.columns(names)
     first, *others = (f"{means[name]} {{}}on {head}" for name, head in zip(names[1:], newer))
     said = ", ".join([first.format("times as fast ") + f" as on {base}", *(other.format("") for other in others)])

@@ -36,7 +36,7 @@ def describe() -> Dict[str, Any]:
         "build": sys.version.replace("\n", " "),
         "compiler": platform.python_compiler(),
         # where somebody's home is, is nobody's business
-        "config_args": configured.replace(home, "~") if len(home) > 1 else configured,
+        "config_args": without_folders(configured.replace(home, "~") if len(home) > 1 else configured),
         "optimization": levels[-1] if levels else "",
         # the flags that a WebAssembly build tells of are those of the Python that built it
         "pgo": ("--enable-optimizations" in configured or "-fprofile-use" in flags) and sys.platform != "emscripten",
@@ -50,11 +50,54 @@ def describe() -> Dict[str, Any]:
         "hash_randomization": bool(sys.flags.hash_randomization),
         "jit": "none" if jit is None or not jit.is_available() else "on" if jit.is_enabled() else "off",
         "other_jits": " and ".join(filter(None, map(other_jit, sorted(OTHER_JITS)))),
+        "tail_calls": any(sysconfig.get_config_var(f"{mark}Py_TAIL_CALL_INTERP") for mark in ("", "_")),
+        "profile_task": profile_task(configured),
+        "allocator": allocator(),
+        "tracemalloc": traced_frames(),
         "libc": " ".join(libc).strip(),
         "system": platform.system(),
         "machine": platform.machine(),
         **unread_switches(),
     }
+
+
+def without_folders(arguments: str) -> str:
+    """The arguments of configure with the file alone where PROFILE_TASK has a path, which lies on the builder's machine."""
+    return re.sub(r"PROFILE_TASK=[^']*", lambda said: re.sub(r"(?<![\w.])[~.\w-]*/\S*/", "", said[0]), arguments)
+
+
+def profile_task(arguments: str) -> str:
+    """What a profile-guided build was trained on where that is not Python's own tests; "" otherwise."""
+    told = re.findall(r"PROFILE_TASK=([^']*)", without_folders(arguments))
+    return "" if not told or re.match(r"-m test\b", told[-1]) else told[-1].strip()
+
+
+def allocator() -> str:
+    """Where objects get their memory: pymalloc, malloc or mimalloc, and "with debug hooks"; "" where it cannot be told."""
+    blocks = getattr(sys, "getallocatedblocks", None)
+    if blocks is None or sys.implementation.name != "cpython":
+        return ""
+    # an interpreter that does not have what the variable asks for does not start
+    asked = "" if sys.flags.ignore_environment else os.environ.get("PYTHONMALLOC", "")
+    free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+    usual = "mimalloc" if free_threaded else "pymalloc" if sysconfig.get_config_var("WITH_PYMALLOC") else "malloc"
+    named = asked.replace("_debug", "")
+    kind = named if named in ("malloc", "pymalloc", "mimalloc") else usual
+    if (kind == "malloc") is (blocks() > 0):  # blocks of malloc's are not counted
+        kind = "another than " + kind
+    hooks = asked in ("debug", f"{kind}_debug") or (
+        not asked and (sys.flags.dev_mode or hasattr(sys, "gettotalrefcount"))
+    )
+    return kind + " with debug hooks" * hooks
+
+
+def traced_frames() -> int:
+    """How many frames tracemalloc keeps of each block's traceback; 0 where it is not at work."""
+    try:
+        import _tracemalloc  # tracemalloc itself imports more than a worker needs
+    except ImportError:
+        return 0
+    return _tracemalloc.get_traceback_limit() if _tracemalloc.is_tracing() else 0
 
 
 def frame_pointers(flags: str) -> bool:

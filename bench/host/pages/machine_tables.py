@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.host.pages.wording import SHORT, decimals, number, ratio_text
+from bench.host.pages.wording import ONE_ROUND, SHORT, decimals, more, number, ratio_text
 from bench.host.results.bases import OVER_REFERENCE, Base
 from bench.host.results.records import REFERENCE, Cell
 from bench.host.results.run import Run
@@ -87,3 +87,9 @@ def by_machine(run: Run, runtime: str, base: Base = OVER_REFERENCE) -> list[Tabl
     above = [f"Each machine's own speedup over {base.text}, and all machines together.", SHORT, DIFFER]
     title = f"{runtime}: speedup by machine"
     return [Table(title, above, ["engine", *columns, "all", "differ by"], rows, below)] if rows else []
+
+
+def below(run: Run, rows: list[list[str]]) -> list[str]:
+    """What is to be said below speedups: why there is no interval, and what a mark means."""
+    marked = any(cell.endswith("~") for row in rows for cell in row)
+    return [*([f"{ONE_ROUND}; {more(run)}"] if len(run.rounds) == 1 else []), *([DRIFTS] if marked else [])]

@@ -6,8 +6,8 @@ import dataclasses
 import json
 import statistics
 
-from bench.host.pages import counter_tables, machine_tables
-from bench.host.pages.machine_tables import DRIFTS, speedup_text
+from bench.host.pages import across, counter_tables, machine_tables
+from bench.host.pages.machine_tables import speedup_text
 from bench.host.pages.rendering import prose, render_table
 from bench.host.pages.wording import (
     GATED,
@@ -19,10 +19,9 @@ from bench.host.pages.wording import (
     more,
     number,
     preamble,
-    ratio_text,
     runtime_line,
 )
-from bench.host.results import builds, suspicion
+from bench.host.results import suspicion
 from bench.host.results.bases import OVER_REFERENCE, Base, parse
 from bench.host.results.parity import Agreement, parity_text
 from bench.host.results.records import REFERENCE, Cell
@@ -72,7 +71,7 @@ def tables(run: Run, base: str | None = None, over: str | None = None) -> list[T
     for one in runtimes:
         run_tables += [_of_runtime(run, one, relative), *machine_tables.by_machine(run, one, relative)]
     if len(runtimes) > 1 and not run.gated:
-        run_tables += [_speedups(run, relative), _across(run, base)]
+        run_tables += [_speedups(run, relative), across.table(run, base)]
     return run_tables + counter_tables.tables(run, relative)
 
 
@@ -210,14 +209,8 @@ def _speedups(run: Run, base: Base) -> Table:
         above=[f"Time of {base.text} over time of the engine, paired step by step: above 1 is faster.", SHORT],
         headers=["engine", *(["parent"] if base.parents else []), *columns(runtimes)],
         rows=rows,
-        below=_below(run, rows),
+        below=machine_tables.below(run, rows),
     )
-
-
-def _below(run: Run, rows: list[list[str]]) -> list[str]:
-    """What is to be said below speedups: why there is no interval, and what a mark means."""
-    marked = any(cell.endswith("~") for row in rows for cell in row)
-    return [*([f"{ONE_ROUND}; {more(run)}"] if len(run.rounds) == 1 else []), *([DRIFTS] if marked else [])]
 
 
 def _speedup(run: Run, cell: Cell, base: Base) -> str:
@@ -225,30 +218,3 @@ def _speedup(run: Run, cell: Cell, base: Base) -> str:
     if status != "ok":
         return "DIVERGED" if status == "diverged" else NOTHING if status == "skipped" else status
     return _over(run, cell, base, short=True)
-
-
-def _across(run: Run, base: str) -> Table:
-    runtimes = list(run.record.runtimes)
-    rows = []
-    for engine in run.record.engines:
-        row = [engine]
-        for runtime in runtimes:
-            text = speedup_text(run, engine, runtime, (engine, base), short=True)
-            row.append("1" if runtime == base and text != NOTHING else text)
-        if any(cell != NOTHING for cell in row[1:]):
-            rows.append(row)
-    means = {runtime: run.mean_speedup(runtime, base) for runtime in runtimes if runtime != base}
-    texts = {runtime: NOTHING if mean is None else ratio_text(mean, short=True) for runtime, mean in means.items()}
-    rows.append(["geometric mean", *({base: "1", **texts}[runtime] for runtime in runtimes)])
-    described = {name: about.described for name, about in run.record.runtimes.items()}
-    unlike = [name for name in runtimes if builds.differences(described[base], described[name])]
-    return Table(
-        title=f"Speedup over the same engine on {base}",
-        above=[f"Time on {base} over time on the runtime, paired step by step: above 1 is faster.", SHORT],
-        headers=["engine", *(f"{head}{'*' * (name in unlike)}" for head, name in zip(columns(runtimes), runtimes))],
-        rows=rows,
-        below=[
-            *_below(run, rows),
-            *(f"* {line}" for line in builds.lines(base, run.record.runtimes, unlike)),
-        ],
-    )

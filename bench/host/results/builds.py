@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from bench.host.results.records import RuntimeRecord
+from bench.host.system.progress import count
 from bench.workload.runtime import jits
 
 Described = Mapping[str, Any]
 TRAITS = (
-    "implementation", "compiler", "optimization", "PGO", "LTO", "frame pointers", "debug", "free threading", "GIL", "JIT",
-    "optimize", "development mode", "launcher",
+    "implementation", "compiler", "optimization", "PGO", "PGO task", "LTO", "tail calls", "frame pointers", "debug",
+    "free threading", "GIL", "JIT", "allocator", "optimize", "development mode", "tracemalloc", "import times", "launcher",
 )  # fmt: skip
 
 
@@ -28,18 +29,31 @@ def traits(described: Described) -> dict[str, str]:
         "compiler": re.sub(r"^(\w+ [\d.]+).*", r"\1", described["compiler"]),
         "optimization": described["optimization"],
         "PGO": "PGO" if described["pgo"] else "",
+        "PGO task": f"trained on {task}" if (task := described.get("profile_task")) else "",
         "LTO": "LTO" if described["lto"] else "",
-        # of a run from before this was asked nothing is known, and so no difference is claimed
+        # of a run from before these were asked nothing is known, and so no difference is claimed
+        "tail calls": "tail calls" if described.get("tail_calls") else "",
         "frame pointers": "frame pointers" if described.get("frame_pointers") else "",
         "debug": "debug build" if described["debug"] else "",
         "free threading": "free-threaded build" if described["free_threaded"] else "",
         "GIL": "" if described["gil"] else "GIL off",
         "JIT": f"JIT {jits(dict(described))}" if jits(dict(described)) not in ("none", "off") and cpython else "",
+        "allocator": _allocator(described),
         "optimize": f"PYTHONOPTIMIZE={described['optimize']}" if described["optimize"] else "",
         "development mode": "development mode" if described["dev_mode"] else "",
+        "tracemalloc": f"tracemalloc of {count(frames, 'frame')}" if (frames := described.get("tracemalloc")) else "",
+        "import times": "import times" if described.get("import_times") else "",
         # it may emulate another processor, or hold the process to some of them
         "launcher": f"started by {described['launcher']}" if described.get("launcher") else "",
     }
+
+
+def _allocator(described: Described) -> str:
+    """In words, the allocator where it is not the one that such a build has by itself."""
+    kind, _, hooks = described.get("allocator", "").partition(" ")
+    usual = "mimalloc" if described["free_threaded"] else "pymalloc"
+    own = described["debug"] or described["dev_mode"]  # which have the hooks by themselves
+    return " ".join(([kind] if kind not in ("", usual) else []) + ([hooks] if hooks and not own else []))
 
 
 def differences(base: Described, other: Described, but: Collection[str] = ()) -> list[str]:

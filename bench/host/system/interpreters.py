@@ -114,15 +114,15 @@ def worker_environment(switches: Mapping[str, str]) -> dict[str, str]:
 def describe(executable: str, switches: Mapping[str, str]) -> dict[str, Any]:
     """Run the interpreter once and ask what it is. Raises UsageError if it does not run or is too old."""
     done = _probe(executable, worker_environment(switches))
-    described = answer_in(done.stdout)
-    if described is None:
+    if (described := answer_in(done.stdout)) is None:
         raise UsageError(f"{executable} does not work as a Python interpreter: {_why(done)}")
     if list(described) == ["python"]:
         raise UsageError(
             f"{executable} is Python {described['python']}: the workload needs {'.'.join(map(str, OLDEST))} or newer"
         )
     try:
-        return facts.checked({**described, "launcher": _launcher(executable)})
+        timed = {"import_times": "import time:" in done.stderr, "launcher": _launcher(executable)}
+        return facts.checked({**described, **timed})
     except ValueError as error:
         raise UsageError(f"{executable} does not answer as a Python interpreter: {error}") from None
 

@@ -14,6 +14,9 @@ EFFECTS: dict[str, tuple[str, Callable[[str, Any], bool]]] = {
     "PYTHON_GIL": ("gil", lambda value, said: said is (value != "0")),
     "PYTHONOPTIMIZE": ("optimize", lambda value, said: said == (int(value) if value.isdecimal() else 1)),
     "PYTHONDEVMODE": ("dev_mode", lambda value, said: said is bool(value)),
+    "PYTHONMALLOC": ("allocator", lambda value, said: _asked_for(value, said)),
+    "PYTHONTRACEMALLOC": ("tracemalloc", lambda value, said: said == (int(value) if value.isdecimal() else 0)),
+    "PYTHONPROFILEIMPORTTIME": ("import_times", lambda value, said: said is bool(value)),
     "PYTHONHASHSEED": ("hash_randomization", lambda value, said: said is (value != "0")),
     # of JITs that are loaded: what they say of themselves
     "CINDERX_JIT_AUTO": ("other_jits", lambda value, said: _at_work("cinderx", said)),
@@ -21,6 +24,15 @@ EFFECTS: dict[str, tuple[str, Callable[[str, Any], bool]]] = {
     "CINDERX_DISABLE": ("other_jits", lambda value, said: not _at_work("cinderx", said)),
     "DISABLE_PYSTON": ("other_jits", lambda value, said: not _at_work("pyston_lite", said)),
 }
+FREE = ("PYTHONHASHSEED",)  # whose every value is another seed, of which only "0" shows
+
+
+def _asked_for(value: str, said: str) -> bool:
+    """Whether an allocator is the one that PYTHONMALLOC names."""
+    kind, _, hooks = value.partition("_")
+    return (kind in ("default", "debug") or said.split(" ")[0] == kind) and (
+        ("debug" in (kind, hooks)) is said.endswith("with debug hooks")
+    )
 
 
 def _at_work(jit: str, said: str) -> bool:
@@ -33,10 +45,11 @@ def check(name: str, switches: Mapping[str, str], without: Mapping[str, Any], de
     for switch, value in switches.items():
         fact, took = EFFECTS.get(switch, ("", lambda *_: True))
         said = described.get(fact, "")
-        # a JIT that is not there is off without a switch, too
-        if not took(value, said) or (fact == "other_jits" and said == without.get(fact, "")):
+        # what is not there is off without a switch, too
+        same = fact != "" and switch not in FREE and said == without.get(fact, "")
+        if same or not took(value, said):
             raise UsageError(
-                f"{switch}={value} has no effect on {name}, which says {fact}: {said or 'none'}"
+                f"{switch}={value} has no effect on {name}, which says {fact}: {said or 'none'}{' without it, too' * same}"
                 " — choose a build that supports it, with --python PATH"
             )
         if switch in described.get("unread_switches", "").split():
