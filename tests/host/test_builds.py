@@ -1,18 +1,25 @@
 """Like with like: which builds of Python are made alike, what the table says of the others, which one a version means."""
 
+import dataclasses
 import os
+import pathlib
 import sys
+import types
 
 import pytest
 
-from bench.host.results import builds
+from bench.host.pages import across, charts
+from bench.host.results import build_costs, builds, store
 from bench.host.results.records import RuntimeRecord
+from bench.host.stats.paired import Ratio
 from bench.host.system import interpreters
+from bench.host.system.errors import UsageError
 from bench.workload import runtime
 
 PLAIN = {**runtime.describe(), "implementation": "cpython", "compiler": "GCC 12.2.0", "optimization": "-O3", "pgo": False,
          "lto": False, "frame_pointers": False, "debug": False, "free_threaded": False, "gil": True, "jit": "none",
-         "other_jits": "", "optimize": 0, "dev_mode": False, "launcher": ""}  # fmt: skip
+         "other_jits": "", "optimize": 0, "dev_mode": False, "launcher": "", "tail_calls": False, "profile_task": "",
+         "allocator": "pymalloc", "tracemalloc": 0, "import_times": False}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -28,10 +35,20 @@ PLAIN = {**runtime.describe(), "implementation": "cpython", "compiler": "GCC 12.
         ({"pgo": True, "lto": True}, ["PGO", "LTO"]),
         ({"frame_pointers": True}, ["frame pointers"]),
         ({"debug": True}, ["debug build"]),
-        ({"free_threaded": True, "gil": False}, ["free-threaded build", "GIL off"]),
+        ({"free_threaded": True, "gil": False, "allocator": "mimalloc"}, ["free-threaded build", "GIL off"]),
         ({"jit": "on"}, ["JIT on"]),
         ({"other_jits": "cinderx 1.0 on"}, ["JIT cinderx 1.0 on"]),
         ({"launcher": "in-a-container"}, ["started by in-a-container"]),
+        ({"tail_calls": True}, ["tail calls"]),
+        ({"profile_task": "train.py"}, ["trained on train.py"]),
+        ({"allocator": "mimalloc"}, ["mimalloc"]),
+        ({"allocator": "malloc with debug hooks"}, ["malloc with debug hooks"]),
+        (
+            {"allocator": "pymalloc with debug hooks", "dev_mode": True},
+            ["development mode"],
+        ),  # which has the hooks by itself
+        ({"tracemalloc": 2}, ["tracemalloc of 2 frames"]),
+        ({"import_times": True}, ["import times"]),
         ({"optimize": 2}, ["PYTHONOPTIMIZE=2"]),
         ({"dev_mode": True}, ["development mode"]),
         ({"implementation": "pypy", "compiler": "GCC 10", "jit": "none"}, ["pypy"]),
@@ -89,3 +106,174 @@ def test_which_build_of_a_version_is_taken_is_said(tmp_path, monkeypatch):
         line.startswith(f"{first.name} is {first.executable}") and other in line and "choose with --python PATH" in line
     )
     assert interpreters.also_found(interpreters.resolve(sys.executable, {})) == ""  # a path means itself
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kept", "task"),
+    [
+        ("'--enable-optimizations' 'CC=/opt/gcc'", "'--enable-optimizations' 'CC=/opt/gcc'", ""),
+        ("'PROFILE_TASK=/somewhere/train.py'", "'PROFILE_TASK=train.py'", "train.py"),
+        (
+            "'PROFILE_TASK=/a/b/t.py --steps 3 ../c/d.txt' '-x'",
+            "'PROFILE_TASK=t.py --steps 3 d.txt' '-x'",
+            "t.py --steps 3 d.txt",
+        ),
+        ("'PROFILE_TASK=-m test --pgo --timeout=90'", "'PROFILE_TASK=-m test --pgo --timeout=90'", ""),
+    ],
+)
+def test_what_a_build_was_trained_on_is_told_without_folders(arguments, kept, task):
+    assert runtime.without_folders(arguments) == kept
+    assert runtime.profile_task(arguments) == task
+
+
+@pytest.mark.parametrize(
+    ("switch", "fact", "value"),
+    [
+        ("PYTHONMALLOC=malloc", "allocator", "malloc"),
+        ("PYTHONMALLOC=debug", "allocator", "pymalloc with debug hooks"),
+        ("PYTHONMALLOC=malloc_debug", "allocator", "malloc with debug hooks"),
+        ("PYTHONTRACEMALLOC=3", "tracemalloc", 3),
+        ("PYTHONPROFILEIMPORTTIME=1", "import_times", True),
+        ("PYTHONDEVMODE=1", "allocator", "pymalloc with debug hooks"),
+    ],
+)
+def test_switches_left_on_by_accident_are_told_by_the_interpreter(switch, fact, value):
+    plain = interpreters.resolve(sys.executable, {})
+    if plain.described["free_threaded"] and "MALLOC=" in switch:
+        pytest.skip("it has mimalloc only")
+    switched = interpreters.with_switches(plain, dict([switch.split("=")]))
+    assert switched.described[fact] == value != plain.described[fact]
+    assert builds.differences(plain.described, switched.described)
+
+
+@pytest.mark.parametrize("switch", ["PYTHONMALLOC=default", "PYTHONTRACEMALLOC=0", "PYTHONOPTIMIZE=0", "PYTHON_JIT=0"])
+def test_a_switch_that_changes_nothing_is_refused(switch):
+    plain = interpreters.resolve(sys.executable, {})
+    with pytest.raises(UsageError, match=f"{switch} has no effect on .* choose a build that supports it"):
+        interpreters.with_switches(plain, dict([switch.split("=")]))
+
+
+def test_an_allocator_that_is_not_there_is_refused():
+    with pytest.raises(UsageError, match="does not run with PYTHONMALLOC=no_such"):
+        interpreters.with_switches(interpreters.resolve(sys.executable, {}), {"PYTHONMALLOC": "no_such"})
+
+
+def launcher(folder, name, *lines):
+    """A program that starts the Python of the tests after some lines of shell."""
+    path = folder / name
+    path.write_text("\n".join(["#!/bin/sh", *lines, f'exec {sys.executable} "$@"', ""]))
+    path.chmod(0o755)
+    return path
+
+
+@pytest.mark.skipif(os.name == "nt", reason="launchers are shell scripts")
+def test_a_build_that_crashes_in_the_middle_fails_its_own_column_only(small_run, tmp_path):
+    """It aborts at its eighth order, which is a step."""
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import json, os\nreal, left = json.loads, [7]\n"
+        "def loads(*args, **named):\n    left[0] -= 1\n    return real(*args, **named) if left[0] >= 0 else os.abort()\n"
+        "json.loads = loads\n"
+    )
+    dies = launcher(tmp_path, "dies", f"export PYTHONPATH={site}")
+    done = small_run("--engine", "tape", "--python", f"dies={dies}", "--steps", 6)
+    run = store.load(pathlib.Path("results/small"))
+    fine, other = run.record.runtimes
+    assert done.exit_code == 1, done.output
+    assert {engine: run.status((engine, fine))[0] for engine in run.record.engines} == {"reference": "ok", "tape": "ok"}
+    assert run.speedup("tape", fine).low is not None
+    for engine in run.record.engines:
+        status, reason = run.status((engine, other))
+        assert (status, "SIGABRT" in reason or "signal 6" in reason) == ("failed", True), reason
+    table = done.stdout[done.stdout.index("over the same engine on") :]
+    assert "failed" in table.splitlines()[4] + table.splitlines()[5]
+
+
+def record(**change):
+    return RuntimeRecord("x", {}, {**PLAIN, "config_args": "", **change})
+
+
+def test_a_build_is_held_over_the_one_it_differs_least_from():
+    """So that what is said of it is said of one change."""
+    pgo, threads = (
+        {"pgo": True, "config_args": "o"},
+        {"free_threaded": True, "allocator": "mimalloc", "config_args": "t"},
+    )
+    runtimes = {
+        "plain": record(),
+        "pgo": record(**pgo),
+        "clang": record(compiler="Clang 19.1.7", config_args="c"),
+        "tail-call": record(compiler="Clang 19.1.7", tail_calls=True),
+        "pgo-lto": record(**pgo, lto=True),
+        "pgo-own": record(**pgo, profile_task="train.py"),
+        "threads": record(**threads, gil=False),
+        "threads+gil": record(**threads),
+        "older": record(python="3.9.1", pgo=True),
+    }
+    run = types.SimpleNamespace(record=types.SimpleNamespace(runtimes=runtimes))
+    assert {name: build_costs.nearest(run, name, "plain") for name in runtimes if name != "plain"} == {
+        "pgo": "plain",
+        "clang": "plain",
+        "tail-call": "clang",
+        "pgo-lto": "pgo",
+        "pgo-own": "pgo",
+        "threads": "plain",
+        "threads+gil": "threads",
+        "older": "plain",
+    }
+
+
+def told(speedups, mean=None, **more):
+    """What is said of a build with such intervals."""
+    ratios = {name: Ratio((low * high) ** 0.5, low, high, 5) for name, (low, high) in speedups.items()}
+    low, high = mean or (1.0, 1.0)
+    nothing = {"instructions": None, "as_counted": None, "memory": None, "swapped": []}
+    one = build_costs.Cost("b", "a", ["PGO"], ratios, Ratio((low * high) ** 0.5, low, high, 5), **{**nothing, **more})
+    return across.learned(one)
+
+
+def test_what_is_said_of_a_build_follows_from_its_numbers():
+    """Each rule, and the other side of its bound."""
+    apart = {"tape": (1.48, 1.52), "compiled": (0.98, 1.02)}
+    first, second = told(apart, (1.2, 1.3), swapped=[("tape", "compiled")])
+    assert (
+        first.startswith("PGO: 1.25 [1.20, 1.30] times as fast as a")
+        and "from 1.00±2= (compiled) to 1.50±1 (tape)" in first
+    )
+    assert (
+        "against compiled it moves tape by 50%" in second and "tape is faster than compiled here, and slower" in second
+    )
+    assert "no two engines change places" in told(apart, (1.2, 1.3))[1]
+    overlap = {"tape": (1.0, 1.7), "compiled": (0.9, 1.5)}
+    assert "depends" not in told(overlap, (1.1, 1.4))[1]
+    assert "All styles gain about alike" in told({"tape": (1.1, 1.2), "compiled": (1.1, 1.21)}, (1.1, 1.2))[1]
+    assert "All styles lose about alike" in told({"tape": (0.8, 0.9), "compiled": (0.8, 0.91)}, (0.8, 0.9))[1]
+    assert "within 2.0 %, and no engine" in told({"tape": (0.98, 1.03), "compiled": (0.97, 1.02)}, (0.99, 1.02))[1]
+    assert "to tape it does" in told({"tape": (1.001, 1.03), "compiled": (0.97, 1.02)}, (0.99, 1.02))[1]
+    alike = {"tape": (1.2, 1.3)}
+    assert told(alike, (1.2, 1.3), instructions=1.25, as_counted=1.25)[2] == (
+        "Instructions -20%, time of the same engines -20%: an instruction takes about as much time."
+    )
+    assert "takes 25% more time" in told(alike, (1.2, 1.3), instructions=1.25, as_counted=1.0)[2]
+
+
+def test_builds_of_one_version_have_a_table_sentences_and_a_chart(small_run, bench_command, monkeypatch):
+    done = small_run("--engine", "tape", "--env", "PYTHONOPTIMIZE=2", "--env", "PYTHONMALLOC=malloc")
+    lines = done.stdout[done.stdout.index("over the same engine on") :].splitlines()
+    assert [line.split()[0] for line in lines if line.startswith(("geometric", "memory  ", "tape"))] == [
+        "tape",
+        "geometric",
+        "memory",
+    ]
+    said = [line for line in lines if "all engines together" in line]
+    assert len(said) == 2 and "PYTHONOPTIMIZE=2: " in said[0] and "malloc: " in said[1]
+    run = store.load(pathlib.Path("results/small"))
+    chart = next(chart for chart in charts.charts(run) if chart.name == "builds")
+    assert {value["engine"] for value in chart.spec["data"]["values"]} == {"reference", "tape"}
+    assert not any(chart.name == "versions" for chart in charts.charts(run))
+    monkeypatch.setattr(across, "MANY", 2)
+    turned = across.table(run, next(iter(run.record.runtimes)))
+    assert turned.headers == ["runtime", "reference", "tape", "geometric mean", "memory"] and len(turned.rows) == 3
+    cost = build_costs.cost(run, *list(run.record.runtimes)[1::-1])
+    assert dataclasses.asdict(cost)["memory"] == pytest.approx(float(turned.rows[1][-1]), rel=0.01)

@@ -15,8 +15,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from bench.host.pages.wording import columns, span
+from bench.host.pages.wording import columns, number, span
 from bench.host.results.run import Run
+from bench.host.stats.paired import Ratio
 
 Spec = dict[str, Any]
 # Okabe and Ito's colours, told apart by people who see few colours, then others that show on white and on black
@@ -78,6 +79,19 @@ def by_runtime(run: Run) -> Spec:
     return {
         "color": {"field": "runtime", "type": "nominal", "scale": _scale(runtimes, COLOURS), "legend": legend},
         "shape": {"field": "runtime", "type": "nominal", "scale": _scale(runtimes, SHAPES), "legend": legend},
+    }
+
+
+def uncertain(ratio: Ratio) -> Spec:
+    """The fields of a value whose ratio may have no interval."""
+    certain = ratio.low is not None and ratio.high is not None
+    return {
+        "ratio": ratio.value,
+        "low": ratio.low or ratio.value,
+        "high": ratio.high or ratio.value,
+        "uncertain": not certain,
+        "interval": f"{number(ratio.low or 0)} to {number(ratio.high or 0)}" if certain else "one round",
+        "speed": number(ratio.value) + ("" if certain else " ?"),
     }
 
 

@@ -23,13 +23,14 @@ from bench.host.pages.chart_parts import (
     ratio_axis,
     spec,
     tooltip,
+    uncertain,
 )
 from bench.host.pages.wording import number
 from bench.host.results.bases import OVER_REFERENCE, Base
 from bench.host.results.parity import parity_text
 from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
-from bench.host.stats.paired import Ratio, typical
+from bench.host.stats.paired import typical
 
 SPEEDUP_TIP = (
     ("engine", "engine"),
@@ -55,25 +56,12 @@ def speedup_values(run: Run, base: Base = OVER_REFERENCE) -> list[Spec]:
             {
                 "engine": engine,
                 "runtime": label(run, runtime),
-                **_uncertain(ratio),
+                **uncertain(ratio),
                 "ms": number(typical(run.seconds((engine, runtime))) * 1e3),
                 "parity": "" if finding is None else parity_text(finding),
             }
         )
     return values
-
-
-def _uncertain(ratio: Ratio) -> Spec:
-    """The fields of a value whose ratio may have no interval."""
-    certain = ratio.low is not None and ratio.high is not None
-    return {
-        "ratio": ratio.value,
-        "low": ratio.low or ratio.value,
-        "high": ratio.high or ratio.value,
-        "uncertain": not certain,
-        "interval": f"{number(ratio.low or 0)} to {number(ratio.high or 0)}" if certain else "one round",
-        "speed": number(ratio.value) + ("" if certain else " ?"),
-    }
 
 
 def engines_by_speedup(run: Run) -> list[str]:
@@ -179,7 +167,7 @@ def versions(run: Run) -> Chart:
             {
                 "engine": engine,
                 "runtime": label(run, runtime),
-                **_uncertain(ratio),
+                **uncertain(ratio),
                 **({"interval": "the base", "speed": "1", "uncertain": False} if runtime == base else {}),
             }
         )
@@ -258,7 +246,7 @@ def bought(run: Run) -> Chart:
                     "step": step,
                     "change": about.change,
                     "runtime": label(run, runtime),
-                    **_uncertain(ratio),
+                    **uncertain(ratio),
                 }
             )
             if step not in order:
