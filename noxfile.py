@@ -41,6 +41,7 @@ MARKED = [
     "docs/reading.md",
     "docs/ecosystem.md",
     "results/agreement.md",
+    "results/builds.md",
     "results/threads.md",
 ]
 WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("bench", "matrix", "pages", "tests", "wheels")]

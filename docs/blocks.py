@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import json
 import pathlib
 import re
 import subprocess
@@ -14,7 +15,7 @@ import click
 from bench.cli import main
 from bench.host.pages import across, rendering, run_tables, wording
 from bench.host.pages import threads as threads_page
-from bench.host.results import builds, store
+from bench.host.results import breakdown, builds, store
 from bench.host.results import threads as threads_file
 from bench.host.results.parity import Agreement
 from bench.host.results.records import REFERENCE
@@ -25,6 +26,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 RUN = ROOT / "results" / "default"
 LONG = ROOT / "results" / "long"
 AGREEMENT = ROOT / "results" / "agreement"  # the folder of three runs
+BUILDS = ROOT / "results" / "builds"  # the folder of its runs
+NOT_OPTIONS = ("--prefix", "CC", "CFLAGS")  # configure's words that say where, or that the table has in other columns
+SHOWN = 6  # functions of the interpreter
+MADE_NO_MORE = "_PyFloat_FromDouble_ConsumeInputs"
+LOOP, MAKER = "_PyEval_EvalFrameDefault", "PyFloat_FromDouble"
 WIDTH = 100  # of help texts, in columns
 
 
@@ -171,3 +177,109 @@ def pairing(before: str, after: str) -> None:
         f" paired step by step, tells {len(told)} of these {len(unsure)} apart"
         + (f": {', '.join(told)}." if told else ".")
     )
+
+
+def costs(name: str) -> None:
+    """A committed run's table across builds, its chart where it has one, and what to learn of each build."""
+    run = committed(BUILDS / name)
+    base = next(iter(run.record.runtimes))
+    said = across.lessons(run, base)
+    table = across.table(run, base)
+    table = dataclasses.replace(table, below=[line for line in table.below if line not in said])
+    print(rendering.render_table(table, "github"))
+    if (BUILDS / name / "plots" / "builds.svg").exists():
+        print(f"\n![Each engine over itself on {base}, a row for each build](builds/{name}/plots/builds.svg)")
+    print()
+    for line in said:
+        runtime, _, text = line.partition(": ")
+        print(f"- **{runtime}**: {rendering.prose([text], 'github')[0]}")
+    print(f"\nMeasured on {run.record.machine['cpu']}, {len(run.rounds)} rounds, by:\n\n```")
+    print("\n".join([run.record.command, *(f"# {note}" for note in run.record.notes)]))
+    print("```")
+
+
+def made(name: str) -> None:
+    """How each of a run's builds was configured, and in what it differs from the first."""
+    run = committed(BUILDS / name)
+    base = next(iter(run.record.runtimes.values())).described
+    rows = []
+    for runtime, about in run.record.runtimes.items():
+        words = re.findall(r"'([^']*)'", about.described["config_args"])
+        options = [word for word in words if not word.startswith(NOT_OPTIONS)]
+        switches = [f"{variable}={value}" for variable, value in about.environment.items()]
+        different = builds.differences(base, about.described)
+        cells = [
+            " ".join(options),
+            about.described["compiler"].split(" (")[0],
+            " ".join(switches),
+            ", ".join(different),
+        ]
+        rows.append([runtime, *cells])
+    print(rendering.grid(["build", "configure", "compiler", "environment", "differs by"], rows, "github", left=True))
+
+
+def by_function(name: str, engine: str, old: str, new: str) -> None:
+    """Instructions of a step by function of the interpreter, of an engine on two Pythons, the largest changes first.
+
+    Raises SystemExit where they no longer bear out the text around them; so does `floats`.
+    """
+    run = committed(BUILDS / name)
+    before, after = (_functions(run, engine, runtime) for runtime in (old, new))
+    changed = sorted({*before, *after}, key=lambda each: -abs(after.get(each, 0) - before.get(each, 0)))
+    _demand(
+        {LOOP, MAKER, MADE_NO_MORE} == set(changed[:3]) and MADE_NO_MORE not in after,
+        f"{engine}: the three functions that change most are others than the text speaks of: {changed[:3]}",
+    )
+    rows = [[f"`{each}`", *_moved(before.get(each, 0), after.get(each, 0))] for each in changed[:SHOWN]]
+    others = [sum(counts.values()) - sum(counts.get(each, 0) for each in changed[:SHOWN]) for counts in (before, after)]
+    rows.append(["all others", *_moved(*others)])
+    rows.append(["together", *_moved(sum(before.values()), sum(after.values()))])
+    heads = ["million instructions of a step", *wording.columns([old, new]), "change"]
+    print(rendering.grid(heads, rows, "github"))
+
+
+def floats() -> None:
+    """What docs/float_operations.py found; the page's text stands or falls with it."""
+    content = json.loads((BUILDS / "floats.json").read_text(encoding="utf-8"))
+    rows, first, command = [], content["rows"][0]["python"], content["command"]
+    for one in content["rows"]:
+        counted = [f"{one[what]:.1f}" if what in one else "–" for what in ("jumps", "instructions", "stack")]
+        ratio = one["times_as_fast"]
+        times = "1" if ratio is None else f"{ratio[0]:.2f} [{ratio[1]:.2f}, {ratio[2]:.2f}]"
+        rows.append([f"{one['expression']}: `{one['code']}`", one["python"], *counted, times])
+    plain = {(one["expression"], one["python"]): one for one in content["rows"] if "stack" in one}
+    old, new = list(dict.fromkeys(python for _, python in plain))[:2]
+    more = [
+        {what: plain[text, new][what] - plain[text, old][what] for what in ("instructions", "stack", "jumps")}
+        for text in dict.fromkeys(text for text, _ in plain)
+        if "product" in text
+    ]
+    _demand(
+        all(0.8 * one["instructions"] <= one["stack"] and abs(one["jumps"]) < 0.05 for one in more),
+        f"accesses of the stack no longer explain what {new} does more than {old}: {more}",
+    )
+    low, high = (f"{pick(one['instructions'] for one in more):.0f}" for pick in (min, max))
+    reads, writes = (f"{pick(one['stack'] for one in more):.0f}" for pick in (min, max))
+    heads = ["code", "Python", "bytecodes", "instructions", "of the C stack", f"times as fast as {first}"]
+    print(rendering.grid(heads, rows, "github"))
+    print(
+        f"\nOf one operation, a seventh of the code. {new} executes {low} to {high} instructions more for each than {old}, as many"
+        f" bytecodes, and {reads} to {writes} accesses of the C stack more: these are what it does more.\n\n```\n{command}\n```"
+    )
+
+
+def _functions(run: Run, engine: str, runtime: str) -> dict[str, float]:
+    counts: dict[str, float] = {}
+    for functions in breakdown.kept(run).cells[f"{engine}@{runtime}"].phases.values():
+        for function, three in functions.items():
+            counts[function] = counts.get(function, 0.0) + three[0]
+    return counts
+
+
+def _moved(before: float, after: float) -> list[str]:
+    return [f"{before / 1e6:.2f}", f"{after / 1e6:.2f}", f"{(after - before) / 1e6:+.2f}"]
+
+
+def _demand(true: bool, otherwise: str) -> None:
+    if not true:
+        raise SystemExit(f"results/builds.md: {otherwise}")

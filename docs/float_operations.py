@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import functools
 import json
 import os
 import pathlib
@@ -52,7 +53,7 @@ for line in sys.stdin:
     print(time.process_time_ns() - begin, flush=True)
 """
 COUNTED = (1_000, 21_000)  # repetitions
-REPEAT = 40_000  # of a turn
+REPEAT = 100_000  # of a turn
 TURNS = 10
 Runtimes = dict[str, interpreters.Runtime]
 
@@ -96,14 +97,18 @@ def counted(runtime: interpreters.Runtime, text: str, repetitions: int) -> colle
     return counts
 
 
+@functools.cache
+def listing(program: str) -> dict[int, str]:
+    """A program's instructions by address, disassembled."""
+    command = ["objdump", "-d", "--no-show-raw-insn", program]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {int(match[1], 16): match[2] for match in re.finditer(r"^ *([0-9a-f]+):\t(.*)", text, re.M)}
+
+
 def instructions(runtime: interpreters.Runtime, text: str) -> dict[str, float]:
     """Of one operation: all instructions, jumps to the next bytecode, and accesses of the C stack."""
     few, many = (counted(runtime, text, number) for number in COUNTED)
-    program = os.path.realpath(runtime.executable)
-    listing = subprocess.run(
-        ["objdump", "-d", "--no-show-raw-insn", program], capture_output=True, text=True, check=True
-    ).stdout
-    code = {int(match[1], 16): match[2] for match in re.finditer(r"^ *([0-9a-f]+):\t(.*)", listing, re.M)}
+    code = listing(os.path.realpath(runtime.executable))
     per = (COUNTED[1] - COUNTED[0]) * OPERATIONS
     spent = {address: (number - few[address]) / per for address, number in many.items()}
     return {

@@ -35,6 +35,7 @@ def cog(*arguments):
         "docs/reading.md",
         "docs/ecosystem.md",
         "results/agreement.md",
+        "results/builds.md",
         "results/threads.md",
     ],
 )
