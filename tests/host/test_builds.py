@@ -1,6 +1,7 @@
 """Like with like: which builds of Python are made alike, what the table says of the others, which one a version means."""
 
 import dataclasses
+import json
 import os
 import pathlib
 import sys
@@ -277,3 +278,22 @@ def test_builds_of_one_version_have_a_table_sentences_and_a_chart(small_run, ben
     assert turned.headers == ["runtime", "reference", "tape", "geometric mean", "memory"] and len(turned.rows) == 3
     cost = build_costs.cost(run, *list(run.record.runtimes)[1::-1])
     assert dataclasses.asdict(cost)["memory"] == pytest.approx(float(turned.rows[1][-1]), rel=0.01)
+
+
+@pytest.mark.newest
+def test_the_page_of_builds_stops_where_the_numbers_no_longer_bear_its_text(tmp_path, monkeypatch, capsys):
+    from docs import blocks
+
+    blocks.floats()
+    assert "accesses of the C stack more" in capsys.readouterr().out
+    content = json.loads((blocks.BUILDS / "floats.json").read_text(encoding="utf-8"))
+    for row in content["rows"]:
+        if "stack" in row:
+            row["stack"] = 1.0
+    (tmp_path / "floats.json").write_text(json.dumps(content))
+    with pytest.raises(SystemExit, match="no longer explain"):
+        monkeypatch.setattr(blocks, "BUILDS", tmp_path)
+        blocks.floats()
+    monkeypatch.undo()
+    with pytest.raises(SystemExit, match="others than the text speaks of"):
+        blocks.by_function("newer", "compiled", "cpython-3.14", "cpython-3.14")
