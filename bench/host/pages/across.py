@@ -15,6 +15,7 @@ from bench.host.results.table import NOTHING, Table
 MANY = 8  # runtimes: more than these have a row each, and the engines the columns
 MEAN = "geometric mean"
 NAMED = 2  # pairs of engines that a sentence names
+SMALL = 1.03  # a mean whose interval is within this of 1 is no reason to choose one of the two
 AS_MUCH = 1.03  # instructions and time within this of one another go together
 INSTRUCTIONS = "instructions: those on {} over those on the runtime, by Valgrind, geometric mean: above 1 are fewer."
 MEMORY = "memory: the same of the process's peak memory: above 1 is less."
@@ -81,15 +82,21 @@ def _meaning(one: Cost) -> list[str]:
         least, most = one.speedups[one.least], one.speedups[one.most]
         text = f"What it does depends on the style: against {one.least} it moves {one.most} by {most.value / least.value - 1:.0%}"
         return [f"{text}; {order}." if order else f"{text}, and no two engines change places."]
-    if not one.mean.separable and not any(ratio.separable for ratio in one.speedups.values()):
+    bound = max(high, 1 / low)
+    if bound < SMALL:
+        apart = [engine for engine, ratio in one.speedups.items() if ratio.separable]
         return [
-            f"No difference: all together it is within {100 * max(high - 1, 1 - low):.1f} %, and no engine stands out."
+            f"Hardly a difference: all together it is within {100 * (bound - 1):.1f} %"
+            + (
+                f", and told apart from 1 for {', '.join(apart)} only."
+                if apart
+                else ", and no engine is told apart from 1."
+            )
         ]
     if one.mean.separable:
         does = "gain" if one.mean.value > 1 else "lose"
         return [f"All styles {does} about alike, so what is compared on one of the two holds on the other."]
-    apart = [engine for engine, ratio in one.speedups.items() if ratio.separable]
-    return [f"All together it makes no difference that shows, to {', '.join(apart)} it does."]
+    return [f"Too noisy to tell: all together it is between {low:.2f} and {high:.2f}."]
 
 
 def _by_instructions(one: Cost) -> list[str]:
