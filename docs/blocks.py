@@ -258,6 +258,11 @@ def floats() -> None:
         all(0.8 * one["instructions"] <= one["stack"] and abs(one["jumps"]) < 0.05 for one in more),
         f"accesses of the stack no longer explain what {new} does more than {old}: {more}",
     )
+    slower = {text: plain[text, new]["times_as_fast"] for text, python in plain if python == new}
+    _demand(
+        all(ratio[2] < 1 if "product" in text else ratio[1] > 1 for text, ratio in slower.items()),
+        f"{new} is no longer slower than {old} in sums and products, and faster in copies: {slower}",
+    )
     low, high = (f"{pick(one['instructions'] for one in more):.0f}" for pick in (min, max))
     reads, writes = (f"{pick(one['stack'] for one in more):.0f}" for pick in (min, max))
     heads = ["code", "Python", "bytecodes", "instructions", "of the C stack", f"times as fast as {first}"]
