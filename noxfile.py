@@ -333,6 +333,8 @@ def readme(session: nox.Session) -> None:
     session.install("-e", ".[report]", "--group", "docs")
     session.run("microgpt-bench", "report", "default", "--output", f"{session.create_tmp()}/report.html", "--plots",
                 "results/default/plots", "--plot", "speed", "--plot", "versions")  # fmt: skip
+    session.run("microgpt-bench", "report", "builds/made", "--output", f"{session.create_tmp()}/report.html", "--plots",
+                "results/builds/made/plots", "--plot", "builds")  # fmt: skip
     session.run("cog", "-r", "-P", "-p", "from docs.blocks import *", "-I", ".", *MARKED)
     session.run("python", "pyperformance/manifest.py")
 

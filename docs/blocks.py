@@ -218,6 +218,24 @@ def made(name: str) -> None:
     print(rendering.grid(["build", "configure", "compiler", "environment", "differs by"], rows, "github", left=True))
 
 
+def between(old: str, new: str, *slower: str) -> None:
+    """The committed default run's engines on one Python over themselves on another. Raises SystemExit where those that the
+    text calls slower are not."""
+    run = committed(RUN)
+    ratios = {engine: run.speedup(engine, new, over=(engine, old)) for engine in run.record.engines}
+    known = {engine: ratio for engine, ratio in ratios.items() if ratio is not None}
+    for engine in slower:
+        high = known[engine].high
+        _demand(high is not None and high < 1, f"{engine} is no longer slower on {new} than on {old}")
+    ordered = sorted(known, key=lambda engine: known[engine].value)
+    names = wording.columns([old, new])
+    rows = [[engine, wording.ratio_text(known[engine])] for engine in ordered]
+    print(rendering.grid(["engine", f"times as fast on {names[1]} as on {names[0]}"], rows, "github"))
+    print(
+        f"\nFrom [`default`](default/tables.md), paired within its rounds: `microgpt-bench compare default:{old} default:{new}`."
+    )
+
+
 def by_function(name: str, engine: str, old: str, new: str) -> None:
     """Instructions of a step by function of the interpreter, of an engine on two Pythons, the largest changes first.
 

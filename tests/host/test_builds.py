@@ -63,6 +63,9 @@ def test_differences_of_builds(change, words):
 
 def test_what_the_base_has_and_the_other_has_not():
     assert builds.differences({**PLAIN, "pgo": True, "frame_pointers": True}, PLAIN) == ["no PGO", "no frame pointers"]
+    assert builds.differences({**PLAIN, "free_threaded": True, "gil": False}, {**PLAIN, "free_threaded": True}) == [
+        "GIL on"
+    ]
     old = {name: value for name, value in PLAIN.items() if name != "frame_pointers"}  # a run of an earlier version
     assert builds.differences(old, PLAIN) == []
 

@@ -7,11 +7,16 @@ import itertools
 import math
 from collections.abc import Iterable
 
+import numpy as np
+
 from bench.host.results import builds
 from bench.host.results.records import REFERENCE, key
 from bench.host.results.run import Run
 from bench.host.stats.paired import Ratio
 
+# of so many means the range, in their standard deviation, that 95 % stay below (Tukey's studentized range)
+RANGE = ((2, 2.77), (4, 3.63), (6, 4.03), (10, 4.47), (20, 5.01))
+NORMAL = 1.96
 APART = 1.05  # between the engine that gains most and the one that gains least: below, a build does the same to all
 
 
@@ -50,7 +55,10 @@ class Cost:
         least, most = self.speedups[self.least], self.speedups[self.most]
         if least.high is None or most.low is None:
             return False
-        return most.low > least.high and most.value / least.value > APART
+        # the extremes of many differ by more than two of them, by chance
+        wider = float(np.interp(len(self.speedups), *zip(*RANGE))) / (2 * NORMAL)
+        widths = math.log(least.high / least.value) + math.log(most.value / most.low)
+        return math.log(most.value / least.value) > max(math.log(APART), wider * widths)
 
 
 def cost(run: Run, runtime: str, over: str) -> Cost | None:

@@ -65,7 +65,8 @@ def differences(base: Described, other: Described, but: Collection[str] = ()) ->
     if ours["implementation"] != theirs["implementation"]:
         # everything else follows from it
         return [] if "implementation" in but else [theirs["implementation"]]
-    return [theirs[name] or f"no {ours[name]}" for name in TRAITS if ours[name] != theirs[name] and name not in but]
+    lacking = {name: "GIL on" if name == "GIL" else f"no {ours[name]}" for name in TRAITS}
+    return [theirs[name] or lacking[name] for name in TRAITS if ours[name] != theirs[name] and name not in but]
 
 
 def alike(runtimes: Mapping[str, RuntimeRecord]) -> list[str]:
