@@ -248,7 +248,7 @@ def by_function(name: str, engine: str, old: str, new: str) -> None:
         {LOOP, MAKER, MADE_NO_MORE} == set(changed[:3]) and MADE_NO_MORE not in after,
         f"{engine}: the three functions that change most are others than the text speaks of: {changed[:3]}",
     )
-    rows = [[f"`{each}`", *_moved(before.get(each, 0), after.get(each, 0))] for each in changed[:SHOWN]]
+    rows = [[each, *_moved(before.get(each, 0), after.get(each, 0))] for each in changed[:SHOWN]]
     others = [sum(counts.values()) - sum(counts.get(each, 0) for each in changed[:SHOWN]) for counts in (before, after)]
     rows.append(["all others", *_moved(*others)])
     rows.append(["together", *_moved(sum(before.values()), sum(after.values()))])
@@ -264,7 +264,8 @@ def floats() -> None:
         counted = [f"{one[what]:.1f}" if what in one else "–" for what in ("jumps", "instructions", "stack")]
         ratio = one["times_as_fast"]
         times = "1" if ratio is None else f"{ratio[0]:.2f} [{ratio[1]:.2f}, {ratio[2]:.2f}]"
-        rows.append([f"{one['expression']}: `{one['code']}`", one["python"], *counted, times])
+        about = f"{one['expression']}: {one['code']}" if one["python"] == first else ""
+        rows.append([about, one["python"], *counted, times])
     plain = {(one["expression"], one["python"]): one for one in content["rows"] if "stack" in one}
     old, new = list(dict.fromkeys(python for _, python in plain))[:2]
     more = [

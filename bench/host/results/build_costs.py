@@ -56,7 +56,7 @@ class Cost:
         if least.high is None or most.low is None:
             return False
         # the extremes of many differ by more than two of them, by chance
-        wider = float(np.interp(len(self.speedups), *zip(*RANGE))) / (2 * NORMAL)
+        wider = float(np.interp(len(self.speedups), *np.transpose(RANGE))) / (2 * NORMAL)
         widths = math.log(least.high / least.value) + math.log(most.value / most.low)
         return math.log(most.value / least.value) > max(math.log(APART), wider * widths)
 
