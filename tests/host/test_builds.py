@@ -257,10 +257,14 @@ def test_what_is_said_of_a_build_follows_from_its_numbers():
     assert "for tape only" in told({"tape": (1.001, 1.03), "compiled": (0.97, 1.02)}, (0.99, 1.02))[1]
     assert "Too noisy to tell: all together it is between 0.90 and 1.10" in told({"tape": (0.9, 1.1)}, (0.9, 1.1))[1]
     alike = {"tape": (1.2, 1.3)}
-    assert told(alike, (1.2, 1.3), instructions=1.25, as_counted=1.25)[2] == (
-        "Instructions -20%, time of the same engines -20%: an instruction takes about as much time."
+    counted = {"instructions": 1.25, "as_counted": Ratio(1.25, 1.2, 1.3, 5)}
+    assert told(alike, (1.2, 1.3), **counted)[2] == (
+        "Instructions -20%, time of the same engines -20%: which leaves open whether an instruction takes more time or less."
     )
-    assert "takes 25% more time" in told(alike, (1.2, 1.3), instructions=1.25, as_counted=1.0)[2]
+    counted["as_counted"] = Ratio(1.0, 0.9, 1.1, 5)
+    assert "an instruction takes 25% more time" in told(alike, (1.2, 1.3), **counted)[2]
+    counted["as_counted"] = None
+    assert len(told(alike, (1.2, 1.3), **counted)) == 2
 
 
 def test_builds_of_one_version_have_a_table_sentences_and_a_chart(small_run, bench_command, monkeypatch):

@@ -16,7 +16,6 @@ MANY = 8  # runtimes: more than these have a row each, and the engines the colum
 MEAN = "geometric mean"
 NAMED = 2  # pairs of engines that a sentence names
 SMALL = 1.03  # a mean whose interval is within this of 1 is no reason to choose one of the two
-AS_MUCH = 1.03  # instructions and time within this of one another go together
 INSTRUCTIONS = "instructions: those on {} over those on the runtime, by Valgrind, geometric mean: above 1 are fewer."
 MEMORY = "memory: the same of the process's peak memory: above 1 is less."
 
@@ -100,18 +99,17 @@ def _meaning(one: Cost) -> list[str]:
 
 
 def _by_instructions(one: Cost) -> list[str]:
-    if one.instructions is None or one.as_counted is None:
+    if one.instructions is None or one.as_counted is None or not one.as_counted.low or not one.as_counted.high:
         return []
-    count, time = 1 / one.instructions, 1 / one.as_counted
-    dearer = time / count
-    why = (
-        "about as much"
-        if 1 / AS_MUCH < dearer < AS_MUCH
-        else f"{abs(dearer - 1):.0%} {'more' if dearer > 1 else 'less'}"
+    count, time = 1 / one.instructions, 1 / one.as_counted.value
+    dearer, least, most = (
+        one.instructions / ratio for ratio in (one.as_counted.value, one.as_counted.high, one.as_counted.low)
     )
-    return [
-        f"Instructions {count - 1:+.0%}, time of the same engines {time - 1:+.0%}: an instruction takes {why} time."
-    ]
+    if least <= 1 <= most:
+        why = "which leaves open whether an instruction takes more time or less"
+    else:
+        why = f"an instruction takes {abs(dearer - 1):.0%} {'more' if dearer > 1 else 'less'} time"
+    return [f"Instructions {count - 1:+.0%}, time of the same engines {time - 1:+.0%}: {why}."]
 
 
 def _cell(run: Run, engine: str, runtime: str, base: str) -> str:

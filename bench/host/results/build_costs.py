@@ -35,7 +35,7 @@ class Cost:
     speedups: dict[str, Ratio]
     mean: Ratio
     instructions: float | None
-    as_counted: float | None
+    as_counted: Ratio | None
     memory: float | None
     swapped: list[tuple[str, str]]
 
@@ -81,7 +81,7 @@ def cost(run: Run, runtime: str, over: str) -> Cost | None:
         speedups,
         mean,
         _mean(fewer.values()),
-        _mean(speedups[engine].value for engine in fewer),
+        _together([speedups[engine] for engine in fewer]),
         _mean(theirs / mine for theirs, mine in peaks if theirs and mine),
         _swapped(run, list(speedups), runtime, over),
     )
@@ -117,6 +117,15 @@ def _mean(ratios: Iterable[float]) -> float | None:
     """The geometric mean; None of nothing."""
     logs = [math.log(ratio) for ratio in ratios]
     return math.exp(math.fsum(logs) / len(logs)) if logs else None
+
+
+def _together(ratios: list[Ratio]) -> Ratio | None:
+    """Their geometric mean, with the interval that it has at most; None where one has no interval."""
+    low, high = ([ratio.low for ratio in ratios if ratio.low], [ratio.high for ratio in ratios if ratio.high])
+    value, least, most = _mean(ratio.value for ratio in ratios), _mean(low), _mean(high)
+    if value is None or len(low) < len(ratios) or len(high) < len(ratios):
+        return None
+    return Ratio(value, least, most, ratios[0].rounds)
 
 
 def _swapped(run: Run, engines: list[str], runtime: str, over: str) -> list[tuple[str, str]]:
