@@ -106,14 +106,14 @@ def test_interval_covers_roughly(name: str) -> None:
 @pytest.mark.parametrize("shape", [(3, 20), (10, 5)])
 @pytest.mark.parametrize("name", MACHINES)
 def test_interval_covers_95_percent(name: str, shape: tuple[int, int]) -> None:
-    """93 to 97 %, give or take what 1,000 simulated runs can be off: 0.7 %."""
-    assert 0.93 - 0.007 <= coverage(MACHINES[name], shape, 1000) <= 0.97 + 0.007
+    """93 to 97 %, give or take twice what 1,000 simulated runs can be off: 0.7 %."""
+    assert 0.93 - 0.014 <= coverage(MACHINES[name], shape, 1000) <= 0.97 + 0.014
 
 
 @pytest.mark.slow
 def test_interval_covers_at_other_confidences() -> None:
-    """A look is surer than the whole."""
-    assert 0.77 <= coverage(MACHINES["everything"], (5, 10), 1000, 0.8) <= 0.84
+    """A look is surer than the whole. 1,000 simulated runs of 80 % can be off by 1.3 %."""
+    assert 0.76 <= coverage(MACHINES["everything"], (5, 10), 1000, 0.8) <= 0.84
     assert 0.98 <= coverage(MACHINES["everything"], (5, 10), 1000, 0.9875) <= 0.995
 
 
