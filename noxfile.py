@@ -46,7 +46,7 @@ MARKED = [
 ]
 WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("bench", "matrix", "pages", "tests", "wheels")]
 # JITs that are loaded into a CPython: the version that each has wheels for, and its packages
-JITS = {"cinderx": ("3.14", ["cinderx"]), "pyston_lite": ("3.10", ["pyston_lite"])}
+JITS = {"cinderx": ("3.14", ["cinderx"]), "pyston_lite": ("3.10", ["pyston_lite", "pyston_lite_autoload"])}
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
 
 
@@ -126,7 +126,8 @@ def with_jits(session: nox.Session) -> dict[str, str]:
         if site is None:
             session.log(f"{name} is left out: it has no wheel for this machine, or is out of reach")
             continue
-        (site.parent / f"{name}.pth").write_text(f"import {name}\n", encoding="utf-8")  # loaded at every start
+        if not (site.parent / f"{name}_autoload.pth").exists():
+            (site.parent / f"{name}.pth").write_text(f"import {name}\n", encoding="utf-8")  # loaded at every start
         lines.append(f"{name}={program}")
     return {"MICROGPT_BENCH_JITS": "\n".join(lines)}
 

@@ -7,7 +7,7 @@ more arithmetic, and no compiling while it trains. What is asked of activations 
 
 Compiling takes a second or two in every process, before the first gradients: the tables say how long this engine takes to start. At small
 sizes most of a step is the two calls, whose arguments are checked one by one. XLA may not use more than one thread, and numbers are
-float64, which JAX does only when told to.
+float64, which JAX does only when told to; XLA takes those below the smallest normal number for 0.
 """
 
 import gc

@@ -101,11 +101,10 @@ def product(x, w, y):
 def product_back(gy, x, w, gx, gw):
     for i in range(x.shape[0]):
         for j in range(w.shape[0]):
-            g = gy[i, j]
-            if g != 0.0:  # behind a relu that is closed
-                for k in range(x.shape[1]):
-                    gx[i, k] += g * w[j, k]
-                    gw[j, k] += g * x[i, k]
+            g = gy[i, j]  # 0 behind a relu that is closed, and yet NaN with a weight that is none, as in the reference
+            for k in range(x.shape[1]):
+                gx[i, k] += g * w[j, k]
+                gw[j, k] += g * x[i, k]
 
 
 @compiled

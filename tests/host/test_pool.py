@@ -251,7 +251,7 @@ def test_kills_at_random_moments_lose_nothing_and_count_nothing_twice(cluster, o
     command = started("run", "--cluster", cluster.address, *options, "--rounds", 12)
     moments = random.Random(1)
     for number in range(10):
-        until(lambda: measuring() or command.poll() is not None)
+        until(lambda: measuring() or command.poll() is not None, 180)
         time.sleep(moments.uniform(0.0, 1.5))
         if command.poll() is None:
             name = ("one", "other")[number % 2]

@@ -342,6 +342,9 @@ VANDALS = {
 
 HONEST_ONES = {
     **{name: Expected("honest or skipped") for name in BUILT_IN},
+    "jax": Expected(
+        "honest or flagged or skipped"
+    ),  # its library prepares a call of a function that was not called lately
     "batched": HONEST,
     "slow_on_purpose": HONEST,
     "constants_by_length": HONEST,
