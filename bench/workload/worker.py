@@ -21,9 +21,8 @@ The host writes one JSON object a line on standard input and reads one back, wit
     {"do": "nodes", "steps": N or "at": [steps, from 1]}   → {"nodes": [graph nodes of the first N steps, or of those]}
     {"do": "memory", "steps": N}      → {"blocks": [alive after backward, a step], "peak_bytes": [a step]}
     {"do": "collector", "steps": N}   → {"share": of N steps' time spent in the cyclic collector, "collections": …}
-    {"do": "finish"}, perhaps "cold": N → {"parameters": BASE64, "peak_bytes": …, "late_ns": as above, "again_ns": ["read_ns"
-          of N more steps], "cold_ns": [in turns with them, of N passes that train nothing: what "read_ns" is when nothing
-          was put off, and memory as cold as after a step]}
+    {"do": "finish"}, perhaps "cold": N → {"parameters": BASE64, "peak_bytes": …, "late_ns": as above, "cold_ns": [of N
+          passes that train nothing: what "read_ns" is when nothing was put off, and memory as cold as after a step]}
 
 With ``"cycle": D`` training goes round in the first D documents. In place of "start" comes, where a tool outside counts
 this process's instructions, an order that does nothing whose amount depends on a clock:
@@ -460,16 +459,12 @@ class Worker:
         return {"share": spent / total, "collections": len(moments) // 2}
 
     def finish(self, order: Dict[str, Any]) -> Dict[str, Any]:
-        """Hand over what the parity check and the table want at the end. No timed step follows it."""
+        """Hand over what the parity check and the table want at the end. No step follows it."""
         peak = peak_bytes()
         gc.collect()  # what the last step left behind is no work that was put off
         weights, late = self._read_twice(time.process_time_ns)
-        again, cold = [], []
-        for _ in range(order.get("cold", 0)):  # in turns, so that other programs slow both
-            self.trainer.step()
-            again.append(self._read_twice(time.process_time_ns)[1])
-            cold.append(self._cold_read())
-        return {"parameters": weights, "peak_bytes": peak, "again_ns": again, "cold_ns": cold, "late_ns": late}
+        cold = [self._cold_read() for _ in range(order.get("cold", 0))]
+        return {"parameters": weights, "peak_bytes": peak, "cold_ns": cold, "late_ns": late}
 
     def _cold_read(self, processor: Callable[[], int] = time.process_time_ns) -> int:
         """What `_read_twice` finds after a forward and backward pass when all is done that could be put off.

@@ -391,7 +391,7 @@ def test_d19_a_bad_answer_fails_its_cell_alone(small_run, bench_command, tmp_pat
 def test_d19_every_field_of_an_answer_is_looked_at(field, value):
     said = problem({field: value})
     allowed = {"affinity": (None, []), "nodes": ([],), "samples": ([],), "peak_bytes": (None, []), "blocks": (None, [])}
-    allowed |= dict.fromkeys(("repeated", "again_ns", "cold_ns"), ([],))
+    allowed |= dict.fromkeys(("repeated", "cold_ns"), ([],))
     allowed |= {"crowd": ([], [[]])}  # its steps are counted
     allowed |= {"share": (None,), "collections": (None,), "runtime": ({}, {"a": 1}), "shapes": ({},)}
     packed = ("gradients", "parameters", "drawn", "along")

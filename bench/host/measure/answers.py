@@ -95,7 +95,6 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "aside_ns": ("nanoseconds", _time),
     "late_ns": ("nanoseconds", _time),
     "read_ns": ("nanoseconds", _time),
-    "again_ns": ("a list of nanoseconds", _list(_time)),
     "cold_ns": ("a list of nanoseconds", _list(_time)),
     "load_ns": ("nanoseconds", _time),
     "yields": ("a number", _whole),

@@ -146,20 +146,15 @@ class CellState:
     def _parameters(self) -> int:
         return len(parity.unpack(self.weights[-1]))
 
-    def puts_off(self, again: Sequence[float], cold: Sequence[float]) -> bool:
+    def puts_off(self, cold: Sequence[float]) -> bool:
         """Whether it works when its weights are read, outside the clock: the state that follows needs no update any more.
 
-        ``cold``: ns by which they were read later than again where nothing was put off; ``again``: the same after as many
-        more steps, in turns with those, as a busy machine delays both. No ``cold`` from an older worker.
+        ``cold``: ns by which they were read later than again where nothing was put off; none from an older worker.
         """
         if not cold:
             return False
-        most, limit = COLD_NS * self._parameters, 0.75 * self._late_limit
-        if (
-            not again or self._often_late > most + limit
-        ):  # the second: whatever the steps at the end say, which can be counted
-            return self._often_late > min(float(np.median(cold)), most) + limit
-        return float(np.median(np.subtract(again, cold))) > limit
+        excused = min(float(np.median(cold)), COLD_NS * self._parameters)
+        return self._often_late > excused + 0.75 * self._late_limit
 
     def suspect_load(self, answer: Mapping[str, Any], computed: float) -> str:
         """In words, the work that is done while a state is taken over, two times running; "" for none or the first.

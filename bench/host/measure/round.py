@@ -274,7 +274,7 @@ class Round:
             return
         state.finished = answer
         state.keep_weights(answer)
-        puts_off = state.puts_off(answer.get("again_ns", []), answer.get("cold_ns", []))
+        puts_off = state.puts_off(answer.get("cold_ns", []))
         # where no processor's clock is, as on WebAssembly, waiting for a processor counts too
         most = (5 if state.cpu_nanoseconds else 25) * UNSAID_NS
         if puts_off or answer.get("late_ns", 0) > max(most, float(np.median(state.nanoseconds))):
