@@ -244,6 +244,29 @@ def test_a_machine_that_dies_loses_nothing_and_an_interrupt_ends_all(cluster, op
     assert {entry.machine["identity"] for entry in run.rounds} == {"one", "late"}
 
 
+DIES_WITH_ITS_ANSWER = """
+import os
+from bench.host.measure import pool_worker
+
+def dask_setup(worker):
+    def get_data(comm, **more):
+        if pool_worker._kept_process is not None:  # a round is done, and its answer asked for
+            os._exit(1)
+        return before(comm, **more)
+    before, worker.handlers["get_data"] = worker.handlers["get_data"], get_data
+"""
+
+
+def test_a_machine_that_dies_with_its_answer_is_not_waited_for(cluster, options):
+    cluster.worker("one", preload=DIES_WITH_ITS_ANSWER)
+    command = started("run", "--cluster", cluster.address, *options, "--rounds", 2)
+    until(lambda: cluster.processes["one"].poll() is not None)
+    cluster.worker("late")
+    _, told = command.communicate(timeout=60)
+    assert command.returncode == 0 and "its answer was lost with the machine" in told, told
+    whole(bench.load_run("pooled"), 2)
+
+
 @pytest.mark.slow
 def test_kills_at_random_moments_lose_nothing_and_count_nothing_twice(cluster, options):
     cluster.worker("one")

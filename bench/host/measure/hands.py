@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from bench.host.measure.order import Answer, Order
-from bench.host.measure.pool import Lost, Pool, answer
+from bench.host.measure.pool import Lost, Pool
 from bench.host.measure.pool_files import manifest, packed, portable
 from bench.host.measure.pool_machine import Machine
 from bench.host.measure.session import Session
@@ -197,7 +197,7 @@ class Hands:
         """What a machine says of its round. Raises UsageError where that was lost."""
         if not given.future.done():
             raise UsageError("the machine is gone")
-        said = answer(given.future)
+        said = self.pool.answer(given.future, given.machine.address)
         if not said:
             raise UsageError("it was cancelled there")
         arrived: Answer = said["answer"]

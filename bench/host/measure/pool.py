@@ -199,7 +199,7 @@ class Pool:
         """Take in a machine that said what it has, or refuse it."""
         future = self._asked.pop(address)
         try:
-            about = answer(future)
+            about = self.answer(future, address)
             if about["version"] != self.version:
                 raise UsageError(
                     f"it has microgpt-bench {about['version']}, and this is {self.version}: install the same"
@@ -235,7 +235,7 @@ class Pool:
         if not machine.step.done():
             return False
         step, machine.step = machine.step, None
-        if missing := answer(step):
+        if missing := self.answer(step, machine.address):
             contents = {manifest[path]: content for path, content in files.items()}
             machine.step = self.submit(machine.address, "keep", {digest: contents[digest] for digest in missing})
         else:  # it lacks nothing, or has kept what was sent
@@ -254,24 +254,35 @@ class Pool:
         """A future of a round measured there, when nobody else's is."""
         return self.submit(address, "measure", *arguments, resources={RESOURCE: 1})
 
+    def answer(self, future: Any, address: str) -> Any:
+        """What a future that is done says, of the machine at an address. Raises UsageError for what went wrong there, or on the way."""
+        if future.status != "finished":
+            why = future.exception() if future.status == "error" else None
+            raise UsageError(f"it was lost ({type(why).__name__ if why else future.status})")
+        kind, said = pickle.loads(self._fetched(future, address))
+        if kind == "error":
+            raise UsageError(said)
+        return said
+
+    def _fetched(self, future: Any, address: str) -> bytes:
+        """The answer itself, which lies with its machine: Dask waits for that of a dead one to be computed anew."""
+        end, patience = time.monotonic() + ANSWER_SECONDS, 1.0
+        while True:
+            try:
+                return bytes(future.result(timeout=patience))
+            except TimeoutError:
+                if address not in self.announced():
+                    raise UsageError("its answer was lost with the machine") from None
+                if time.monotonic() > end:
+                    raise UsageError(f"its answer did not arrive within {ANSWER_SECONDS:g} s") from None
+                patience *= 2  # one that takes long to send begins anew each time
+            except Exception as why:
+                raise UsageError(f"its answer was lost ({type(why).__name__})") from None
+
     def cancel(self, futures: Sequence[Any]) -> None:
         """Nobody wants these any more: their processes end."""
         with contextlib.suppress(Exception):  # a connection that is gone cancels too
             self._client.cancel(list(futures), force=True)
-
-
-def answer(future: Any) -> Any:
-    """What a future that is done says. Raises UsageError for what went wrong there, or on the way."""
-    if future.status != "finished":
-        why = future.exception() if future.status == "error" else None
-        raise UsageError(f"it was lost ({type(why).__name__ if why else future.status})")
-    try:
-        kind, said = pickle.loads(future.result(timeout=ANSWER_SECONDS))
-    except Exception as why:
-        raise UsageError(f"its answer was lost ({type(why).__name__})") from None
-    if kind == "error":
-        raise UsageError(said)
-    return said
 
 
 def _close(client: Any) -> None:
