@@ -100,7 +100,7 @@ def longer() -> None:
 
 
 def agreement() -> None:
-    """The speedups of a short run, and of one in older processes, beside those of a whole training run."""
+    """The speedups of a short run in young processes, and in aged ones, beside those of a whole training run."""
     *tried, whole = (committed(AGREEMENT / name) for name in ("short", "aged", "whole"))
     rows, off = [], [list[float]() for _ in tried]
     for runtime in whole.record.runtimes:
@@ -117,7 +117,7 @@ def agreement() -> None:
                 row += [wording.ratio_text(ratio, short=True), f"{all_of_run[-1]:+.1%}{overlap}"]
             assert right
             rows.append([*row, wording.ratio_text(right, short=True)])
-    heads = [f"after {run.record.plan.lead_in} untimed steps" for run in tried]
+    heads = ["by default" if run.record.plan.aged else "young" for run in tried]
     headers = ["runtime", "engine", *(head for name in heads for head in (name, "off by")), "whole run"]
     for head, all_of_run in zip(heads, off):
         sizes = sorted(map(abs, all_of_run))

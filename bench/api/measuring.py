@@ -50,6 +50,7 @@ def measure(
     budget: float = 300.0,
     from_start: bool = False,
     lead_in: int | None = None,
+    young: bool = False,
     part: str | None = None,
     base: str | None = None,
     results: Path = RESULTS,
@@ -64,8 +65,8 @@ def measure(
     ``engines``: names or paths of engine files, all built-in ones for none; ``pythons``: versions, or [NAME=]paths,
     every CPython found for none; ``compile``: compilers, each a row for each engine named, or the reference, as it
     is; ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``steps`` are from all over the training run,
-    each begun with the run's own state there, after ``lead_in`` untimed first steps, LEAD_IN for None; or with
-    ``from_start`` the first ones. ``part``: "2/8" measures the second of eight parts of the rounds, for `merge`.
+    each begun with the run's own state there, after ``lead_in`` untimed first steps, LEAD_IN for None, in
+    processes whose memory is as after a long run, unless they are to be ``young``; or with ``from_start`` the first ones. ``part``: "2/8" measures the second of eight parts of the rounds, for `merge`.
     ``base``: the runtime that the run's tables.md compares the others with. ``resume``: a run to go on with; the
     other arguments are its own then. ``cluster``: the address of a Dask scheduler whose workers with the resource
     measure=1 measure, or "local:2" for two here; ``wait``: seconds for the first of them to come.
@@ -77,7 +78,7 @@ def measure(
     """
     folder = pathlib.Path(results)
     store.check_name(name)
-    _check_fits(from_start, lead_in, part, cluster)
+    _check_fits(from_start, lead_in, young, part, cluster)
     with Session() as session:
         if resume is not None:
             found = kinds.find(pathlib.Path(resume), folder)
@@ -88,7 +89,7 @@ def measure(
             plan = plan_part(plan_record(steps, rounds, budget, options), part)
             wanted = request("run", with_compiled(engines, compile), pythons, env, data, config, plan, options)
             lead_in = LEAD_IN if lead_in is None else lead_in
-            wanted = dataclasses.replace(wanted, base=base, spread=not from_start, lead_in=lead_in)
+            wanted = dataclasses.replace(wanted, base=base, spread=not from_start, lead_in=lead_in, aged=not young)
             path = folder / (name or now())
             run = (
                 pooled.run(session, wanted, path, cluster, wait)
@@ -99,12 +100,13 @@ def measure(
     return run
 
 
-def _check_fits(from_start: bool, lead_in: int | None, part: str | None, cluster: str | None) -> None:
+def _check_fits(from_start: bool, lead_in: int | None, young: bool, part: str | None, cluster: str | None) -> None:
     """Raise UsageError for arguments of `measure` that do not go together."""
-    if from_start and lead_in is not None:
-        raise UsageError(
-            "--lead-in is for steps spread over the training run, --from-start for its first: give one of them"
-        )
+    for option, asked in (("--lead-in", lead_in is not None), ("--young", young)):
+        if from_start and asked:
+            raise UsageError(
+                f"{option} is for steps spread over the training run, --from-start for its first: give one of them"
+            )
     if lead_in is not None and lead_in < 0:
         raise UsageError(f"lead_in is {lead_in}: give 0 or more")
     if part is not None and cluster is not None:

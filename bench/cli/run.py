@@ -45,6 +45,11 @@ from bench.host.results.records import LEAD_IN
     help="Untimed steps that each process trains first, from the start of the training run.",
 )
 @click.option(
+    "--young",
+    is_flag=True,
+    help="Do not put the memory of each process in the disorder of a long run first.",
+)
+@click.option(
     "--part",
     metavar="K/N",
     help="Measure only part K of N of the rounds: N machines share a run, and merge joins them.",
@@ -52,9 +57,9 @@ from bench.host.results.records import LEAD_IN
 @cluster_options
 @FORMAT
 @BASE
-def command(lead_in: int, style: str, base: str | None, **options: Any) -> int:
+def command(lead_in: int, young: bool, style: str, base: str | None, **options: Any) -> int:
     """Measure engines on runtimes in lockstep and print the tables."""
-    run = measuring.measure(base=base, lead_in=lead_in if given("lead_in") else None, **arguments(options))
+    run = measuring.measure(base=base, lead_in=lead_in if given("lead_in") else None, young=young, **arguments(options))
     click.echo(render(run, style, base))
     click.echo(f"saved in {run.folder}", err=True)
     return OK if run.good() else FOUND

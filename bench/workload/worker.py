@@ -16,6 +16,7 @@ The host writes one JSON object a line on standard input and reads one back, wit
     {"do": "go", "state": PATH, "steps": N}
         → {"parameters": BASE64, before, "late_ns": as above, "load_ns": processor time of taking over}: goes to the training run's state after N steps, a file of weights
           and both moments as doubles in this machine's order
+    {"do": "age"} → {}: puts its memory in the disorder of a long training run (bench.workload.aging)
     {"do": "generate", "samples": N}, perhaps "along": [texts]
         → {"samples": [texts], "ns": of all, "delay_ns": as of a step, "drawn": BASE64, "along": BASE64}
     {"do": "nodes", "steps": N or "at": [steps, from 1]}   → {"nodes": [graph nodes of the first N steps, or of those]}
@@ -71,7 +72,7 @@ import time
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import engines
-from bench.workload import generation, runtime
+from bench.workload import aging, generation, runtime
 from bench.workload.clocks import CHAIN, COARSE_NS, TELLS_IDLE, children_ns, delay_ns, tick_ns, yields
 from bench.workload.config import Config
 from bench.workload.generation import Sampling
@@ -279,6 +280,7 @@ class Worker:
                 of_children += children_ns()
             if number == unknown - 1:
                 break
+        del before  # as long as it holds the numbers, an update cannot put new ones in their places, as in training
         if repeats == 1:  # nothing was timed yet
             of_children, delay, yielded = children_ns(), delay_ns(), yields()
         cpu_started, started = processor(), wall()
@@ -359,6 +361,11 @@ class Worker:
                 " the engine keeps state that its optimizer's snapshot() and reset() do not cover"
             )
         return late
+
+    def age(self, order: Dict[str, Any]) -> Dict[str, Any]:
+        """Put memory in the disorder of a long training run. Trains nothing."""
+        aging.age(self.trainer)
+        return {}
 
     def generate(self, order: Dict[str, Any], wall: Callable[[], int] = time.perf_counter_ns) -> Dict[str, Any]:
         """Draw samples from the model as it is now, timed as a whole; and its probabilities, to be compared.

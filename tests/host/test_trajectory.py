@@ -84,7 +84,25 @@ def test_a_short_schedule_is_timed_whole(bench_command, documents):
     options = [*ONE, "--data", documents, *SMALL, "--schedule-steps", "3", "--steps", "3", "--rounds", "1"]
     done = bench_command("run", *options, "--name", "whole")
     assert done.exit_code == 0, done.output
-    assert store.load(pathlib.Path("results/whole")).record.plan.at == [1, 2, 3]
+    plan = store.load(pathlib.Path("results/whole")).record.plan
+    assert plan.at == [1, 2, 3] and not plan.aged
+
+
+def test_processes_are_aged_unless_young_ones_are_wanted(bench_command, documents):
+    options = [*ONE, "--data", documents, *SMALL, "--steps", "2", "--rounds", "1"]
+    done = bench_command("run", *options, "--name", "aged")
+    assert done.exit_code == 0 and "after aging and 6 untimed first steps" in " ".join(done.stdout.split()), done.output
+    young = bench_command("run", *options, "--young", "--name", "young")
+    assert young.exit_code == 0 and "aging" not in young.stdout, young.output
+    records = [store.load(pathlib.Path("results", name)) for name in ("aged", "young")]
+    assert [run.record.plan.aged for run in records] == [True, False] and losses(records[0]) == losses(records[1])
+    compared = bench_command("compare", "aged", "young")
+    assert compared.exit_code == 2 and "different workloads, steps" in compared.output, compared.output
+
+
+def test_first_steps_are_of_young_processes(bench_command, documents):
+    done = bench_command("run", *ONE, "--data", documents, *SMALL, "--from-start", "--young")
+    assert done.exit_code == 2 and "give one of them" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_training_that_cannot_be_computed_is_timed_from_its_start(bench_command, documents):
@@ -118,7 +136,7 @@ def test_resume_and_check_take_the_same_steps(bench_command, documents):
         "c",
     )
     assert held.exit_code in (0, 1), held.output
-    assert store.load(pathlib.Path("results/c")).record.plan.at == before.record.plan.at
+    assert store.load(pathlib.Path("results/c")).record.plan.which == before.record.plan.which
 
 
 def test_states_are_kept_and_a_damaged_file_is_computed_again(bench_command, documents, monkeypatch, tmp_path):

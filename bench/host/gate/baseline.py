@@ -60,7 +60,7 @@ def against_run(
         raise UsageError(
             f"{what} was measured with --steps {theirs.plan.steps} and --gc {theirs.plan.gc}: give the same here"
         )
-    if (mine.plan.at, mine.plan.lead_in) != (theirs.plan.at, theirs.plan.lead_in):
+    if mine.plan.which != theirs.plan.which:
         raise UsageError(f"{what} is of other steps of the training run, which cannot be computed again here")
     shared = [name for name in mine.runtimes if name in theirs.runtimes]
     if not shared:

@@ -95,7 +95,8 @@ def run(
     pythons += [] if base.python is None else [base.python]
     request = dataclasses.replace(request, pythons=pythons, against=base.revision)
     if base.run is not None and (at := base.run.record.plan.at) is not None:
-        request = dataclasses.replace(request, spread=at, lead_in=base.run.record.plan.lead_in)
+        past = base.run.record.plan
+        request = dataclasses.replace(request, spread=at, lead_in=past.lead_in, aged=past.aged)
     if cluster is None:
         session.prepare(request)
         return _checked(session, request, base, rules, folder, notes, None)

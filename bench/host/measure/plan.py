@@ -72,5 +72,5 @@ class Plan:
         rounds = self.settings.rounds - rounds_done
         first_round = 0 if rounds_done else len(self.engines) + len(self.cells)
         way = self.trajectory
-        taken = len(starts(way.at, way.lead_in)) + way.lead_in if way else 0
+        taken = len(starts(way.at, way.lead_in)) + way.lead_in + self.settings.aged if way else 0
         return rounds * len(self.cells) * (self.settings.steps + taken + 2) + first_round

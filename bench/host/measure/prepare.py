@@ -33,8 +33,8 @@ class Request:
     ``switches``: ``[RUNTIME:]NAME=VALUE …`` texts, each a further runtime beside every one that it fits.
     ``against``: git revision at which the engines become rows of their own, to hold today's against.
     ``slowdowns``: injected, by row. ``kind``: the command that asks, one of kinds.KINDS.
-    ``spread``: time steps from all over the training run, or these ones, from 1, after ``lead_in`` of
-    its first steps in every process; otherwise time its first ones. ``found``: the runtimes that a pool has, and what it has not.
+    ``spread``: time steps from all over the training run, or these ones, from 1, after ``lead_in`` of its first steps in
+    every process, whose memory is ``aged`` before; otherwise time its first ones. ``found``: the runtimes that a pool has, and what it has not.
     """
 
     data: str
@@ -50,6 +50,7 @@ class Request:
     kind: str = "run"
     spread: bool | Sequence[int] = False
     lead_in: int = 0
+    aged: bool = True
     found: tuple[list[interpreters.Runtime], list[str]] | None = None
 
 
@@ -98,7 +99,10 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord,
         steps = settings.steps if request.spread is True else request.spread
         try:
             way = trajectory.of(path, request.config, steps, request.lead_in, workspace, settings.budget_seconds)
-            settings = dataclasses.replace(settings, at=way.at, lead_in=way.lead_in, states_sha256=way.sha256)
+            aged = request.aged and request.config.schedule_steps >= trajectory.AGES
+            settings = dataclasses.replace(
+                settings, at=way.at, lead_in=way.lead_in, states_sha256=way.sha256, aged=aged
+            )
         except trajectory.OutOfReach as why:
             missing.append(f"the first steps are timed, not steps from all over the training run: {why}")
     plan = Plan(

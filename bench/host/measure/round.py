@@ -206,6 +206,8 @@ class Round:
         trajectory, numbers = self.plan.trajectory, self.plan.settings.numbers
         if trajectory is None:
             return
+        if turn == 1 and self.plan.settings.aged:
+            self.side_by_side(self._age, self.alive())
         for lead in range(1, trajectory.lead_in + 1) if turn == 1 else ():
             self.side_by_side(self._lead, self.alive())
             self.checks.check_lead(lead)
@@ -213,6 +215,10 @@ class Round:
             for cell in self.shuffled(self.alive()):
                 self._go(cell, state=str(file), steps=numbers[turn - 1] - 1)
             self.checks.check_parameters(numbers[turn - 2] if turn > 1 else trajectory.lead_in)
+
+    def _age(self, cell: Cell) -> None:
+        """Its memory as a long training run leaves it."""
+        self.ask(cell, [], do="age")
 
     def _lead(self, cell: Cell) -> None:
         """One step that nobody times."""

@@ -6,8 +6,8 @@ chosen such that their documents' lengths are spread like those of all documents
 
 To begin at such a step, a worker takes over the weights and Adam's moments that the training run has there. They are
 computed once, by an engine that gives the reference's own bits, and kept in the user's cache. Before the first of them every
-process trains some of the run's first steps, untimed. With more than a hundred of them its numbers come to lie in memory as
-in a whole run (docs/where_weights_lie.md), and stay so in states that are taken over.
+process trains some of the run's first steps, untimed. It takes a hundred of them until its numbers lie in memory as in a
+whole run (docs/where_weights_lie.md): they are put there (bench.workload.aging).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from bench.workload.trainer import Trainer
 ENGINE = "compiled"  # bit-identical with the reference, and needs nothing but Python
 ESTIMATED = 5  # steps, before it is said how long all will take
 KEPT = 20  # trajectories in the cache
+AGES = 100  # steps of a training run, from which on most of its steps are in a process that has aged
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 

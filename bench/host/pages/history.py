@@ -207,7 +207,7 @@ def _point(run: Run, wanted: FollowedRatio) -> RatioPoint | None:
         repr(sorted(record.runtimes[runtime].environment.items())),
         record.workload.sha256,
         repr(sorted(record.workload.config.items())),
-        f"{record.plan.numbers} {record.plan.lead_in} {record.plan.gc} {record.plan.clock}",
+        f"{record.plan.which} {record.plan.gc} {record.plan.clock}",
         *map(repr, programs),
     )
     return RatioPoint(run.folder.name, _date(run), runtime, ratio, alike)

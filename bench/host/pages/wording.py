@@ -131,7 +131,14 @@ def steps_of(run: Run) -> str:
     if plan.at is None:
         return f"steps 1 to {plan.steps} of a schedule of {whole}"
     listed = ", ".join(map(str, plan.at[:LISTED])) + (", …" if len(plan.at) > LISTED else "")
-    return f"{plan.steps} steps from all over a training run of {whole} ({listed}), each from the run's own state there, after {plan.lead_in} untimed first steps"
+    return f"{plan.steps} steps from all over a training run of {whole} ({listed}), each from the run's own state there, after {past_of(run)}"
+
+
+def past_of(run: Run) -> str:
+    """What a process does before the first step that is timed."""
+    plan = run.record.plan
+    untimed = f"{plan.lead_in} untimed first steps"
+    return f"aging and {untimed}" if plan.aged else untimed
 
 
 def legend(base: Base = OVER_REFERENCE) -> list[str]:

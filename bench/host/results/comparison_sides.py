@@ -57,9 +57,7 @@ def side(run: Run, runtime: str, clock: str = "wall") -> Side:
     return Side(
         f"{run.folder.name} {runtime}",
         logs,
-        repr(
-            (record.workload.sha256, record.workload.config, record.plan.numbers, record.plan.lead_in, record.plan.gc)
-        ),
+        repr((record.workload.sha256, record.workload.config, *record.plan.which, record.plan.gc)),
         " ".join(sorted({str(of_round(run, entry)["identity"]) for entry in run.rounds})),
         record.runtimes[runtime].described["build"],
         clock,

@@ -26,6 +26,7 @@ PLANNED = {
     "steps": "--steps",
     "at": "the steps of the training run that they time",
     "lead_in": "--lead-in",
+    "aged": "the state of memory that processes begin with",
     "turn_seconds": "--min-time",
     "gc": "--gc",
     "clock": "--clock",

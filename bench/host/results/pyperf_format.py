@@ -53,4 +53,4 @@ def _steps(run: Run) -> str:
     plan = run.record.plan
     if plan.at is None:
         return f"{plan.steps} steps from the seeded state"
-    return f"steps {', '.join(map(str, plan.at))} of the training run, after {plan.lead_in} untimed ones"
+    return f"steps {', '.join(map(str, plan.at))} of the training run, after {'aging and ' if plan.aged else ''}{plan.lead_in} untimed ones"

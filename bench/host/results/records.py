@@ -15,7 +15,7 @@ from bench.host.results.parity import Finding
 
 SCHEMA = 1
 REFERENCE = "reference"  # the engine that others are compared with
-LEAD_IN = 3  # untimed steps of a process before the first that is timed
+LEAD_IN = 6  # untimed steps of a process before the first that is timed: by then memory is as the engine's own updates have it
 SAMPLES = 5  # drawn from the trained model, in the first round
 NODES_STEPS = 20  # steps whose graph nodes are counted, in the first round
 Status = Literal["ok", "diverged", "failed", "skipped"]
@@ -64,8 +64,9 @@ class PlanRecord:
 
     ``affinity``: the only CPUs that workers may run on; None leaves it to the system. ``clock``: what ratios are made
     of, "cpu" or "wall" time. ``at``: the steps of the training run that are timed, from 1, each begun with the run's own
-    state there, and ``states_sha256`` of these states; None for its first ``steps``. ``lead_in``: so many of the run's
-    first steps every process trains before them, untimed. ``part``: [k, n] of a plan that n machines share.
+    state there, and ``states_sha256`` of these states; None for its first ``steps``. ``aged``: every process's memory was put
+    in a long run's disorder before them (bench.workload.aging); ``lead_in``: and then so many of the run's first steps
+    trained, untimed. ``part``: [k, n] of a plan that n machines share.
     """
 
     steps: int
@@ -81,6 +82,12 @@ class PlanRecord:
     lead_in: int = 0
     states_sha256: str = ""
     part: list[int] | None = None
+    aged: bool = False
+
+    @property
+    def which(self) -> tuple[list[int], int, bool]:
+        """Which steps are timed, in processes of what past: times of others are not comparable."""
+        return self.numbers, self.lead_in, self.aged
 
     @property
     def numbers(self) -> list[int]:
