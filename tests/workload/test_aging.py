@@ -32,6 +32,20 @@ for _ in range(6):
     trainer.step()
 print(json.dumps([*found, pages()]))
 """
+PROBED = """
+import json
+from bench.workload.data import DEFAULT, path_of
+from bench.workload.worker import Worker
+
+worker = Worker(lambda: "")
+worker.start({"engine": "reference", "documents": str(path_of(DEFAULT)), "config": {}, "gc": "on"})
+worker.age({})
+pages = []
+for untimed in (0, 0, 0, 3, 0, 3, 0):
+    worker.step({"repeats": 1, "nonce": "ab", "untimed": untimed})
+    pages.append(len({id(p.data) >> 12 for p in worker.trainer.optimizer.parameters}))
+print(json.dumps(pages))
+"""
 DOCUMENTS = ["cabbage", "bead", "decade", "abed", "fad", "gab"]
 CONFIG = Config(n_embd=8, n_head=2, block_size=6, schedule_steps=40)
 cpython_only = pytest.mark.skipif(
@@ -44,14 +58,19 @@ def bits(numbers):
     return struct.pack(f"<{len(numbers)}d", *numbers)
 
 
+def told(script, *arguments):
+    """What a script prints, in a process of its own, as its memory is looked at."""
+    command = [sys.executable, "-c", script, *arguments]
+    return json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+
+
 def weights(trainer):
     return bits(chain.from_iterable(chain.from_iterable(trainer.weights().values())))
 
 
 def pages(engine):
     """How many pages hold weights: in a young process, once it has aged, and after the untimed steps of a run."""
-    told = subprocess.run([sys.executable, "-c", PAGES, engine], cwd=ROOT, capture_output=True, text=True, check=True)
-    return json.loads(told.stdout)
+    return told(PAGES, engine)
 
 
 @pytest.mark.parametrize("name", engines.NAMES)
@@ -93,6 +112,12 @@ def test_the_references_numbers_lie_apart_and_stay_so():
 def test_an_update_that_keeps_numbers_together_has_them_together_again():
     young, aged, later = pages("grouped_adam")
     assert aged > 5 * young and later < 3 * young
+
+
+@cpython_only
+def test_steps_that_nobody_times_leave_the_numbers_where_they_are():
+    pages = told(PROBED)
+    assert min(pages) > 0.5 * pages[0], pages
 
 
 @pytest.mark.parametrize("collects", [True, False])
