@@ -29,7 +29,6 @@ from bench.workload.trainer import Trainer
 SMALL = 512  # bytes, up to which CPython's own allocator has blocks, in pools of one size
 GRAIN = 16  # bytes, by which the sizes of blocks grow
 FLOAT = 32  # bytes of the block of a float
-HEADER = sys.getsizeof(b"")
 PARTS = 128  # in which blocks are allocated: few pools of each size at a time, so that they lie mixed
 STRIDE = 127  # blocks from one that is freed to the next: far more than are in a cache line, fewer than in a pool
 
@@ -86,14 +85,15 @@ def _allocate(blocks: Dict[int, int]) -> Tuple[List[Any], List[int]]:
     """So many objects of each of these sizes, mixed as in a graph; and which of them are floats."""
     made: List[Any] = []
     floats: List[int] = []
+    header = sys.getsizeof(b"")
     for part in range(PARTS):
         for size, count in blocks.items():
             wanted = count * (part + 1) // PARTS - count * part // PARTS
             if size == FLOAT:
                 floats.extend(range(len(made), len(made) + wanted))
                 made.extend(map(float, range(wanted)))
-            elif size > HEADER + 1:  # shorter ones are shared
-                made.extend(map(bytes, repeat(size - HEADER, wanted)))
+            elif size > header + 1:  # shorter ones are shared
+                made.extend(map(bytes, repeat(size - header, wanted)))
     return made, floats
 
 
