@@ -18,7 +18,8 @@ pytest.importorskip("ruptures", reason="needs the extra report: python -m pip in
 
 @pytest.fixture(scope="module")
 def committed():
-    return store.load(ROOT / "results" / "default")
+    """One with intervals of a few percent, which a change of 30 % is told from."""
+    return store.load(ROOT / "results" / "agreement" / "aged")
 
 
 def copies(committed, folder, slower, engine="combined", noise=0.01, **machine):

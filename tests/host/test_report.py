@@ -326,7 +326,7 @@ def test_plots_as_files(small_run, bench_command, style, start):
 
 def test_the_page_of_ten_engines_on_six_runtimes_stays_small():
     run = store.load(ROOT / "results" / "default")
-    longer = dataclasses.replace(run.record.plan, steps=60)
+    longer = dataclasses.replace(run.record.plan, steps=60, at=None)
     rounds = [
         dataclasses.replace(
             entry,
@@ -336,11 +336,15 @@ def test_the_page_of_ten_engines_on_six_runtimes_stays_small():
                     losses=cell.losses * 10,
                     nanoseconds=cell.nanoseconds * 10,
                     cpu_nanoseconds=cell.cpu_nanoseconds * 10,
+                    first_nanoseconds=cell.first_nanoseconds * 10,
+                    own_nanoseconds=cell.own_nanoseconds * 10,
+                    delay_nanoseconds=cell.delay_nanoseconds * 10,
+                    yields=cell.yields * 10,
                 )
                 for name, cell in entry.cells.items()
             },
         )
-        for entry in run.rounds * 4
+        for entry in run.rounds * (32 // len(run.rounds))
     ]
     large = Run(run.folder, dataclasses.replace(run.record, plan=longer), rounds)
     assert len(report.page(large)) < 6_000_000
