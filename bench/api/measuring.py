@@ -66,10 +66,10 @@ def measure(
     every CPython found for none; ``compile``: compilers, each a row for each engine named, or the reference, as it
     is; ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``steps`` are from all over the training run,
     each begun with the run's own state there, after ``lead_in`` untimed first steps, LEAD_IN for None, in
-    processes whose memory is as after a long run, unless they are to be ``young``; or with ``from_start`` the first ones. ``part``: "2/8" measures the second of eight parts of the rounds, for `merge`.
-    ``base``: the runtime that the run's tables.md compares the others with. ``resume``: a run to go on with; the
-    other arguments are its own then. ``cluster``: the address of a Dask scheduler whose workers with the resource
-    measure=1 measure, or "local:2" for two here; ``wait``: seconds for the first of them to come.
+    processes whose memory is as after a long run, unless they are to be ``young``; or with ``from_start`` the first
+    ones. ``part``: "2/8" measures the second of eight parts of the rounds, for `merge`. ``base``: the runtime that the
+    run's tables.md compares the others with. ``resume``: a run to go on with; the other arguments are its own then.
+    ``cluster``: the address of a Dask scheduler whose workers with the resource measure=1 measure, or "local:2" for two here; ``wait``: seconds for the first of them to come.
 
     ``options``, of every function here: ``min_time``, ``timeout``, ``gc``, ``clock``, ``affinity`` and ``command``, as
     `bench.api.requests.Options` has them.
@@ -77,8 +77,7 @@ def measure(
     The run that comes back may have cells that failed or diverged: `Run.good` says so, and `Run.status` why.
     """
     folder = pathlib.Path(results)
-    store.check_name(name)
-    _check_fits(from_start, lead_in, young, part, cluster)
+    _check_fits(name, from_start, lead_in, young, part, cluster)
     with Session() as session:
         if resume is not None:
             found = kinds.find(pathlib.Path(resume), folder)
@@ -100,8 +99,11 @@ def measure(
     return run
 
 
-def _check_fits(from_start: bool, lead_in: int | None, young: bool, part: str | None, cluster: str | None) -> None:
-    """Raise UsageError for arguments of `measure` that do not go together."""
+def _check_fits(
+    name: str | None, from_start: bool, lead_in: int | None, young: bool, part: str | None, cluster: str | None
+) -> None:
+    """Raise UsageError for arguments of `measure` that are none, or do not go together."""
+    store.check_name(name)
     for option, asked in (("--lead-in", lead_in is not None), ("--young", young)):
         if from_start and asked:
             raise UsageError(

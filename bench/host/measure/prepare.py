@@ -99,10 +99,7 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord,
         steps = settings.steps if request.spread is True else request.spread
         try:
             way = trajectory.of(path, request.config, steps, request.lead_in, workspace, settings.budget_seconds)
-            aged = request.aged and request.config.schedule_steps >= trajectory.AGES
-            settings = dataclasses.replace(
-                settings, at=way.at, lead_in=way.lead_in, states_sha256=way.sha256, aged=aged
-            )
+            settings = way.planned(settings, request.aged and request.config.schedule_steps >= trajectory.AGES)
         except trajectory.OutOfReach as why:
             missing.append(f"the first steps are timed, not steps from all over the training run: {why}")
     plan = Plan(

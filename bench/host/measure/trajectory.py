@@ -23,6 +23,7 @@ import time
 from collections.abc import Sequence
 
 from bench.host.measure import sources
+from bench.host.results.records import PlanRecord
 from bench.host.system import datasets, kept
 from bench.workload.config import Config
 from bench.workload.trainer import Trainer
@@ -74,6 +75,10 @@ class Trajectory:
     lead_in: int
     folder: pathlib.Path
     sha256: str
+
+    def planned(self, settings: PlanRecord, aged: bool) -> PlanRecord:
+        """The settings with these steps, in processes that are ``aged`` or not."""
+        return dataclasses.replace(settings, at=self.at, lead_in=self.lead_in, states_sha256=self.sha256, aged=aged)
 
     def state(self, step: int) -> pathlib.Path | None:
         """The file with the state before a timed step; None where the steps before it lead there."""
