@@ -11,7 +11,7 @@ numbers are put in the places of some of the floats among them, drawn at random,
 number changes. What an engine's own updates would undo, the untimed steps that follow do undo: one that replaces all its
 numbers at a time has them together again after four of them.
 
-CPython only: other runtimes move objects.
+Engines that keep whole rows of numbers do not age, and stay as they are. CPython only: other runtimes move objects.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def age(trainer: Trainer, seed: int = 0) -> None:
     """
     if trainer.steps_done:
         raise ValueError(f"the trainer has trained {trainer.steps_done} steps: age it before the first")
-    if not (hasattr(sys, "getallocatedblocks") and hasattr(trainer.optimizer, "load")):
+    keeps = trainer.engine.value is not None and hasattr(trainer.optimizer, "load")  # others replace whole rows
+    if not (keeps and hasattr(sys, "getallocatedblocks")):
         return
     draw, collects = random.Random(seed), gc.isenabled()
     gc.disable()  # the graph is to be seen whole, and freed as a whole
@@ -49,8 +50,7 @@ def age(trainer: Trainer, seed: int = 0) -> None:
         weights = list(chain.from_iterable(chain.from_iterable(trainer.weights().values())))
         blocks[FLOAT] = max(blocks[FLOAT], 3 * len(weights))
         objects, floats = _allocate(blocks)
-        if trainer.engine.value is not None:  # others keep rows, and replace whole ones
-            trainer.load(0, *_scatter(weights, objects, draw.sample(floats, 3 * len(weights))))
+        trainer.load(0, *_scatter(weights, objects, draw.sample(floats, 3 * len(weights))))
         _free_in_random_order(objects, draw)
     finally:
         if collects:
