@@ -63,16 +63,16 @@ def measure(
     """Measure engines on Pythons in lockstep, into a new run's folder under ``results``, as ``microgpt-bench run`` does.
 
     ``engines``: names or paths of engine files, all built-in ones for none; ``pythons``: versions, or [NAME=]paths,
-    every CPython found for none; ``compile``: compilers, each a row for each engine named, or the reference, as it
-    is; ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``steps`` are from all over the training run,
-    each begun with the run's own state there, after ``lead_in`` untimed first steps, LEAD_IN for None, in
-    processes whose memory is as after a long run, unless they are to be ``young``; or with ``from_start`` the first
-    ones. ``part``: "2/8" measures the second of eight parts of the rounds, for `merge`. ``base``: the runtime that the
-    run's tables.md compares the others with. ``resume``: a run to go on with; the other arguments are its own then.
-    ``cluster``: the address of a Dask scheduler whose workers with the resource measure=1 measure, or "local:2" for two here; ``wait``: seconds for the first of them to come.
+    every CPython found for none; ``compile``: compilers, each a row for each engine named, or the reference, as it is;
+    ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``steps`` are from all over the training run, each
+    begun with the run's own state there, after ``lead_in`` untimed first steps, LEAD_IN for None, in processes whose
+    memory is as after a long run, unless ``young``; or with ``from_start`` the first ones. ``part``: "2/8" measures
+    the second of eight parts of the rounds, for `merge`. ``base``: the runtime that the run's tables.md compares the
+    others with. ``resume``: a run to go on with; the other arguments are its own then. ``cluster``: the address of a
+    Dask scheduler whose workers with the resource measure=1 measure, or "local:2" here; ``wait``: seconds for the
+    first to come.
 
-    ``options``, of every function here: ``min_time``, ``timeout``, ``gc``, ``clock``, ``affinity`` and ``command``, as
-    `bench.api.requests.Options` has them.
+    ``options``, of every function here, are those of `bench.api.requests.Options`: ``min_time``, ``gc`` and so on.
 
     The run that comes back may have cells that failed or diverged: `Run.good` says so, and `Run.status` why.
     """

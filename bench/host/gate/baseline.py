@@ -61,7 +61,9 @@ def against_run(
             f"{what} was measured with --steps {theirs.plan.steps} and --gc {theirs.plan.gc}: give the same here"
         )
     if mine.plan.which != theirs.plan.which:
-        raise UsageError(f"{what} is of other steps of the training run, which cannot be computed again here")
+        raise UsageError(
+            f"{what} is of other steps of the training run, or of processes of another past, and so cannot be compared here"
+        )
     shared = [name for name in mine.runtimes if name in theirs.runtimes]
     if not shared:
         raise UsageError(
