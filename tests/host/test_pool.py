@@ -61,10 +61,11 @@ class Cluster:
             env={**os.environ, **self.environment, **dict(environment)},
         )
 
-    def worker(self, name, *, measure=1, preload="", cpu="", environment=()):
+    def worker(self, name, *, measure=1, preload="", cpu="", port=0, environment=()):
         script = self.folder / f"{name}.py"
         script.write_text(PRELOAD.replace("PROCESSOR", cpu or f"Processor {name}").replace("NAME", name) + preload)
         options = ["--nthreads", 1, "--no-nanny", "--no-dashboard", "--host", "127.0.0.1", "--preload", script]
+        options += ["--worker-port", port] if port else []
         options += ["--resources", f"measure={measure}"] if measure else []
         self.start(name, self.address, *options, kind="worker", environment=environment)
 
@@ -107,12 +108,15 @@ def own_cluster(tmp_path, monkeypatch):
     monkeypatch.setenv("POOL_TESTED", str(tmp_path))
     folder = tmp_path / "cluster"
     folder.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    made = Cluster(folder, port)
+    made = Cluster(folder, free_port())
     yield made
     made.close()
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 @pytest.fixture
@@ -127,6 +131,8 @@ def options(documents):
         "2",
         "--engine",
         "fused_dot",
+        "--budget",
+        "1h",  # what is lost and measured again takes its time, on a busy machine above all
         "--name",
         "pooled",
     ]
@@ -167,10 +173,10 @@ def measuring():
     return found
 
 
-def whole(run, number):
-    """Each of the plan's rounds is there once."""
+def whole(run, number, told=""):
+    """Each of the plan's rounds is there once; ``told``: what the command said of it."""
     planned = collections.Counter(entry.planned or entry.number for entry in run.rounds)
-    assert planned == collections.Counter(range(1, number + 1))
+    assert planned == collections.Counter(range(1, number + 1)), told
     assert [entry.number for entry in run.rounds] == list(range(1, number + 1)) and run.good()
 
 
@@ -244,6 +250,31 @@ def test_a_machine_that_dies_loses_nothing_and_an_interrupt_ends_all(cluster, op
     assert {entry.machine["identity"] for entry in run.rounds} == {"one", "late"}
 
 
+NOTHING_THERE = """
+from bench.host.system.errors import UsageError
+def refuse():
+    raise UsageError("this machine is not well")
+machine.describe = refuse
+"""
+
+
+def test_another_worker_at_the_same_address_measures_whatever_the_one_before_was(cluster, options):
+    port = free_port()
+    cluster.worker("one", port=port)
+    command = started("run", "--cluster", cluster.address, *options, "--rounds", 8)
+    until(lambda: rounds() and measuring())
+    for preload in (NOTHING_THERE, ""):
+        cluster.kill("one")
+        until(lambda: not measuring())
+        before = cluster.registered()
+        cluster.worker("one", port=port, preload=preload)
+        until(lambda: cluster.registered() > before)
+        time.sleep(2)  # it is asked, and refused
+    _, told = command.communicate(timeout=150)
+    assert command.returncode == 0 and "this machine is not well" in told, told
+    whole(bench.load_run("pooled"), 8, told)
+
+
 DIES_WITH_ITS_ANSWER = """
 import os
 from bench.host.measure import pool_worker
@@ -262,7 +293,7 @@ def test_a_machine_that_dies_with_its_answer_is_not_waited_for(cluster, options)
     command = started("run", "--cluster", cluster.address, *options, "--rounds", 2)
     until(lambda: cluster.processes["one"].poll() is not None)
     cluster.worker("late")
-    _, told = command.communicate(timeout=60)
+    _, told = command.communicate(timeout=150)
     assert command.returncode == 0 and "its answer was lost with the machine" in told, told
     whole(bench.load_run("pooled"), 2)
 
@@ -282,7 +313,7 @@ def test_kills_at_random_moments_lose_nothing_and_count_nothing_twice(cluster, o
             cluster.worker(name)
     _, told = command.communicate(timeout=150)
     assert command.returncode == 0 and "was lost" in told, told
-    whole(bench.load_run("pooled"), 12)
+    whole(bench.load_run("pooled"), 12, told)
     until(lambda: not measuring())
 
 

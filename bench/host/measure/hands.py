@@ -107,6 +107,7 @@ class Hands:
             self.pool.connect_again()
             self.alone = time.monotonic()
             return []
+        self.told &= {*self.pool.refused, *(machine.address for machine in machines)}
         for machine in machines:
             if machine.address not in self.told:
                 self.told.add(machine.address)

@@ -183,7 +183,7 @@ class Pool:
     def look(self) -> list[Machine]:
         """The machines that are there now; those that came since the last look are asked what they have."""
         there = self.announced()
-        for known in (self.machines, self._asked):
+        for known in (self.machines, self.refused, self._asked):  # another worker may come at the same address
             for address in [address for address in known if address not in there]:
                 del known[address]
         for address in there:
