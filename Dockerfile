@@ -24,8 +24,8 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates git valgrind \
  && rm -rf /var/lib/apt/lists/*
 ENV UV_PYTHON_INSTALL_DIR=/opt/python UV_PYTHON_BIN_DIR=/usr/local/bin UV_TOOL_DIR=/opt/tools UV_TOOL_BIN_DIR=/usr/local/bin
-RUN --mount=type=bind,from=wheel,source=/wheel,target=/wheel \
-    xargs uv python install < /wheel/versions \
+COPY --from=wheel /wheel /wheel
+RUN xargs uv python install < /wheel/versions \
  && uv tool install --python 3.14 "$(echo /wheel/*.whl)[report,profile]"
 WORKDIR /measured
 ENTRYPOINT ["microgpt-bench"]
