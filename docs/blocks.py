@@ -12,8 +12,9 @@ import sys
 
 import click
 
+import bench
 from bench.cli import main
-from bench.host.pages import across, rendering, run_tables, wording
+from bench.host.pages import across, rendering, run_tables, warm_up, wording
 from bench.host.pages import threads as threads_page
 from bench.host.results import breakdown, builds, store
 from bench.host.results import threads as threads_file
@@ -23,10 +24,11 @@ from bench.host.results.run import Run
 from bench.host.results.table import Table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RUN = ROOT / "results" / "default"
-LONG = ROOT / "results" / "long"
-AGREEMENT = ROOT / "results" / "agreement"  # the folder of three runs
-BUILDS = ROOT / "results" / "builds"  # the folder of its runs
+RESULTS = ROOT / "results"
+RUN = RESULTS / "default"
+LONG = RESULTS / "long"
+AGREEMENT = RESULTS / "agreement"  # the folder of three runs
+BUILDS = RESULTS / "builds"  # the folder of its runs
 NOT_OPTIONS = ("--prefix", "CC", "CFLAGS")  # configure's words that say where, or that the table has in other columns
 SHOWN = 6  # functions of the interpreter
 MADE_NO_MORE = "_PyFloat_FromDouble_ConsumeInputs"
@@ -150,7 +152,7 @@ def commands() -> None:
 
 def crowds() -> None:
     """The committed run of several models at a time, and the command that made it."""
-    threads = threads_file.load(ROOT / "results" / "threads")
+    threads = threads_file.load(RESULTS / "threads")
     print(rendering.render_tables(threads_page.tables(threads), "github"))
     print(f"\nMeasured on {threads.record.machine['cpu']} by:\n\n```")
     print("\n".join([threads.record.command, *(f"# {note}" for note in threads.record.notes)]) + "\n```")
@@ -180,15 +182,15 @@ def pairing(before: str, after: str) -> None:
 
 
 def costs(name: str) -> None:
-    """A committed run's table across builds, its chart where it has one, and what to learn of each build."""
-    run = committed(BUILDS / name)
+    """A committed run's table across builds or runtimes, its chart where it has one, and what to learn of each."""
+    run = committed(RESULTS / name)
     base = next(iter(run.record.runtimes))
     said = across.lessons(run, base)
     table = across.table(run, base)
     table = dataclasses.replace(table, below=[line for line in table.below if line not in said])
     print(rendering.render_table(table, "github"))
-    if (BUILDS / name / "plots" / "builds.svg").exists():
-        print(f"\n![Each engine over itself on {base}, a row for each build](builds/{name}/plots/builds.svg)")
+    if (RESULTS / name / "plots" / "builds.svg").exists():
+        print(f"\n![Each engine over itself on {base}, a row for each build]({name}/plots/builds.svg)")
     print()
     for line in said:
         runtime, _, text = line.partition(": ")
@@ -196,6 +198,22 @@ def costs(name: str) -> None:
     print(f"\nMeasured on {run.record.machine['cpu']}, {len(run.rounds)} rounds, by:\n\n```")
     print("\n".join([run.record.command, *(f"# {note}" for note in run.record.notes)]))
     print("```")
+
+
+def warming(name: str) -> None:
+    """When each engine of a committed run is at its steady speed on each runtime, and its speedup before and after."""
+    warm_ups = bench.warmup(RESULTS / name)
+    found = warm_up.tables(warm_ups.run, warm_ups.cells)
+    rows = [[table.title.removeprefix("Warm-up on "), *row] for table in found for row in table.rows]
+    below = next((table.below for table in found if table.below), [])
+    print(rendering.render_table(Table("Warm-up", found[0].above, ["runtime", *found[0].headers], rows, below), "github"))
+
+
+def ports(name: str) -> None:
+    """A committed run of other programs, and the command that made it."""
+    peers = bench.load_peers(RESULTS / name)
+    print(bench.render(peers, "github"))
+    print(f"\nMeasured on {peers.run.record.machine['cpu']} by:\n\n```\n{peers.run.record.command}\n```")
 
 
 def made(name: str) -> None:

@@ -214,6 +214,7 @@ def test_a_build_is_held_over_the_one_it_differs_least_from():
         "threads": record(**threads, gil=False),
         "threads+gil": record(**threads),
         "older": record(python="3.9.1", pgo=True),
+        "older+jit": record(python="3.9.1", pgo=True, other_jits="pyston_lite 2.3.5"),
     }
     run = types.SimpleNamespace(record=types.SimpleNamespace(runtimes=runtimes))
     assert {name: build_costs.nearest(run, name, "plain") for name in runtimes if name != "plain"} == {
@@ -225,6 +226,7 @@ def test_a_build_is_held_over_the_one_it_differs_least_from():
         "threads": "plain",
         "threads+gil": "threads",
         "older": "plain",
+        "older+jit": "older",
     }
 
 

@@ -73,11 +73,12 @@ def cost(run: Run, runtime: str, over: str) -> Cost | None:
         return None
     fewer = {engine: by for engine in speedups if (by := _instructions(run, engine, runtime, over))}
     peaks = [(run.peak_bytes((engine, over)), run.peak_bytes((engine, runtime))) for engine in speedups]
-    described = [run.record.runtimes[name].described for name in (over, runtime)]
+    theirs, mine = (run.record.runtimes[name].described for name in (over, runtime))
+    version = [f"Python {mine['python']}"] if mine["python"] != theirs["python"] else []
     return Cost(
         runtime,
         over,
-        builds.differences(*described),
+        [*version, *builds.differences(theirs, mine)],
         speedups,
         mean,
         _mean(fewer.values()),
@@ -90,7 +91,7 @@ def cost(run: Run, runtime: str, over: str) -> Cost | None:
 def nearest(run: Run, runtime: str, base: str) -> str:
     """The runtime that this one differs least from, among the ``base`` and those that the run has before it.
 
-    Among equals it is the same program with other switches, and then the base.
+    One of the same version comes before all others; among equals it is the same program with other switches, and then the base.
     """
     about = run.record.runtimes
     names = list(about)
@@ -102,7 +103,7 @@ def nearest(run: Run, runtime: str, base: str) -> str:
         return len(builds.differences(theirs, mine)), [theirs[fact] for fact in facts] != [mine[fact] for fact in facts]
 
     alike = [name for name in earlier if about[name].described["python"] == about[runtime].described["python"]]
-    return min(alike, key=apart) if alike and base in alike else base
+    return min(alike, key=apart, default=base)
 
 
 def _instructions(run: Run, engine: str, runtime: str, over: str) -> float | None:
