@@ -42,10 +42,12 @@ MARKED = [
     "docs/ecosystem.md",
     "results/agreement.md",
     "results/builds.md",
+    "results/runtimes.md",
     "results/threads.md",
 ]
 WORKFLOWS = [f".github/workflows/{name}.yml" for name in ("bench", "matrix", "pages", "tests", "wheels")]
 # JITs that are loaded into a CPython: the version that each has wheels for, and its packages
+MICROPYTHON = "@micropython/micropython-webassembly-pyscript@1.27.0"
 JITS = {"cinderx": ("3.14", ["cinderx"]), "pyston_lite": ("3.10", ["pyston_lite", "pyston_lite_autoload"])}
 HOST = None if sys.version_info >= (3, 11) else VERSIONS[1:]  # the host side needs 3.11: nox's own where it will do
 
@@ -69,6 +71,13 @@ def install_wasm(session: nox.Session) -> None:
     """The compiler by which native/wasm.py builds the engine `native` for the browser; without it there is none there."""
     if shutil.which("npm") is not None:
         session.install("--group", "wasm", silent=True, success_codes=range(256))
+
+
+def install_micropython(session: nox.Session) -> None:
+    """For the port of examples/micropython.py; without it that port's test has CPython alone."""
+    if shutil.which("npm") is not None:
+        words = ["--silent", "--no-save", "--no-package-lock", "--prefix", "examples"]
+        session.run("npm", "install", *words, MICROPYTHON, external=True, silent=True, success_codes=range(256))
 
 
 def node_packages(session: nox.Session) -> bool:
@@ -228,6 +237,7 @@ def tests(session: nox.Session) -> None:
     install_extras(session)
     build_native(session)
     install_wasm(session)  # tests/web builds with it
+    install_micropython(session)
     # tests that share a run have a group, so that no process waits while another one makes it
     spread = ["-n", str(CORES + 1), "--dist", "loadgroup"]  # one more than cores: some wait for what hangs
     # a whole training run takes minutes: the newest CPython takes it below, where it is found

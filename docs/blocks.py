@@ -206,7 +206,9 @@ def warming(name: str) -> None:
     found = warm_up.tables(warm_ups.run, warm_ups.cells)
     rows = [[table.title.removeprefix("Warm-up on "), *row] for table in found for row in table.rows]
     below = next((table.below for table in found if table.below), [])
-    print(rendering.render_table(Table("Warm-up", found[0].above, ["runtime", *found[0].headers], rows, below), "github"))
+    print(
+        rendering.render_table(Table("Warm-up", found[0].above, ["runtime", *found[0].headers], rows, below), "github")
+    )
 
 
 def ports(name: str) -> None:

@@ -543,15 +543,18 @@ def test_programs_in_report_compare_and_history(measure, bench_command):
     assert wrong.exit_code == 2 and "no run has an engine 'apart'" in wrong.stderr
 
 
-def test_the_port_for_micropython_trains_the_same_model(documents, tmp_path):
-    """By this Python: MicroPython itself, where it is, runs the same file."""
-    root = pathlib.Path(__file__).resolve().parents[2]
+@pytest.mark.parametrize("command", [[sys.executable, "micropython.py"], ["node", "micropython.mjs"]])
+def test_the_port_for_micropython_trains_the_same_model(command, documents, tmp_path):
+    """By CPython, and by MicroPython under Node."""
+    examples = pathlib.Path(__file__).resolve().parents[2] / "examples"
+    if command[0] == "node" and not (shutil.which("node") and (examples / "node_modules" / "@micropython").is_dir()):
+        pytest.skip("needs Node and MicroPython: see examples/micropython.toml")
     config = Config(n_embd=8, n_head=2, block_size=6)
     trainer = Trainer("reference", documents, config)
     (tmp_path / "start").write_text(start_file.text_of(trainer), encoding="utf-8")
     losses = [f"{trainer.step().loss:.12f}" for _ in range(3)]
-    port = [sys.executable, str(root / "examples" / "micropython.py"), str(tmp_path / "start"), "3"]
-    done = subprocess.run(port, capture_output=True, text=True, check=True)
+    port = [*command, str(tmp_path / "start"), "3"]
+    done = subprocess.run(port, cwd=examples, capture_output=True, text=True, check=True)
     assert [line.split()[-1] for line in done.stdout.splitlines()] == losses
 
 
