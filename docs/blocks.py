@@ -22,6 +22,7 @@ from bench.host.results.parity import Agreement
 from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
 from bench.host.results.table import Table
+from docs.where_weights_lie import RANGES
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
@@ -198,6 +199,29 @@ def costs(name: str) -> None:
     print(f"\nMeasured on {run.record.machine['cpu']}, {len(run.rounds)} rounds, by:\n\n```")
     print("\n".join([run.record.command, *(f"# {note}" for note in run.record.notes)]))
     print("```")
+
+
+def stages(name: str, *engines: str) -> None:
+    """These engines' speedups over themselves on the first build, of the builds with another allocator, by ranges of steps.
+
+    Raises SystemExit where malloc is no longer slower in the first steps and faster in the last, as the text says.
+    """
+    run = committed(RESULTS / name)
+    base, *others = run.record.runtimes
+    steps = run.record.plan.steps
+    ranges = [(first, min(last, steps)) for first, last in RANGES if first <= steps]
+    rows = []
+    for runtime in others:
+        kind, usual = (run.record.runtimes[each].described["allocator"].split()[0] for each in (runtime, base))
+        for engine in engines if kind != usual else ():
+            said = [run.speedup(engine, runtime, (engine, base), slice(first - 1, last)) for first, last in ranges]
+            rows.append([runtime, kind, engine, *("–" if each is None else wording.ratio_text(each) for each in said)])
+            begin, end = (each.value for each in (said[0], said[-1]) if each is not None)
+            _demand(
+                kind != "malloc" or begin < 1 < end, f"{engine} with malloc: {begin:.2f} at first, {end:.2f} at last"
+            )
+    heads = [f"steps {first} to {last}" for first, last in ranges]
+    print(rendering.grid(["build", "allocator", "engine", *heads], rows, "github", left=True))
 
 
 def warming(name: str) -> None:

@@ -71,6 +71,25 @@ misses than a loaded one, the cost comes from what the simulated cache leaves ou
 prefetching, which helps sequential reads. The table of pages above agrees: where weights spread over few pages, separate
 passes gain little.
 
+## How a young process is aged
+
+A default run times six steps, and cannot train a hundred before them with every engine. So each process puts its memory in the disorder of a
+long run first (`bench/workload/aging.py`):
+
+1. It counts how many blocks of memory, of which sizes, the graph of a document of median length takes.
+2. It allocates as many, and moves each weight and moment into the place of one of the floats among them, drawn at random.
+3. It frees the others in random order.
+
+No number changes. The untimed steps that follow are the engine's own: `grouped_adam` has its numbers together again after
+four of them, and the reference's stay where they are. [The agreement](../results/agreement.md) of such a run with a whole
+training run is measured. Engines that keep whole rows of numbers, as `compiled` does, stay as they are; so do all on PyPy, which moves
+objects. Other allocators than CPython's usual one age otherwise: [in the reference's favour](../results/builds.md#allocators-in-a-long-run), or not. So a
+run in which a Python has one (`PYTHONMALLOC=malloc`, a free-threaded build) ages no process, and says so.
+
+A program that measures can undo this disorder. Ours did: in a step with untimed ones before it, it held the numbers of the state before
+until the step was over. So the update could not put new numbers in their places, and made all of them somewhere else, together.
+One such step, and each later one took as long as in a young process.
+
 ## What separate passes gain
 
 """

@@ -100,6 +100,20 @@ def test_processes_are_aged_unless_young_ones_are_wanted(bench_command, document
     assert compared.exit_code == 2 and "different workloads, steps" in compared.output, compared.output
 
 
+@pytest.mark.skipif(sys.implementation.name != "cpython", reason="allocators are CPython's")
+def test_nothing_is_aged_where_a_runtime_has_another_allocator(bench_command, documents):
+    """Its memory would not be as after a long run, and it would be held over one whose is."""
+    options = [*ONE, "--data", documents, *SMALL, "--steps", "2", "--rounds", "1", "--env", "PYTHONMALLOC=malloc"]
+    done = bench_command("run", *options, "--name", "malloc")
+    assert done.exit_code == 0 and "processes are not aged: " in done.stderr, done.output
+    assert "PYTHONMALLOC=malloc has not CPython's usual allocator" in " ".join(done.stderr.split())
+    assert not store.load(pathlib.Path("results/malloc")).record.plan.aged
+    quiet = bench_command("run", *options, "--name", "young", "--young")
+    assert quiet.exit_code == 0 and "aged" not in quiet.stderr, quiet.output
+    hooks = bench_command("run", *options[:-1], "PYTHONMALLOC=debug", "--name", "hooks")
+    assert hooks.exit_code == 0 and store.load(pathlib.Path("results/hooks")).record.plan.aged, hooks.output
+
+
 def test_first_steps_are_of_young_processes(bench_command, documents):
     done = bench_command("run", *ONE, "--data", documents, *SMALL, "--from-start", "--young")
     assert done.exit_code == 2 and "give one of them" in done.stderr and done.stderr.count("\n") == 1

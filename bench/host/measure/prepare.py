@@ -99,7 +99,7 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord,
         steps = settings.steps if request.spread is True else request.spread
         try:
             way = trajectory.of(path, request.config, steps, request.lead_in, workspace, settings.budget_seconds)
-            settings = way.planned(settings, request.aged and request.config.schedule_steps >= trajectory.AGES)
+            settings = way.planned(settings, _aged(request, runtimes, missing))
         except trajectory.OutOfReach as why:
             missing.append(f"the first steps are timed, not steps from all over the training run: {why}")
     plan = Plan(
@@ -113,6 +113,19 @@ def prepare(request: Request, workspace: pathlib.Path) -> tuple[Plan, RunRecord,
         way,
     )
     return plan, dataclasses.replace(record, plan=settings), missing
+
+
+def _aged(request: Request, runtimes: Sequence[interpreters.Runtime], missing: list[str]) -> bool:
+    """Whether every process is aged. All or none: a young one and an aged one are not comparable."""
+    if not request.aged or request.config.schedule_steps < trajectory.AGES:
+        return False
+    others = [one.name for one in runtimes if not trajectory.ages(one.described)]
+    if others:
+        missing.append(
+            f"processes are not aged: {', '.join(others)} has not CPython's usual allocator, and a long run leaves another's"
+            " memory otherwise; --from-start --steps 200 trains as long"
+        )
+    return not others
 
 
 def resume(

@@ -20,7 +20,8 @@ import pathlib
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bench.host.measure import sources
 from bench.host.results.records import PlanRecord
@@ -61,6 +62,14 @@ def starts(at: Sequence[int], lead_in: int) -> list[int]:
     """The timed steps that do not follow the one before, nor the first ``lead_in`` steps: they need a state to begin with."""
     before = [min(lead_in, at[0] - 1), *at]
     return [step for last, step in zip(before, at) if step != last + 1]
+
+
+def ages(described: Mapping[str, Any]) -> bool:
+    """Whether `bench.workload.aging` leaves such a runtime's memory as a long run does: CPython's pools, or objects that move anyhow.
+
+    ``described``: what the runtime says of itself. Of malloc's and mimalloc's memory it makes another disorder than training.
+    """
+    return str(described.get("allocator", "")).partition(" ")[0] in ("", "pymalloc")
 
 
 class OutOfReach(Exception):
