@@ -1,5 +1,7 @@
 """Finding the commit, or the build, that changed an engine's speed: the search, its steps, and what is refused."""
 
+import os
+import pathlib
 import subprocess
 import sys
 import types
@@ -10,6 +12,7 @@ import bench
 from bench.host.results.verdicts import Row
 from bench.host.stats.paired import Ratio
 
+ROOT = pathlib.Path(bench.__file__).resolve().parents[1]
 GIT = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
 
 
@@ -107,6 +110,27 @@ def test_a_build_may_be_a_link_to_where_it_is_installed(tmp_path, gate, bench_co
     done = bench_command("bisect", "builds/build-8", tmp_path / "builds" / "build-10", "--engine", "tape")
     assert done.exit_code == 0, done.output
     assert "build-9/bin/python3.14 build-9" in done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="a build is a shell script here")
+def test_each_step_of_a_real_search_has_its_own_time(tmp_path):
+    """Four builds, the last two of which check each block of memory: by the command, whose process has one beginning."""
+    for number in range(1, 5):
+        program = tmp_path / "builds" / str(number) / "bin" / "python3"
+        program.parent.mkdir(parents=True)
+        slow = "PYTHONDEVMODE=1 " if number >= 3 else ""
+        program.write_text(f'#!/bin/sh\n{slow}exec "{sys.executable}" "$@"\n')
+        program.chmod(0o755)
+    options = ["--engine", "combined", "--budget", "20s", "--threshold", "0.05"]
+    command = [sys.executable, "-m", "bench", "bisect", "builds/1", "builds/4", *options]
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    # on a busy machine equal builds may be undecided, which is told, and exit status 1
+    assert done.returncode in (0, 1) and "the change came with" in done.stdout, done.stdout + done.stderr
+    assert "builds/3/bin/python3 3" in done.stdout.split("the change came with")[1], done.stdout
+    assert "too short" not in done.stderr and len(list((tmp_path / "results").glob("bisect-*"))) == 3
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,7 @@ def cog(*arguments):
         "docs/ecosystem.md",
         "results/agreement.md",
         "results/builds.md",
+        "results/runtimes.md",
         "results/threads.md",
     ],
 )

@@ -16,7 +16,7 @@ from bench.host.pages import charts, gate_chart, run_tables, wording
 from bench.host.results import store
 from bench.host.results.run import Run
 from bench.host.results.verdicts import answer_of
-from bench.host.system import progress
+from bench.host.system import deadline, progress
 from bench.host.system.deadline import Deadline, OutOfTime
 from tests.host.conftest import SMALL, engine_file
 from tests.host.test_check import git
@@ -300,6 +300,9 @@ def test_c16_a_deadline(monkeypatch):
         Deadline(100, now - 105).timeout(60)
     assert 0 < Deadline(100, now - 102).timeout(60) <= 2  # a round under way may still end
     assert Deadline(100, now - 102).over
+    monkeypatch.setattr(deadline, "COMMAND_BEGAN", now - 30)
+    first, later = Deadline.of_command(20), Deadline.of_command(20)  # of a search, which measures again and again
+    assert first.over and later.left == 20
 
 
 @pytest.mark.parametrize("command", ["check", "run"])

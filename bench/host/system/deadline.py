@@ -1,4 +1,4 @@
-"""How long a command may take: one deadline for all that it does, from its start on."""
+"""How long a command may take, from its start on; where it measures several times, each has a deadline of its own."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ class Deadline:
 
     @classmethod
     def of_command(cls, seconds: float | None) -> Deadline:
-        """So long after the start of the command that this process was started for."""
-        return cls(seconds, COMMAND_BEGAN)
+        """So long after the start of the command that this process was started for; for what it does next, from then on."""
+        global COMMAND_BEGAN
+        began, COMMAND_BEGAN = COMMAND_BEGAN, None  # a search checks one thing after the other, each with its own time
+        return cls(seconds, began)
 
     @property
     def spent(self) -> float:
