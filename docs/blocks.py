@@ -22,7 +22,6 @@ from bench.host.results.parity import Agreement
 from bench.host.results.records import REFERENCE
 from bench.host.results.run import Run
 from bench.host.results.table import Table
-from docs.where_weights_lie import RANGES
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
@@ -209,7 +208,7 @@ def stages(name: str, *engines: str) -> None:
     run = committed(RESULTS / name)
     base, *others = run.record.runtimes
     steps = run.record.plan.steps
-    ranges = [(first, min(last, steps)) for first, last in RANGES if first <= steps]
+    ranges = [(first, min(last, steps)) for first, last in warm_up.STAGES if first <= steps]
     rows = []
     for runtime in others:
         kind, usual = (run.record.runtimes[each].described["allocator"].split()[0] for each in (runtime, base))

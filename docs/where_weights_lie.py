@@ -19,6 +19,7 @@ from typing import Any
 
 from bench import load_run
 from bench.host.pages.rendering import grid
+from bench.host.pages.warm_up import STAGES
 from bench.host.pages.wording import ratio_text, runtime_line
 from bench.host.system import interpreters
 
@@ -26,7 +27,6 @@ HERE = pathlib.Path(__file__).resolve().parent
 PAGE = HERE / "where_weights_lie.md"
 WORKER = HERE / "weights_in_memory.py"
 ENGINES = ("reference", "grouped_adam")
-RANGES = ((1, 10), (11, 30), (31, 60), (61, 100), (101, 150), (151, 300), (301, 1000))
 COUNTED = 2  # steps
 TIMED = 12
 DOCUMENT = "marianna"  # the one that counted steps train on
@@ -197,7 +197,7 @@ def miss_table(python: str, steps: int) -> str:
 def times_table(run: Any) -> str:
     """Speedup over the reference by ranges of steps, on each runtime."""
     steps = run.record.plan.steps
-    ranges = [(first, min(last, steps)) for first, last in RANGES if first <= steps]
+    ranges = [(first, min(last, steps)) for first, last in STAGES if first <= steps]
     rows = []
     for runtime in run.record.runtimes:
         for engine in run.record.engines:

@@ -164,7 +164,9 @@ def _wanted(row: str, asked: Asked) -> dict[str, TrialPlan]:
 def _with_copies(plan: Plan, row: str, wanted: Mapping[str, TrialPlan], limit: float) -> Plan:
     """The plan with the copies beside the engine."""
     copies = {copy: dataclasses.replace(plan.engines[row], slowdown=want.slowdown) for copy, want in wanted.items()}
-    return dataclasses.replace(plan, engines={**plan.engines, **copies}, deadline=Deadline(limit, plan.deadline.started))
+    return dataclasses.replace(
+        plan, engines={**plan.engines, **copies}, deadline=Deadline(limit, plan.deadline.started)
+    )
 
 
 def _fill(session: Session, now: Calibration, wanted: dict[str, TrialPlan], asked: Asked, path: pathlib.Path) -> bool:

@@ -16,6 +16,8 @@ from bench.host.stats.paired import Ratio
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 WIDTH = 24  # blocks of a curve
+# of a training run: its steps, first and last
+STAGES = ((1, 10), (11, 30), (31, 60), (61, 100), (101, 150), (151, 300), (301, 1000))
 
 
 def tables(run: Run, warm_ups: Sequence[WarmUp]) -> list[Table]:
