@@ -9,6 +9,7 @@ from bench.host.pages.machine_tables import speedup_text
 from bench.host.pages.wording import SHORT, columns, decimals, ratio_text
 from bench.host.results import builds
 from bench.host.results.build_costs import Cost, cost, nearest
+from bench.host.results.records import key
 from bench.host.results.run import Run
 from bench.host.results.table import NOTHING, Table
 
@@ -16,7 +17,7 @@ MANY = 8  # runtimes: more than these have a row each, and the engines the colum
 MEAN = "geometric mean"
 NAMED = 2  # pairs of engines that a sentence names
 SMALL = 1.03  # a mean whose interval is within this of 1 is no reason to choose one of the two
-INSTRUCTIONS = "instructions: those on {} over those on the runtime, by Valgrind, geometric mean: above 1 are fewer."
+INSTRUCTIONS = "instructions: those on {} over those on the runtime, by Valgrind, {}: above 1 are fewer."
 MEMORY = "memory: the same of the process's peak memory: above 1 is less."
 
 
@@ -33,7 +34,7 @@ def table(run: Run, base: str) -> Table:
     above = [f"Time on {base} over time on the runtime, paired step by step: above 1 is faster.", SHORT]
     if any(one and one.instructions for one in costs.values()):
         rows.append(["instructions", *(_of(costs, name, lambda one: _plain(one.instructions)) for name in runtimes)])
-        above.append(INSTRUCTIONS.format(base))
+        above.append(INSTRUCTIONS.format(base, _counted(run)))
     if any(one and one.memory for one in costs.values()):
         rows.append(["memory", *(_of(costs, name, lambda one: _plain(one.memory)) for name in runtimes)])
         above.append(MEMORY)
@@ -110,6 +111,16 @@ def _by_instructions(one: Cost) -> list[str]:
     else:
         why = f"an instruction takes {abs(dearer - 1):.0%} {'more' if dearer > 1 else 'less'} time"
     return [f"Instructions {count - 1:+.0%}, time of the same engines {time - 1:+.0%}: {why}."]
+
+
+def _counted(run: Run) -> str:
+    """Of which engines instructions were counted, in words."""
+    cells = {name for name, one in (run.counters.cells if run.counters else {}).items() if one.instructions}
+    engines = run.record.engines
+    names = [engine for engine in engines if any(key((engine, runtime)) in cells for runtime in run.record.runtimes)]
+    if len(names) == 1:
+        return f"of {names[0]}"
+    return "geometric mean" if len(names) == len(engines) else f"geometric mean of {', '.join(names)}"
 
 
 def _cell(run: Run, engine: str, runtime: str, base: str) -> str:
