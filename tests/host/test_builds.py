@@ -162,6 +162,13 @@ def test_an_allocator_that_is_not_there_is_refused():
         interpreters.with_switches(interpreters.resolve(sys.executable, {}), {"PYTHONMALLOC": "no_such"})
 
 
+def test_a_switch_that_no_python_of_the_matrix_takes_is_refused(bench_command):
+    """Each is left out with a line; where all are, there is nothing to measure of what was asked for."""
+    done = bench_command("run", "--env", "PYTHONMALLOC=no_such", "--rounds", 1)
+    assert done.exit_code == 2 and "no Python here takes PYTHONMALLOC=no_such: " in done.stderr, done.output
+    assert done.stderr.count("\n") == 1 and not pathlib.Path("results").exists()
+
+
 def launcher(folder, name, *lines):
     """A program that starts the Python of the tests after some lines of shell."""
     path = folder / name

@@ -25,6 +25,8 @@ def find_runtimes(pythons: Sequence[str], switches: Sequence[str] = ()) -> tuple
                 f"none of CPython {', '.join(interpreters.default_versions())} is installed: give one with --python PATH"
             )
     runtimes, more = switched(plain, switches, bool(pythons))
+    if switches and len(runtimes) == len(plain):
+        raise UsageError(f"no Python here takes {' or '.join(switches)}: {more[-1].removeprefix('skipped: ')}")
     missing += more
     missing += filter(None, map(interpreters.also_found, plain))
     return interpreters.with_distinct_names(runtimes), missing
