@@ -83,7 +83,7 @@ long run first (`bench/workload/aging.py`):
 No number changes. The untimed steps that follow are the engine's own: `grouped_adam` has its numbers together again after
 four of them, and the reference's stay where they are. [The agreement](../results/agreement.md) of such a run with a whole
 training run is measured. Engines that keep whole rows of numbers, as `compiled` does, stay as they are; so do all on PyPy, which moves
-objects. Other allocators than CPython's usual one age otherwise: [in the reference's favour](../results/builds.md#allocators-in-a-long-run), or not. So a
+objects. Other allocators than CPython's usual one leave [other disorder](../results/builds.md#allocators-in-a-long-run), which this does not make. So a
 run in which a Python has one (`PYTHONMALLOC=malloc`, a free-threaded build) ages no process, and says so.
 
 A program that measures can undo this disorder. Ours did: in a step with untimed ones before it, it held the numbers of the state before
