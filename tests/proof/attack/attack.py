@@ -57,8 +57,7 @@ class Attacked:
 
 def run(kind: str, folder: pathlib.Path) -> Attacked:
     """Measure all engines of a kind against the reference; ``folder`` is an empty one."""
-    where = HERE / (KINDS[kind].folder or kind)
-    files = {name: name if name in BUILT_IN else str(where / f"{name}.py") for name in KINDS[kind].engines}
+    files = {name: file_of(kind, name) for name in KINDS[kind].engines}
     if not KINDS[kind].alone:
         return measure(list(files.values()), KINDS[kind].options, folder)
     found = Attacked(0, "", {}, [], [])
@@ -74,6 +73,16 @@ def run(kind: str, folder: pathlib.Path) -> Attacked:
             found.files + one.files,
         )
     return found
+
+
+def once_more(kind: str, name: str, folder: pathlib.Path) -> Outcome:
+    """One engine's outcome in three rounds of its own, to tell a speed it has from what a busy machine made of one."""
+    return measure([file_of(kind, name)], [*KINDS[kind].options, "--rounds", "3"], folder).outcomes[name]
+
+
+def file_of(kind: str, name: str) -> str:
+    """What ``--engine`` takes."""
+    return name if name in BUILT_IN else str(HERE / (KINDS[kind].folder or kind) / f"{name}.py")
 
 
 def measure(engines: list[str], options: list[str], folder: pathlib.Path) -> Attacked:
@@ -152,6 +161,13 @@ def ratio(text: str, other: str) -> float | None:
     return first / second if first and second else None
 
 
+def believed(expected: Expected, got: Outcome) -> bool:
+    """Whether the table gives a speed, without a word, to an engine that cannot have it."""
+    if expected.outcome != "unpaid" or got.status != "ok" or not got.good or FLAGGED.search(got.notes):
+        return False
+    return (got.speed or 0) > PAID or max(got.passed or 0, got.drawing or 0) > PASSED
+
+
 def check(expected: Expected, got: Outcome) -> str:
     """What is wrong with this outcome, "" where it is as expected."""
     flagged = FLAGGED.search(got.notes)
@@ -160,11 +176,10 @@ def check(expected: Expected, got: Outcome) -> str:
         outcome = "broken promise" if not got.good else "flagged" if flagged else "honest"
     if CONTROL.search(got.reason) or len(got.reason) > 2_000:
         return f"its reason is not one short line of plain text: {got.reason[:100]!r}"
-    if expected.outcome == "unpaid":
-        passed = max(got.passed or 0, got.drawing or 0)
-        if outcome == "honest" and ((got.speed or 0) > PAID or passed > PASSED):
-            return f"believed: {got.speed} times the speed of the reference, {passed:.2f} times on the wall's clock"
-    elif outcome not in expected.outcome.split(" or "):
+    if believed(expected, got):
+        of_walls = f"{got.passed} times on the wall's clock in a step and {got.drawing} in drawing texts"
+        return f"believed: {got.speed} times the speed of the reference, {of_walls}"
+    if expected.outcome != "unpaid" and outcome not in expected.outcome.split(" or "):
         return f"{outcome} instead of {expected.outcome}: {got.reason} {got.notes}"
     text = got.reason if got.status != "ok" else got.notes
     if not re.search(expected.words, text):

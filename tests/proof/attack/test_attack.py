@@ -46,12 +46,15 @@ def every_engine():
 
 
 @pytest.mark.parametrize(("kind", "name", "expected"), list(every_engine()))
-def test_attack(kind, name, expected, attacked, record_property):
+def test_attack(kind, name, expected, attacked, record_property, tmp_path):
     record_property("attack", kind)
     run = attacked(kind)
     if name not in run.outcomes:
         pytest.fail(f"the run ended with exit status {run.exit_status}: {run.errors[-1000:]}", pytrace=False)
-    wrong = attack.check(expected, run.outcomes[name])
+    outcome = run.outcomes[name]
+    if attack.believed(expected, outcome):  # a cheat gains each time, a busy machine's one round only now and then
+        outcome = attack.once_more(kind, name, tmp_path)
+    wrong = attack.check(expected, outcome)
     if KINDS[kind].alone:
         wrong = wrong or attack.check(HONEST, run.outcomes[f"reference beside {name}"])
     if wrong:
