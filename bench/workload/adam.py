@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Any, Optional, Sequence, Tuple
 
 Numbers = Sequence[float]  # of every parameter, matrix after matrix, row by row
 State = Tuple[Numbers, Numbers, Numbers]
-Snapshot = Tuple[List[float], List[float], List[float]]
 
 
 class Adam:
@@ -73,14 +72,10 @@ class Adam:
             p.data = weights[i]
             p.grad = 0
 
-    def snapshot(self) -> Snapshot:
-        """Everything an update changes, as plain copies: parameters, first and second moments."""
-        return [p.data for p in self.parameters], self.m[:], self.v[:]
+    def snapshot(self) -> State:
+        """Everything an update changes. Not the floats themselves: held, they would keep their places from the next update."""
+        return self.state()
 
-    def restore(self, snapshot: Snapshot) -> None:
+    def restore(self, snapshot: State) -> None:
         """Go back to a snapshot, gradients zero."""
-        data, m, v = snapshot
-        self.m[:], self.v[:] = m, v
-        for p, x in zip(self.parameters, data):
-            p.data = x
-            p.grad = 0
+        self.load(*snapshot, 0)

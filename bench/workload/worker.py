@@ -7,10 +7,11 @@ The host writes one JSON object a line on standard input and reads one back, wit
            "wall_tick_ns": by how much the clock moves at a time, "cpu_tick_ns": the processor's,
            "start_ns": to import the engine, build the state and come to the first gradients, less the time in
            which it could have run and had no processor}
-    {"do": "step", "repeats": M, "nonce": HEX, "most_ns": for repeats}, perhaps "look": true, "read": true, or with M = 1 "untimed": N, "skip": CHAINS
+    {"do": "step", "repeats": M, "nonce": HEX}, perhaps "most_ns": for repeats, "skip": CHAINS of documents, "geometric": true, "look": true, "read": true
         → {"loss": HEX, "ns": of one step, a mean over M, "cpu_ns": processor time of it, "delay_ns": in which it could
           have run and had no processor, "yields": how often it gave it away to wait, in all of M, "first_ns": processor time of the first of M, "own_ns": of the step itself,
           "aside_ns": of going back to the state before, "repeats": M or fewer, "repeated": [HEX, their losses]},
+          with "geometric" also "geometric_ns" and "geometric_cpu_ns", the geometric means over M;
           with "validation": HEX after a step that a validation follows, and "late_ns": processor time by which the
           weights were read later than they are when nothing is left to do, "read_ns": the same right after the step
     {"do": "go", "state": PATH, "steps": N}
@@ -45,7 +46,8 @@ Everything but the step itself happens outside the clock. **Repeats.** A step to
 others like it: from the state before it, training goes on through documents of the same length that nobody has seen
 before, made of the order's nonce, and only then comes the step itself. So no result that was kept, or prepared, serves
 a repeat. All cells get the same nonce, and all say the losses of their repeats: in a step that nobody knows beforehand
-the reference trains on some of these documents too, "untimed", to see that a repeat does the whole work. With "look"
+the reference trains on some of these documents too, from a chain on that it alone skips to, to see that a repeat does the
+whole work. With "look"
 one of them is trained on again, outside the clock, to see that the state was really restored, and that the collector is
 as it should be within a step too.
 
@@ -69,7 +71,7 @@ import os
 import random
 import sys
 import time
-from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import engines
 from bench.workload import aging, generation, runtime
@@ -110,6 +112,13 @@ def pack(matrices: Iterable[List[List[float]]]) -> str:
     if sys.byteorder == "big":
         doubles.byteswap()
     return base64.b64encode(doubles.tobytes()).decode("ascii")
+
+
+def _evenness(times: Sequence[int]) -> float:
+    """The geometric mean of times over their arithmetic mean; 1 where a clock stood still in one of them."""
+    if min(times) <= 0:
+        return 1.0
+    return math.exp(math.fsum(map(math.log, times)) / len(times)) * len(times) / sum(times)
 
 
 def since(delay: Optional[int]) -> Optional[int]:
@@ -244,10 +253,10 @@ class Worker:
     ) -> Dict[str, Any]:
         """Train one step, timed; with repeats above 1 that many steps like it, and the mean time."""
         trainer, repeats, first_chain = self.trainer, order["repeats"], order.get("skip", 0)
+        each: List[Tuple[int, int]] = []  # of both clocks
         total = cpu = first = 0
         answer: Dict[str, Any] = {}
-        # so many that are timed, or, not timed, what another cell's repeats are held against
-        unknown, losses = order.get("untimed", max(repeats - 1, bool(order.get("look")))), []
+        unknown, losses = max(repeats - 1, bool(order.get("look"))), []
         draw = self._unknown(order["nonce"])
         for _ in range(first_chain * CHAIN):
             draw()
@@ -260,8 +269,9 @@ class Worker:
             cpu_started, started = processor(), wall()
             loss = trainer.step(document=document).loss
             if repeats > 1:
-                total += wall() - started
-                cpu += processor() - cpu_started
+                each.append((wall() - started, processor() - cpu_started))
+                total += each[-1][0]
+                cpu += each[-1][1]
                 first = first or cpu
             losses.append(loss.hex())
             looked = order.get("look") and number == 0
@@ -285,8 +295,9 @@ class Worker:
             of_children, delay, yielded = children_ns(), delay_ns(), yields()
         cpu_started, started = processor(), wall()
         loss = trainer.step().loss
-        total += wall() - started
-        own = processor() - cpu_started
+        passed, own = wall() - started, processor() - cpu_started
+        total += passed
+        each.append((passed, own))
         cpu += own + children_ns() - of_children
         self.trained_ns += cpu
         yielded = yields() - yielded
@@ -311,6 +322,12 @@ class Worker:
             self.read, answer["read_ns"] = self._read_twice(processor)
         if self.cpu_ticks_finely:
             answer["cpu_ns"] = cpu / repeats
+        if order.get("geometric"):
+            answer.update(
+                (f"geometric_{name}", answer[name] * _evenness(times))
+                for name, times in zip(("ns", "cpu_ns"), zip(*each))
+                if name in answer
+            )
         return {**answer, "validation": trainer.validate().hex()} if trainer.validation_due() else answer
 
     def go(self, order: Dict[str, Any], processor: Callable[[], int] = time.process_time_ns) -> Dict[str, Any]:

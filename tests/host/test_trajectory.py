@@ -1,5 +1,6 @@
 """A default run times steps from all over the training run, each from the run's own state there."""
 
+import itertools
 import json
 import pathlib
 import sys
@@ -10,6 +11,7 @@ from bench.host.measure import trajectory
 from bench.host.results import store
 from bench.workload.config import Config
 from bench.workload.trainer import Trainer
+from bench.workload.worker import Worker
 from tests.host.conftest import SMALL
 from tests.workload.test_golden import SAME_LIBRARY, golden
 
@@ -73,6 +75,40 @@ def test_from_start_takes_the_first_steps(bench_command, documents):
     done = bench_command("run", *options)
     assert done.exit_code == 0 and "steps 1 to 2 of a schedule of 1000" in done.stdout
     assert store.load(pathlib.Path("results/first")).record.plan.at is None
+
+
+def test_the_reference_does_each_of_few_steps_more_often(bench_command, documents):
+    """Its noise is in every ratio. Of the steps of a whole run it does as many as the others."""
+    options = ["--python", sys.executable, "--engine", "iterative", "--data", documents, *SMALL, "--min-time", "0.0001"]
+    for name, more in (("few", ["--steps", "4"]), ("whole", ["--from-start", "--steps", "12"])):
+        done = bench_command("run", *options, *more, "--rounds", "1", "--name", name)
+        assert done.exit_code == 0, done.output
+        cells = json.loads(next(pathlib.Path("results", name, "rounds").iterdir()).read_text())["cells"]
+        once = {
+            key.partition("@")[0]: [
+                mean == own for mean, own in zip(cell["cpu_nanoseconds"], cell["own_nanoseconds"], strict=True)
+            ]
+            for key, cell in cells.items()
+        }
+        assert all(once["iterative"])
+        assert not any(once["reference"]) if name == "few" else once["reference"].count(False) == 2  # the probed ones
+
+
+def test_repeats_count_like_steps_where_that_is_asked(documents):
+    """Their geometric mean, of clocks that say 1, 8 and 64; where a clock stood still, their mean."""
+
+    def clock(*times):
+        moments = [moment for end in itertools.accumulate(times) for moment in (end, end)]
+        readings = itertools.chain([0], moments)  # one before each step, and one after it
+        return lambda: next(readings, moments[-1])
+
+    worker = Worker(lambda: "")
+    worker.start({"engine": "vector", "documents": str(documents), "config": {}, "gc": "on"})
+    order = {"repeats": 3, "nonce": "ab", "geometric": True}
+    assert worker.step(order, wall=clock(1, 8, 64))["geometric_ns"] == pytest.approx(8)
+    answer = worker.step(order, wall=clock(1, 0, 64))
+    assert answer["geometric_ns"] == answer["ns"] == pytest.approx(65 / 3)
+    assert "geometric_ns" not in worker.step({"repeats": 3, "nonce": "ab"})
 
 
 def test_first_steps_have_no_lead_in(bench_command, documents):

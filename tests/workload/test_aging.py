@@ -32,7 +32,7 @@ for _ in range(6):
     trainer.step()
 print(json.dumps([*found, pages()]))
 """
-PROBED = """
+REPEATED = """
 import json
 from bench.workload.data import DEFAULT, path_of
 from bench.workload.worker import Worker
@@ -41,8 +41,8 @@ worker = Worker(lambda: "")
 worker.start({"engine": "reference", "documents": str(path_of(DEFAULT)), "config": {}, "gc": "on"})
 worker.age({})
 pages = []
-for untimed in (0, 0, 0, 3, 0, 3, 0):
-    worker.step({"repeats": 1, "nonce": "ab", "untimed": untimed})
+for others in (0, 0, 0, 3, 0, 3, 0):
+    worker.step({"repeats": 1 + others, "nonce": "ab"})
     pages.append(len({id(p.data) >> 12 for p in worker.trainer.optimizer.parameters}))
 print(json.dumps(pages))
 """
@@ -116,7 +116,7 @@ def test_an_update_that_keeps_numbers_together_has_them_together_again():
 
 @cpython_only
 def test_steps_that_nobody_times_leave_the_numbers_where_they_are():
-    pages = told(PROBED)
+    pages = told(REPEATED)
     assert min(pages) > 0.25 * pages[0], pages
 
 

@@ -89,6 +89,8 @@ FIELDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "start_ns": ("nanoseconds", _whole),
     "ns": ("nanoseconds", _time),
     "cpu_ns": ("nanoseconds", _time),
+    "geometric_ns": ("nanoseconds", _time),
+    "geometric_cpu_ns": ("nanoseconds", _time),
     "first_ns": ("nanoseconds", _time),
     "own_ns": ("nanoseconds", _time),
     "delay_ns": ("nanoseconds", _time),

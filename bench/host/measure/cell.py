@@ -84,9 +84,9 @@ class CellState:
         if "validation" in answer:
             self.validations.append(float.fromhex(answer["validation"]))
         self.repeated = [float.fromhex(loss) for loss in answer.get("repeated", [])]
-        self.nanoseconds.append(round(answer["ns"], 1))
+        self.nanoseconds.append(round(answer.get("geometric_ns", answer["ns"]), 1))
         if "cpu_ns" in answer and not self.off_cpu:
-            self.cpu_nanoseconds.append(round(answer["cpu_ns"], 1))
+            self.cpu_nanoseconds.append(round(answer.get("geometric_cpu_ns", answer["cpu_ns"]), 1))
         for field, times in (
             ("delay_ns", self.delay_nanoseconds),
             ("yields", self.yields),

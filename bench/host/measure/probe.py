@@ -1,12 +1,14 @@
-"""The repeats of a step whose losses the reference proves: chosen so that no engine knows beforehand which they are."""
+"""What a reference repeats of a step: more than others do, and what proves their repeats, so that nobody knows beforehand which."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
 from bench.workload.clocks import CHAIN
 
+REFERENCE_REPEATS = 3  # the root of the rows that are as slow, about nine, narrows all their intervals most
 PROBED = 8  # repeats of a step that the reference does too, at most
 
 
@@ -36,3 +38,15 @@ def probes(steps: Sequence[int]) -> dict[int, Probe]:
     """Probes of two of the steps: one of the first chain, one of a later one."""
     chosen = secrets.SystemRandom().sample(steps, k=min(2, len(steps)))
     return {step: Probe(late=number == 1) for number, step in enumerate(chosen)}
+
+
+def of_reference(repeats: int, least: int, probe: Probe | None) -> tuple[int, dict[str, Any]]:
+    """How often a reference does a step, which fills its turn ``repeats`` times, and what else its worker is told.
+
+    At ``least`` so often, as its noise is in every ratio, and those that are probed. Ratios are geometric over steps: where one
+    fills the turn alone, its repeats count like steps.
+    """
+    told: dict[str, Any] = {"geometric": True} if repeats == 1 else {}
+    if probe is None:
+        return max(repeats, least), told
+    return max(repeats, least, probe.count + 1), {"skip": probe.chain, **told}

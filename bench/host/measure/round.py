@@ -20,7 +20,7 @@ from bench.host.measure import copies, first_round
 from bench.host.measure.cell import UNSAID, UNSAID_NS, CellState
 from bench.host.measure.first_look import first_look
 from bench.host.measure.plan import Plan
-from bench.host.measure.probe import probes
+from bench.host.measure.probe import REFERENCE_REPEATS, of_reference, probes
 from bench.host.measure.reference_checks import ReferenceChecks
 from bench.host.measure.worker_process import (
     EngineUnavailable,
@@ -238,20 +238,19 @@ class Round:
         state = self.states[cell]
         started, computed = time.monotonic(), state.worker.processor_seconds()
         look, repeats = turn == self.looked or state.suspicious, state.repeats
-        untimed: dict[str, Any] = {}
-        if turn in self.probes and cell[0] in self.checks.references():
-            probe, repeats = self.probes[turn], 1
-            untimed = {"untimed": probe.count, "skip": probe.chain}
+        limits: dict[str, Any] = {"most_ns": MOST_TURNS * state.turn}
+        if cell[0] in self.checks.references():
+            least = 1 if self.plan.trajectory is None else REFERENCE_REPEATS
+            repeats, limits = of_reference(repeats, least, self.probes.get(turn))
         answer = self.ask(
             cell,
             ["loss", "ns", *(["cpu_ns"] if self.plan.settings.clock == "cpu" and not state.off_cpu else [])],
             do="step",
             repeats=repeats,
             nonce=self.nonces[turn],
-            most_ns=MOST_TURNS * state.turn,
+            **limits,
             **({"read": True} if self.plan.weights_follow(turn) else {}),
             **({"look": True} if look and (repeats > 1 or not self.reference_cells) else {}),
-            **untimed,
         )
         if answer is None:
             return
@@ -266,11 +265,9 @@ class Round:
             )
         elif spent > elapsed * 1.01 + 1e6:
             state.end("failed", f"it says {spent / 1e9:.3f} s of a step that was over after {elapsed / 1e9:.3f} s")
-        elif why := state.suspect(answer, spent, computed, untimed.get("untimed", 0) + 3 * look):
+        elif why := state.suspect(answer, spent, computed, 3 * look):
             state.end("failed", why)
-        elif (
-            not state.turn / 4 < spent < MOST_TURNS * state.turn and not untimed
-        ):  # other than its first pass seemed to be
+        elif not state.turn / 4 < spent < MOST_TURNS * state.turn:  # other than its first pass seemed to be
             state.fill_turn(answer["ns"])
 
     def _finish(self, cell: Cell) -> None:
