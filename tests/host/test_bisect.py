@@ -115,14 +115,20 @@ def test_a_build_may_be_a_link_to_where_it_is_installed(tmp_path, gate, bench_co
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="a build is a shell script here")
 def test_each_step_of_a_real_search_has_its_own_time(tmp_path):
-    """Four builds, the last two of which check each block of memory: by the command, whose process has one beginning."""
+    """Four builds, on the last two of which an engine takes twice as long: by the command, whose process has one beginning."""
     for number in range(1, 5):
         program = tmp_path / "builds" / str(number) / "bin" / "python3"
         program.parent.mkdir(parents=True)
-        slow = "PYTHONDEVMODE=1 " if number >= 3 else ""
+        slow = "PYTHONUTF8=1 " if number >= 3 else "PYTHONUTF8=0 "
         program.write_text(f'#!/bin/sh\n{slow}exec "{sys.executable}" "$@"\n')
         program.chmod(0o755)
-    options = ["--engine", "combined", "--budget", "20s", "--threshold", "0.05"]
+    combined = (ROOT / "engines" / "combined.py").read_text()
+    update = next(line for line in combined.splitlines(keepends=True) if line.startswith("    def update("))
+    slower = combined.replace(update, f"{update}        sum(range(400_000 * sys.flags.utf8_mode))\n")
+    (tmp_path / "mine.py").write_text(
+        slower.replace("import math", "import math\nimport sys").replace('"combined"', '"mine"')
+    )
+    options = ["--engine", "mine.py", "--budget", "20s", "--threshold", "0.2"]
     command = [sys.executable, "-m", "bench", "bisect", "builds/1", "builds/4", *options]
     done = subprocess.run(
         command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False

@@ -332,8 +332,28 @@ def test_a_scheduler_that_comes_back_is_gone_on_with_and_one_that_does_not_keeps
     _, told = command.communicate(timeout=120)
     said = " ".join(told.split())
     assert command.returncode == 2 and "was lost" in told and "--resume results/pooled" in said, told
+    assert "Traceback" not in told, told
     whole(bench.load_run("pooled"), len(rounds()))
     until(lambda: not measuring())
+
+
+@pytest.mark.parametrize("step", ["lacking", "keep", "measure"])
+def test_a_connection_that_breaks_before_any_step_loses_nothing(cluster, options, bench_command, monkeypatch, step):
+    """Dask's client closes itself at any moment, here just before it is asked for what a round needs."""
+
+    def submit(self, address, name, *arguments, **more):
+        if name == step and not broken:
+            broken.append(self)
+            self._client.close()
+        return before(self, address, name, *arguments, **more)
+
+    broken, before = [], pool.Pool.submit
+    monkeypatch.setattr(pool.Pool, "submit", submit)
+    cluster.worker("one")
+    done = bench_command("run", "--cluster", cluster.address, *options, "--rounds", 2)
+    assert done.exit_code == 0 and broken and "was lost (ClosedClientError): waiting for it" in done.stderr, done.output
+    assert "distributed" not in done.stderr, done.stderr  # Dask's own words
+    whole(bench.load_run("pooled"), 2)
 
 
 HANGS = """

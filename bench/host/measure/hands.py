@@ -79,10 +79,14 @@ class Hands:
         looked = 0.0
         try:
             while not self.work.over([given.order for given in self.out]):
-                if time.monotonic() - looked >= LOOK_SECONDS:
-                    machines, looked = self._look(), time.monotonic()
-                self._take()
-                self._give(machines)
+                try:
+                    if time.monotonic() - looked >= LOOK_SECONDS:
+                        machines, looked = self._look(), time.monotonic()
+                    self._take()
+                    self._give(machines)
+                except Lost as why:  # between any two of our steps
+                    machines, looked = [], 0.0
+                    self._connect_again(why)
                 if self.out:
                     self.alone = time.monotonic()
                 elif machines and self.work.idle(machines):
@@ -96,17 +100,8 @@ class Hands:
     # ----------------------------------------------------------------- machines
 
     def _look(self) -> list[Machine]:
-        """Who is there; after a scheduler that is gone, who comes to the next one at its address."""
-        try:
-            machines = self.pool.look()
-        except Lost as why:
-            self.progress.say(f"{why}: waiting for it for {self.pool.wait:g} s")
-            for given in self.out:
-                self.work.lost(given.order, given.machine)
-            self.out = []
-            self.pool.connect_again()
-            self.alone = time.monotonic()
-            return []
+        """Who is there, greeted when it is new."""
+        machines = self.pool.look()
         self.told &= {*self.pool.refused, *(machine.address for machine in machines)}
         for machine in machines:
             if machine.address not in self.told:
@@ -117,6 +112,15 @@ class Hands:
                 self.told.add(address)
                 self.progress.say(why_not)
         return machines
+
+    def _connect_again(self, why: Lost) -> None:
+        """To the next scheduler at the address of one that is gone; what was under way is to be measured again."""
+        self.progress.say(f"{why}: waiting for it for {self.pool.wait:g} s")
+        for given in self.out:
+            self.work.lost(given.order, given.machine)
+        self.out = []
+        self.pool.connect_again()
+        self.alone = time.monotonic()
 
     def _greet(self, machine: Machine) -> None:
         for runtime in self.plan.runtimes:
@@ -146,6 +150,8 @@ class Hands:
             try:
                 if not self.pool.send(machine, self.files, self.manifest):
                     continue
+            except Lost:
+                raise
             except UsageError as why:
                 self._failed(machine, str(why))
                 continue
@@ -156,7 +162,12 @@ class Hands:
         if order is not None:
             runtimes = [machine.runtimes[name] for name in dict.fromkeys(runtime for _, runtime in order.cells)]
             job = {"plan": self.portable, "runtimes": runtimes, "order": order}
-            self.out.append(Given(self.pool.round(machine.address, self.manifest, job), order, machine))
+            try:
+                future = self.pool.round(machine.address, self.manifest, job)
+            except Lost:
+                self.work.lost(order, machine)
+                raise
+            self.out.append(Given(future, order, machine))
         return order
 
     def _late(self, machine: Machine) -> Order | None:
@@ -179,6 +190,9 @@ class Hands:
             self.out.remove(given)
             try:
                 said = self._arrived(given)
+            except Lost:
+                self.out.append(given)
+                raise
             except UsageError as why:
                 if given.twin not in self.out:
                     self.work.lost(given.order, given.machine)

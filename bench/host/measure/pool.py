@@ -26,6 +26,7 @@ from bench.host.system.errors import UsageError
 RESOURCE = "measure"
 CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 120.0
 POLL_SECONDS = 0.1
+LOGS = ("distributed", "distributed.client", "distributed.gc")  # each has a level of its own
 MISSING = 'a pool needs Dask: python -m pip install "microgpt-bench[cluster]"'
 
 
@@ -76,7 +77,8 @@ class Pool:
             self._distributed: Any = importlib.import_module("distributed")
         except ImportError:
             raise UsageError(MISSING) from None
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what goes wrong is said in a line, here
+        for name in LOGS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # what goes wrong is said in a line, here
         with contextlib.ExitStack() as until_done:
             self._scheduler = self._start(until_done) if self.address.startswith("local") else self.address
             if not self.address.strip():
@@ -163,8 +165,11 @@ class Pool:
                 raise OSError(f"it is {self._client.status}")
             workers = self._client.scheduler_info(**asked)["workers"]
         except Exception as why:  # of whatever kind: a connection that broke in the middle
-            raise Lost(f"the connection to the scheduler at {self.address} was lost ({type(why).__name__})") from None
+            raise self._lost(why) from None
         return [address for address, about in workers.items() if about.get("resources", {}).get(RESOURCE, 0) >= 1]
+
+    def _lost(self, why: Exception) -> Lost:
+        return Lost(f"the connection to the scheduler at {self.address} was lost ({type(why).__name__})")
 
     def join(self, pythons: Sequence[str], switches: Sequence[str], again: Mapping[str, RuntimeRecord] | None) -> None:
         """Ask the machines that are there what they have, and wait for the first to come. Raises UsageError for none."""
@@ -181,7 +186,10 @@ class Pool:
             raise UsageError(told or f"no machine that measures joined {self.address} within {self.wait:g} s: {hint}")
 
     def look(self) -> list[Machine]:
-        """The machines that are there now; those that came since the last look are asked what they have."""
+        """The machines that are there now; those that came since the last look are asked what they have.
+
+        Raises Lost where the scheduler is gone.
+        """
         there = self.announced()
         for known in (self.machines, self.refused, self._asked):  # another worker may come at the same address
             for address in [address for address in known if address not in there]:
@@ -226,7 +234,7 @@ class Pool:
     def send(self, machine: Machine, files: Mapping[str, bytes], manifest: Mapping[str, str]) -> bool:
         """Send a machine what it lacks of the files, by path: whether it has all; ask again where not.
 
-        Raises UsageError where it cannot be sent.
+        Raises UsageError where it cannot be sent, Lost where the scheduler is gone.
         """
         if machine.ready:
             return True
@@ -245,13 +253,15 @@ class Pool:
     # ----------------------------------------------------------------- calls
 
     def submit(self, address: str, name: str, *arguments: Any, **more: Any) -> Any:
-        """A future of what a machine does."""
-        return self._client.submit(
-            remote, name, pickle.dumps(arguments), workers=[address], allow_other_workers=False, pure=False, **more
-        )
+        """A future of what a machine does. Raises Lost where the scheduler is gone."""
+        said = pickle.dumps(arguments)
+        try:
+            return self._client.submit(remote, name, said, workers=[address], pure=False, **more)
+        except Exception as why:  # of whatever kind, as in `announced`
+            raise self._lost(why) from None
 
     def round(self, address: str, *arguments: Any) -> Any:
-        """A future of a round measured there, when nobody else's is."""
+        """A future of a round measured there, when nobody else's is. Raises Lost where the scheduler is gone."""
         return self.submit(address, "measure", *arguments, resources={RESOURCE: 1})
 
     def answer(self, future: Any, address: str) -> Any:
