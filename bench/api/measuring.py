@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Unpack
 
 from bench.api import RESULTS, Path
-from bench.api.requests import Options, plan_part, plan_record, request, with_compiled
+from bench.api.requests import Options, plan_record, request, run_plan, with_compiled
 from bench.host.measure import counters, lockstep, peer_file, pooled, valgrind
 from bench.host.measure import peers as peering
 from bench.host.measure import scale as scaling
@@ -46,7 +46,7 @@ def measure(
     data: str = DEFAULT,
     config: Config | None = None,
     steps: int = 6,
-    rounds: int = 5,
+    rounds: int | None = None,
     budget: float = 300.0,
     from_start: bool = False,
     lead_in: int | None = None,
@@ -66,11 +66,12 @@ def measure(
     every CPython found for none; ``compile``: compilers, each a row for each engine named, or the reference, as it is;
     ``env``: [RUNTIME:]NAME=VALUE texts, each a further runtime. ``steps`` are from all over the training run, each
     begun with the run's own state there, after ``lead_in`` untimed first steps, LEAD_IN for None, in processes whose
-    memory is as after a long run, unless ``young``; or with ``from_start`` the first ones. ``part``: "2/8" measures
-    the second of eight parts of the rounds, for `merge`. ``base``: the runtime that the run's tables.md compares the
-    others with. ``resume``: a run to go on with; the other arguments are its own then. ``cluster``: the address of a
-    Dask scheduler whose workers with the resource measure=1 measure, or "local:2" here; ``wait``: seconds for the
-    first to come.
+    memory is as after a long run, unless ``young``; or with ``from_start`` the first ones. ``rounds``: None for FEWEST to
+    MOST of `bench.host.results.precision`, until the intervals are narrow; in parts and on a cluster FEWEST. ``part``:
+    "2/8" measures the second of eight parts of the rounds, for `merge`. ``base``: the runtime that the run's tables.md
+    compares the others with. ``resume``: a run to go on with; the other arguments are its own then. ``cluster``: the
+    address of a Dask scheduler whose workers with the resource measure=1 measure, or "local:2" here; ``wait``: seconds
+    for the first to come.
 
     ``options``, of every function here, are those of `bench.api.requests.Options`: ``min_time``, ``gc`` and so on.
 
@@ -85,16 +86,15 @@ def measure(
                 pooled.resume(session, found, cluster, wait) if cluster is not None else lockstep.resume(session, found)
             )
         else:
-            plan = plan_part(plan_record(steps, rounds, budget, options), part)
+            plan = run_plan(steps, rounds, budget, options, part, pooled=cluster is not None)
             wanted = request("run", with_compiled(engines, compile), pythons, env, data, config, plan, options)
             lead_in = LEAD_IN if lead_in is None else lead_in
             wanted = dataclasses.replace(wanted, base=base, spread=not from_start, lead_in=lead_in, aged=not young)
             path = folder / (name or now())
-            run = (
-                pooled.run(session, wanted, path, cluster, wait)
-                if cluster is not None
-                else lockstep.run(session, wanted, path)
-            )
+            if cluster is not None:
+                run = pooled.run(session, wanted, path, cluster, wait)
+            else:
+                run = lockstep.run(session, wanted, path)
     rendering.keep(run.folder, run_tables.render(run, "github", base))
     return run
 

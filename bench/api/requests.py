@@ -11,6 +11,7 @@ from typing import TypedDict
 from bench.host.measure.compilers import COMPILERS, split
 from bench.host.measure.prepare import Request
 from bench.host.results import checks
+from bench.host.results.precision import FEWEST, MOST
 from bench.host.results.records import REFERENCE, PlanRecord
 from bench.host.system.errors import UsageError
 from bench.workload.config import Config
@@ -59,6 +60,15 @@ def plan_record(steps: int, rounds: int, budget: float | None, options: Options)
     if rounds < 1:
         raise UsageError(f"rounds is {rounds}: give 1 or more")
     return plan
+
+
+def run_plan(
+    steps: int, rounds: int | None, budget: float | None, options: Options, part: str | None, pooled: bool
+) -> PlanRecord:
+    """`plan_record` of a run; for None until its intervals are narrow, but parts, and what a pool measures, are given out."""
+    if rounds is not None or part is not None or pooled:
+        return plan_part(plan_record(steps, FEWEST if rounds is None else rounds, budget, options), part)
+    return dataclasses.replace(plan_record(steps, MOST, budget, options), fewest=FEWEST)
 
 
 def plan_part(plan: PlanRecord, part: str | None) -> PlanRecord:

@@ -31,13 +31,13 @@ def formerly(old: str, new: str, is_flag: bool = False) -> Callable[[Callable[..
 def measuring_options(
     engines: str | None,
     pythons: str,
-    rounds: int | None,
+    rounds: int | str | None,
     budget: str,
     workload: bool = True,
     steps: int = 6,
     workers: bool = True,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """What is measured and how often. ``engines`` and ``pythons`` say what the default is; None: no option."""
+    """What is measured and how often. ``engines``, ``pythons``, and ``rounds`` as a text, say what the default is; None: no option."""
     options = [
         *subject_options(engines, pythons),
         workload_options if workload else None,
@@ -51,8 +51,8 @@ def measuring_options(
         click.option(
             "--rounds",
             type=Whole(1),
-            default=rounds,
-            show_default=True,
+            default=None if isinstance(rounds, str) else rounds,
+            show_default=rounds if isinstance(rounds, str) else True,
             help="Rounds; each one starts fresh processes.",
         )
         if rounds

@@ -13,11 +13,12 @@ from bench.cli.ending import FOUND, OK
 from bench.cli.options import BASE, FORMAT, RESULTS, arguments, cluster_options, given, measuring_options
 from bench.cli.values import Whole
 from bench.host.measure.compilers import COMPILERS
+from bench.host.results.precision import FEWEST, MOST
 from bench.host.results.records import LEAD_IN
 
 
 @click.command("run")
-@measuring_options("all", "every CPython 3.10 to 3.15 found", 5, "5m")
+@measuring_options("all", "every CPython 3.10 to 3.15 found", f"{FEWEST} to {MOST}, until intervals are narrow", "5m")
 @click.option(
     "--compile",
     multiple=True,

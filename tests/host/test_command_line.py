@@ -16,7 +16,7 @@ import pyperf
 import pytest
 
 from bench.cli import main
-from bench.host.results import store
+from bench.host.results import precision, store
 from bench.workload import model_file
 from tests.host.conftest import SMALL, engine_file
 
@@ -506,6 +506,47 @@ def test_the_budget_ends_a_run_between_rounds_or_in_one(bench_command, documents
     # on a machine that gets busier a round takes longer than those before it
     between, within = f"stopped after {count} of 1000 rounds", f"used up in round {count + 1}, which is left out"
     assert (between in done.stderr) != (within in done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("more", [[], ["--engine", "tape"]])
+def test_without_rounds_a_run_ends_where_its_intervals_are_narrow(bench_command, documents, monkeypatch, more):
+    """Of the reference alone there is no interval, so none is wide."""
+    where = ["--python", sys.executable, "--data", documents, *SMALL, "--steps", 2]
+    options = [*where, "--engine", "reference", *more]
+    for name in ("MEDIAN", "LARGEST"):
+        monkeypatch.setattr(precision, name, 10.0)
+    done = bench_command("run", *options, "--name", "narrow")
+    assert done.exit_code == 0 and "stopped after 5 rounds: the intervals are narrow, ±" in done.stderr, done.output
+    assert len(store.load(pathlib.Path("results/narrow")).rounds) == 5
+    done = bench_command("run", "--resume", "narrow")
+    assert done.exit_code == 0 and "stopped after 5 rounds: the intervals are narrow, ±" in done.stderr
+    assert len(store.load(pathlib.Path("results/narrow")).rounds) == 5
+
+
+def test_without_rounds_a_run_goes_on_while_an_interval_is_wide(bench_command, documents, monkeypatch):
+    options = [
+        "--python",
+        sys.executable,
+        "--data",
+        documents,
+        *SMALL,
+        "--steps",
+        1,
+        "--engine",
+        "tape",
+        "--from-start",
+    ]
+    monkeypatch.setattr(precision, "LARGEST", 0.0)
+    done = bench_command("run", *options, "--name", "wide")
+    run = store.load(pathlib.Path("results/wide"))
+    assert done.exit_code == 0 and "stopped" not in done.stderr and len(run.rounds) == run.record.plan.rounds == 20
+    done = bench_command("run", *options, "--budget", "0.01s", "--name", "short")
+    assert "stopped after 1 round: the next would pass the budget of 0 s" in done.stderr, done.stderr
+    assert len(store.load(pathlib.Path("results/short")).rounds) == 1
+    for given, rounds in ((["--rounds", 2], 2), (["--part", "2/3"], 2)):
+        done = bench_command("run", *options, *given, "--name", "-".join(map(str, given)).strip("-").replace("/", "-"))
+        assert done.exit_code == 0, done.output
+        assert len(store.load(pathlib.Path(done.stderr.split("saved in ")[1].strip())).rounds) == rounds
 
 
 def test_train_prints_the_lines_and_writes_the_losses(bench_command, documents):

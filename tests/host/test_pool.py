@@ -233,7 +233,9 @@ def test_local_workers_and_going_on_without_them(options, bench_command):
 
 def test_a_machine_that_dies_loses_nothing_and_an_interrupt_ends_all(cluster, options, bench_command):
     cluster.worker("one")
-    command = started("run", "--cluster", cluster.address, *options, "--rounds", 5)
+    command = started(
+        "run", "--cluster", cluster.address, *options, "--rounds", 15
+    )  # more than a busy test sleeps through
     until(lambda: rounds() and measuring())
     cluster.kill("one")
     until(lambda: not measuring())
@@ -246,7 +248,7 @@ def test_a_machine_that_dies_loses_nothing_and_an_interrupt_ends_all(cluster, op
     until(lambda: not measuring(), 30)
     assert bench_command("run", "--resume", "pooled", "--cluster", cluster.address).exit_code == 0
     run = bench.load_run("pooled")
-    whole(run, 5)
+    whole(run, 15)
     assert {entry.machine["identity"] for entry in run.rounds} == {"one", "late"}
 
 

@@ -16,7 +16,7 @@ from scipy import signal
 from scipy import special as scipy_special
 from scipy import stats as scipy_stats
 
-from bench.host.results import recordings
+from bench.host.results import precision, recordings
 from bench.host.stats import drifting, special
 from bench.host.stats.estimators import biweight, used
 from bench.host.stats.moderated import Prior, prior
@@ -115,6 +115,27 @@ def test_interval_covers_at_other_confidences() -> None:
     """A look is surer than the whole. 1,000 simulated runs of 80 % can be off by 1.3 %."""
     assert 0.76 <= coverage(MACHINES["everything"], (5, 10), 1000, 0.8) <= 0.84
     assert 0.98 <= coverage(MACHINES["everything"], (5, 10), 1000, 0.9875) <= 0.995
+
+
+def ended(rng: np.random.Generator, baseline: float, spreads: Floats) -> list[Ratio]:
+    """The intervals of equal cells over one baseline, at the round in which a run ends that nobody gave a number of rounds."""
+    logs = rng.normal(0, baseline, precision.MOST) + rng.normal(0, spreads[:, None], (len(spreads), precision.MOST))
+    for rounds in range(precision.FEWEST, precision.MOST + 1):
+        known = prior(logs[:, :rounds])
+        ratios = [estimate(row[:rounds], 0, known).ratio(0.95) for row in logs]
+        halves = [math.log(ratio.high / ratio.low) / 2 for ratio in ratios if ratio.high and ratio.low]
+        if precision.Precision(float(np.median(halves)), max(halves)).enough:
+            break
+    return ratios
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("baseline", [0.01, 0.02, 0.03, 0.04, 0.06])
+def test_intervals_cover_where_a_run_ends_as_they_are_narrow(baseline: float) -> None:
+    """93 to 97 %, of cells as noisy as their baseline and of quiet and loud ones; 500 runs, whose cells are not independent."""
+    rng = np.random.default_rng(1)
+    for spreads in (np.full(10, baseline), np.linspace(0.005, 0.08, 10)):
+        assert 0.93 <= np.mean([covered(ended(rng, baseline, spreads), 1) for _ in range(250)]) <= 0.97
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from bench.host.measure.prepare import Request
 from bench.host.measure.rounds import Rounds
 from bench.host.measure.session import Session
 from bench.host.results import calibration
+from bench.host.results.precision import narrow, precision
 from bench.host.results.pyperf_format import export_pyperf
 from bench.host.results.records import SAMPLES
 from bench.host.results.run import Run
@@ -40,23 +41,27 @@ def _measure(session: Session) -> Run:
 
 def _kept(run: Run) -> str:
     """What an interrupt leaves."""
-    return (
-        f"interrupted: {len(run.rounds)} of {run.record.plan.rounds} rounds are kept;"
-        f" go on with: microgpt-bench run --resume {run.folder}"
-    )
+    return f"interrupted: {_rounds(run)} are kept; go on with: microgpt-bench run --resume {run.folder}"
+
+
+def _rounds(run: Run) -> str:
+    """How many are done, and of how many where that is known."""
+    plan, done = run.record.plan, len(run.rounds)
+    return f"{done} of {plan.rounds} rounds" if plan.fewest is None else count(done, "round")
 
 
 def measure(plan: Plan, run: Run, progress: Progress, nodes: bool = True) -> None:
-    """Add rounds to ``run``, saving each, until the plan's rounds are done or its budget is used up.
+    """Add rounds to ``run``, saving each, until the plan's rounds are done, or enough, or its budget is used up.
 
     ``nodes``: whether the first round counts graph nodes.
     """
     rounds = Rounds(plan, run, progress)
     while (done := len(run.rounds)) < plan.settings.rounds:
+        if narrow(run):
+            progress.say(f"stopped after {_rounds(run)}: the intervals are narrow, {precision(run)}")
+            break
         if not rounds.time_left:
-            progress.say(
-                f"stopped after {done} of {plan.settings.rounds} rounds: the next would pass the budget of {plan.deadline}"
-            )
+            progress.say(f"stopped after {_rounds(run)}: the next would pass the budget of {plan.deadline}")
             break
         # a cell that failed or diverged once is not worth another round's waiting
         cells = [cell for cell in plan.cells if run.ok(cell) or not done]

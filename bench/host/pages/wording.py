@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from bench.host.results import machines
 from bench.host.results.bases import OVER_REFERENCE, Base
+from bench.host.results.precision import narrow
 from bench.host.results.records import NODES_STEPS, RuntimeRecord
 from bench.host.results.run import Run
 from bench.host.stats.paired import Ratio
@@ -66,7 +67,7 @@ def more(run: Run) -> str:
     if len(run.machines) > 1:
         return "more machines, and more rounds on each, narrow it"
     plan, taken = run.record.plan, [entry.seconds for entry in run.rounds]
-    if run.gated or len(taken) >= plan.rounds:
+    if run.gated or len(taken) >= plan.rounds or narrow(run):
         return "a longer --budget narrows it" if run.gated else "more --rounds narrow it"
     # starting, and the tables, are in the budget too
     if plan.budget_seconds is not None and 1.1 * (sum(taken) + max(taken, default=0)) + 5 > plan.budget_seconds:

@@ -72,6 +72,8 @@ def check_plan(plan: Any) -> None:
         raise ValueError(f"its plan's steps are {at!r:.60}")
     if not 1 <= plan.steps <= MOST_STEPS or not 0 <= plan.rounds <= MOST_ROUNDS:
         raise ValueError(f"its plan has {plan.steps} steps and {plan.rounds} rounds")
+    if plan.fewest is not None and not 1 <= plan.fewest <= plan.rounds:
+        raise ValueError(f"its plan has {plan.rounds} rounds, and {plan.fewest} or more")
     if plan.gc not in ("on", "off", "freeze") or plan.clock not in ("cpu", "wall"):
         raise ValueError(f"its plan has the collector {plan.gc!r:.60} and the clock {plan.clock!r:.60}")
     for name in ("turn_seconds", "timeout_seconds", "budget_seconds"):

@@ -160,6 +160,7 @@ def _plan(runs: Sequence[Run]) -> PlanRecord:
         affinity=affinities[0] if all(each == affinities[0] for each in affinities) else None,
         states_sha256=states.pop() if len(states) == 1 else "",
         part=None,
+        fewest=None,
     )
 
 

@@ -66,7 +66,8 @@ class PlanRecord:
     of, "cpu" or "wall" time. ``at``: the steps of the training run that are timed, from 1, each begun with the run's own
     state there, and ``states_sha256`` of these states; None for its first ``steps``. ``aged``: every process's memory was put
     in a long run's disorder before them (bench.workload.aging); ``lead_in``: and then so many of the run's first steps
-    trained, untimed. ``part``: [k, n] of a plan that n machines share.
+    trained, untimed. ``part``: [k, n] of a plan that n machines share. ``fewest``: of the rounds, after which it ends as
+    soon as its intervals are narrow; None: it has all of them.
     """
 
     steps: int
@@ -83,6 +84,7 @@ class PlanRecord:
     states_sha256: str = ""
     part: list[int] | None = None
     aged: bool = False
+    fewest: int | None = None
 
     @property
     def which(self) -> tuple[list[int], int, bool]:
