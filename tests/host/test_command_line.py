@@ -17,6 +17,7 @@ import pytest
 
 from bench.cli import main
 from bench.host.results import precision, store
+from bench.host.system import progress
 from bench.workload import model_file
 from tests.host.conftest import SMALL, engine_file
 
@@ -506,6 +507,16 @@ def test_the_budget_ends_a_run_between_rounds_or_in_one(bench_command, documents
     # on a machine that gets busier a round takes longer than those before it
     between, within = f"stopped after {count} of 1000 rounds", f"used up in round {count + 1}, which is left out"
     assert (between in done.stderr) != (within in done.stderr), done.stderr
+
+
+def test_the_time_left_is_never_more_than_the_budget(bench_command, documents, monkeypatch):
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.2)
+    options = ["--python", sys.executable, "--data", documents, *SMALL, "--engine", "reference", "--steps", 2]
+    done = bench_command("run", *options, "--rounds", 1000, "--budget", "4s", "--name", "short")
+    left = [int(seconds) for seconds in re.findall(r"about (\d+) s left", done.stderr)]
+    assert done.exit_code == 0 and left and max(left) <= 4, done.stderr
+    expected = [int(orders) for orders in re.findall(r"\d+/(\d+) orders", done.stderr)]
+    assert max(expected) < 1000, done.stderr  # as many rounds would be thousands
 
 
 @pytest.mark.parametrize("more", [[], ["--engine", "tape"]])

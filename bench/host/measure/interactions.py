@@ -68,7 +68,7 @@ def run(
     store.write_json(created.folder / FILE, record, indent=None)
     plan = session.plan
     kept = f"interrupted: the finished rounds are kept in {created.folder}"
-    with session.measuring(plan.orders(0), lambda: kept) as progress:
+    with session.measuring(plan.orders(0), lambda: kept, deadline=plan.deadline) as progress:
         progress.say(f"{count(len(plan.engines), 'engine')} on {record.runtime}, into {created.folder}")
         lockstep.measure(plan, created, progress, nodes=False)  # they are counted already
     return Interactions(created, record)

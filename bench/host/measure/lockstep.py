@@ -33,7 +33,7 @@ def resume(session: Session, folder: pathlib.Path) -> Run:
 
 def _measure(session: Session) -> Run:
     plan, run = session.plan, session.run
-    with session.measuring(plan.orders(len(run.rounds)), lambda: _kept(run)) as progress:
+    with session.measuring(plan.orders(len(run.rounds)), lambda: _kept(run), deadline=plan.deadline) as progress:
         progress.say(f"{count(len(plan.engines), 'engine')} on {', '.join(run.record.runtimes)}, into {run.folder}")
         measure(plan, run, progress)
     return run

@@ -100,7 +100,7 @@ def _measure(session: Session, pool: Pool) -> Run:
         return f"{done}; go on with: microgpt-bench run --resume {run.folder} --cluster {pool.address}"
 
     left = run.record.plan.rounds - len(run.rounds)
-    with session.measuring(left, kept, "rounds") as progress:
+    with session.measuring(left, kept, "rounds", session.plan.deadline) as progress:
         progress.say(
             f"{count(len(session.plan.engines), 'engine')} on {', '.join(run.record.runtimes)}, into {run.folder}"
         )

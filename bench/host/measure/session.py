@@ -22,6 +22,7 @@ from bench.host.measure.plan import Plan
 from bench.host.results import store
 from bench.host.results.records import RunRecord
 from bench.host.results.run import Run
+from bench.host.system.deadline import Deadline
 from bench.host.system.errors import Interrupted
 from bench.host.system.progress import PREPARING, RunProgress
 from bench.host.system.workspace import Workspace
@@ -54,10 +55,14 @@ class Session(Workspace):
 
     @contextlib.contextmanager
     def measuring(
-        self, orders: int | None, interrupted: Callable[[], str], unit: str = "orders"
+        self,
+        orders: int | None,
+        interrupted: Callable[[], str],
+        unit: str = "orders",
+        deadline: Deadline | None = None,
     ) -> Iterator[RunProgress]:
-        """How far it is, of so many ``orders``; at an interrupt the line, if any, is said and Interrupted raised."""
-        with RunProgress(orders, unit=unit) as progress:
+        """How far it is, of so many ``orders`` at most; at an interrupt the line, if any, is said and Interrupted raised."""
+        with RunProgress(orders, unit=unit, deadline=deadline) as progress:
             for line in self.missing:
                 progress.say(line)
             try:
