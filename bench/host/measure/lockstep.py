@@ -45,9 +45,9 @@ def _kept(run: Run) -> str:
 
 
 def _rounds(run: Run) -> str:
-    """How many are done, and of how many where that is known."""
-    plan, done = run.record.plan, len(run.rounds)
-    return f"{done} of {plan.rounds} rounds" if plan.fewest is None else count(done, "round")
+    """How many are done, and of how many: of a run that ends where its intervals are narrow the fewest, until it has them."""
+    done, of = len(run.rounds), run.record.plan.fewest or run.record.plan.rounds
+    return f"{done} of {of} rounds" if done < of else count(done, "round")
 
 
 def measure(plan: Plan, run: Run, progress: Progress, nodes: bool = True) -> None:
