@@ -551,6 +551,7 @@ def test_without_rounds_a_run_goes_on_while_an_interval_is_wide(bench_command, d
     done = bench_command("run", *options, "--name", "wide")
     run = store.load(pathlib.Path("results/wide"))
     assert done.exit_code == 0 and "stopped" not in done.stderr and len(run.rounds) == run.record.plan.rounds == 20
+    assert "20 rounds, the most without --rounds, leave the intervals wide, ±" in done.stderr, done.stderr
     done = bench_command("run", *options, "--budget", "0.01s", "--name", "short")
     assert "stopped after 1 of 5 rounds: the next would pass the budget of 0 s" in done.stderr, done.stderr
     assert len(store.load(pathlib.Path("results/short")).rounds) == 1

@@ -70,3 +70,6 @@ def measure(plan: Plan, run: Run, progress: Progress, nodes: bool = True) -> Non
             progress.say(f"the budget of {plan.deadline} was used up in round {done + 1}, which is left out")
             break
         export_pyperf(run)
+    else:
+        if plan.settings.fewest is not None and not narrow(run):
+            progress.say(f"{_rounds(run)}, the most without --rounds, leave the intervals wide, {precision(run)}")

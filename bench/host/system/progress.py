@@ -36,7 +36,8 @@ PLAIN_SECONDS = 10.0  # between two plain lines
 class RunProgress:
     """Counts orders against their expected number, None where nobody can know it. A context manager.
 
-    ``total``: how many there are at most; at the pace so far those after the ``deadline`` are not expected. The plain lines come from a thread of their own, so that they come while one order takes long, too.
+    ``total``: how many there are at most; those that at the pace so far come after the ``deadline`` are not expected. The
+    plain lines come from a thread of their own, so that they come while one order takes long, too.
     """
 
     def __init__(
